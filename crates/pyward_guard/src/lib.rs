@@ -1,0 +1,7 @@
+//! Safe building blocks: one obvious, typed, hard-to-misuse call for each secure-coding practice.
+//!
+//! The crate is usable from Rust alone; `pyward_guard_python` puts a thin `PyO3` layer over it.
+
+pub mod error;
+
+pub use error::{Error, Result};

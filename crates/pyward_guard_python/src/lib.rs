@@ -1,0 +1,14 @@
+//! The extension module `pyward_guard._core`: argument conversion and nothing else.
+//!
+//! One file per module of the kit; each has a `register` function that adds its functions and classes.
+
+mod error;
+
+use pyo3::prelude::*;
+
+/// The Rust core of `pyward_guard`.
+#[pymodule(gil_used = false)]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    error::register(module)?;
+    Ok(())
+}

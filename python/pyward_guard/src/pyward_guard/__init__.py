@@ -1,0 +1,8 @@
+"""Safe building blocks for Python applications.
+
+Import the module you need (``from pyward_guard import passwords``); nothing heavy is loaded before that.
+"""
+
+from ._core import Expired, GuardError, InvalidInput, Refused, Unsupported, VerificationFailed
+
+__all__ = ["Expired", "GuardError", "InvalidInput", "Refused", "Unsupported", "VerificationFailed"]

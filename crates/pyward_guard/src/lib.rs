@@ -3,5 +3,6 @@
 //! The crate is usable from Rust alone; `pyward_guard_python` puts a thin `PyO3` layer over it.
 
 pub mod error;
+pub mod paths;
 
 pub use error::{Error, Result};

@@ -25,6 +25,9 @@ pub enum Error {
     /// The operation is not allowed.
     #[error("refused: {0}")]
     Refused(String),
+    /// Input or work is larger than the bound set for it.
+    #[error("limit exceeded: {0}")]
+    LimitExceeded(String),
     /// The operating system said no.
     #[error("{0}")]
     Io(#[from] std::io::Error),

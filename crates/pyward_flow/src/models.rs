@@ -53,6 +53,23 @@ pub struct Entry {
     pub attribute: Option<TypeExpr>,
     /// Base classes.
     pub bases: Vec<String>,
+    /// Calls that change an object's state.
+    pub states: Vec<StateChange>,
+    /// Assignments that change their owner's state.
+    pub assign_states: Vec<StateChange>,
+}
+
+/// A change of an object's state, compiled.
+#[derive(Debug)]
+pub struct StateChange {
+    /// The object.
+    pub of: Place,
+    /// Its new type, `CLASS#STATE`.
+    pub becomes: String,
+    /// Conditions.
+    pub when: Vec<Condition>,
+    /// Exceptions.
+    pub unless: Vec<Condition>,
 }
 
 /// A source, compiled.
@@ -112,6 +129,8 @@ pub struct Guard {
     pub arg: Place,
     /// What it proves.
     pub cleans: Contexts,
+    /// It proves something only of a normalised path.
+    pub of_normalised: bool,
     /// When.
     pub outcome: Outcome,
     /// Conditions.
@@ -562,6 +581,7 @@ impl Compiled {
                 let guard = Guard {
                     arg: arg.clone(),
                     cleans: self.context_set(&g.cleans),
+                    of_normalised: g.of_normalised,
                     outcome: match g.outcome.as_deref() {
                         Some("false") => Outcome::False,
                         Some("return") => Outcome::Return,
@@ -571,6 +591,27 @@ impl Compiled {
                     unless: self.conditions(&g.unless),
                 };
                 self.at(path).guards.push(guard);
+            }
+        }
+        for s in &file.state {
+            let Some(of) = Place::parse(s.of.as_deref().unwrap_or("self")) else { continue };
+            if let Some((class, _)) = s.becomes.split_once('#') {
+                let class = class.to_owned();
+                self.at(&s.becomes.clone()).bases = vec![class];
+            }
+            let make = |all: &Self| StateChange {
+                of: of.clone(),
+                becomes: s.becomes.clone(),
+                when: all.conditions(&s.when),
+                unless: all.conditions(&s.unless),
+            };
+            for path in &s.path {
+                let change = make(self);
+                self.at(path).states.push(change);
+            }
+            for path in &s.assign {
+                let change = make(self);
+                self.at(path).assign_states.push(change);
             }
         }
         let places = |list: &[String]| -> Vec<Place> { list.iter().filter_map(|p| Place::parse(p)).collect() };

@@ -28,6 +28,8 @@ pub enum Base {
     Value,
     /// The key assigned to.
     Key,
+    /// The variable, attribute or container assigned to, by its name.
+    Target,
 }
 
 /// What of an argument a place means.
@@ -76,6 +78,7 @@ impl Place {
             "return" => Base::Return,
             "value" => Base::Value,
             "key" => Base::Key,
+            "target" => Base::Target,
             _ => {
                 let (first, second) = head.split_once(':').map_or((head, None), |(a, b)| (a, Some(b)));
                 match first.parse::<usize>() {

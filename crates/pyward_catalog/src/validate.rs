@@ -145,7 +145,12 @@ impl Check<'_> {
                 self.error(format!("`{class}` is its own base class"));
             }
         }
-        for (path, returned) in models.returns.iter().chain(&models.attributes) {
+        for (path, returned) in models
+            .returns
+            .iter()
+            .chain(&models.attributes)
+            .chain(&models.parameters)
+        {
             self.at = (format!("\"{path}\""), 0);
             self.paths(std::slice::from_ref(path), true);
             if !is_type(returned) {
@@ -201,6 +206,7 @@ impl Check<'_> {
             for paths in [&item.decorator, &item.base, &item.call, &item.injected] {
                 self.paths(paths, false);
             }
+            self.conditions(&item.when, true);
             if let Some(kind) = &item.params {
                 self.one_of("source kind", kind, SOURCE_KINDS);
             }

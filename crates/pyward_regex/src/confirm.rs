@@ -181,7 +181,7 @@ impl Gauge<'_> {
     /// steps by more than a polynomial of a low degree does.
     fn explodes(&mut self, candidate: &Candidate, end: &str, method: Method) -> bool {
         let mut last: Option<u64> = None;
-        let mut ratio = (0, 0);
+        let mut ratio = (0, 0.0);
         for count in 2..6 {
             let Some(steps) = self.steps(candidate, end, count, method) else {
                 return false;
@@ -190,14 +190,14 @@ impl Gauge<'_> {
                 break;
             }
             if let Some(last) = last {
-                ratio = (count, steps / last.max(1));
+                ratio = (count, steps as f64 / last.max(1) as f64);
             }
             last = Some(steps);
         }
         match ratio {
-            (5, ratio) => ratio >= 4,
-            (4, ratio) => ratio >= 5,
-            (3, ratio) => ratio >= 20,
+            (5, ratio) => ratio >= 3.4,
+            (4, ratio) => ratio >= 5.0,
+            (3, ratio) => ratio >= 20.0,
             _ => false,
         }
     }

@@ -1,0 +1,86 @@
+//! The front matter of `rules/*.md`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// How bad it is when the finding is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Severity {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// How sure pyward is that the finding is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Confidence {
+    Low,
+    Medium,
+    High,
+}
+
+/// What kind of analysis feeds the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleKind {
+    /// Data flow from a source to a sink.
+    Flow,
+    /// A call, setting or literal that is wrong by itself.
+    Pattern,
+    /// A property of the application model: routes, guards, forms, middleware.
+    Application,
+}
+
+/// What a rule declares of itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rule {
+    /// Lower-case name with hyphens; the file's stem.
+    pub id: String,
+    /// A short title.
+    pub title: String,
+    /// One sentence for a finding: `{source}` and `{sink}` stand for what flows where.
+    pub message: String,
+    /// One line: what to do instead.
+    pub remedy: String,
+    /// What kind of rule.
+    pub kind: RuleKind,
+    /// CWE numbers, the most fitting one first.
+    pub cwe: Vec<u32>,
+    /// OWASP Top 10 (2025) categories, such as `A05:2025`.
+    #[serde(default)]
+    pub owasp: Vec<String>,
+    /// ASVS 5.0 requirement numbers, such as `v5.0.0-1.2.4`.
+    #[serde(default)]
+    pub asvs: Vec<String>,
+    /// Practices of the table (`I2`).
+    pub practices: Vec<String>,
+    /// Severity, for flow rules of a flow from remote data.
+    pub severity: Severity,
+    /// Confidence of a plain finding.
+    pub confidence: Confidence,
+    /// Flow rules: the context that a sanitiser has to clean for (`sql`, `html`, `shell`, ...).
+    #[serde(default)]
+    pub context: Option<String>,
+    /// Flow rules: source kinds that matter, each with the severity of a finding.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Severity>,
+    /// Not run unless selected by name.
+    #[serde(default)]
+    pub off_by_default: bool,
+}
+
+/// Splits a rule document into its front matter (TOML between two lines `+++`) and its body.
+#[must_use]
+pub fn split(text: &str) -> Option<(&str, &str)> {
+    let rest = text.strip_prefix("+++\n")?;
+    let end = rest.find("\n+++\n")?;
+    Some((&rest[..=end], &rest[end + 5..]))
+}

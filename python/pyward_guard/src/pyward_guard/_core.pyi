@@ -1,0 +1,19 @@
+"""The Rust core. Use the typed modules of the package, not this one."""
+
+class GuardError(Exception):
+    """Base class of every error of pyward_guard."""
+
+class InvalidInput(GuardError):
+    """An argument is outside what the function accepts."""
+
+class VerificationFailed(GuardError):
+    """A signature, tag, hash or password does not verify."""
+
+class Expired(VerificationFailed):
+    """Something is past its time limit."""
+
+class Unsupported(GuardError):
+    """The host cannot enforce what was asked for."""
+
+class Refused(GuardError):
+    """The operation is not allowed."""

@@ -35,6 +35,9 @@ pub struct Models {
     /// Attribute or module variable path = its type.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Module variable path = its constant value (`"stat.S_IWOTH" = 0o002`), for folding.
+    #[serde(default)]
+    pub constants: BTreeMap<String, Scalar>,
     /// Where untrusted or sensitive data comes from.
     #[serde(default)]
     pub source: Vec<Source>,
@@ -423,6 +426,9 @@ pub struct Condition {
     /// See [`Condition::at_most`].
     #[serde(default)]
     pub at_least: Option<f64>,
+    /// A constant integer with any of these bits set (file modes).
+    #[serde(default)]
+    pub has_bits: Option<i64>,
     /// A constant string (or bytes) of the program's text, of whatever value; `false`: not a constant.
     #[serde(default)]
     pub literal: Option<bool>,

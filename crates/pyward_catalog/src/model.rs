@@ -13,10 +13,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One model file: one library.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Models {
     /// What library this is.
@@ -103,7 +103,7 @@ pub struct State {
 }
 
 /// What library a file models.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Library {
     /// Its name.
@@ -117,7 +117,7 @@ pub struct Library {
 }
 
 /// Data that comes from outside, or is sensitive: reading `path`, or calling it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Source {
     /// API paths. Contents and members of the value carry the taint on.
@@ -137,7 +137,7 @@ pub struct Source {
 }
 
 /// A call (or assignment) where data of certain kinds must not arrive.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sink {
     /// Rule reported.
@@ -165,7 +165,7 @@ pub struct Sink {
 }
 
 /// A call whose result is safe in some contexts.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sanitizer {
     /// API paths.
@@ -181,7 +181,7 @@ pub struct Sanitizer {
 }
 
 /// A call whose outcome says that an argument is safe.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Guard {
     /// API paths.
@@ -205,7 +205,7 @@ pub struct Guard {
 }
 
 /// How data passes through a call.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Propagator {
     /// API paths.
@@ -232,7 +232,7 @@ pub struct Propagator {
 }
 
 /// A function that the framework calls with data from outside.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Entry {
     /// Decorator paths (called or bare) that make the decorated function an entry point.
@@ -280,7 +280,7 @@ pub struct Entry {
 }
 
 /// A call that calls a function handed to it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Callback {
     /// API paths.
@@ -303,7 +303,7 @@ pub struct Callback {
 }
 
 /// A call that breaks a practice by itself.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Misuse {
     /// Rule reported.
@@ -332,7 +332,7 @@ pub struct Misuse {
 }
 
 /// A setting with an unsafe value.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Setting {
     /// Rule reported.
@@ -373,7 +373,7 @@ pub struct Setting {
 }
 
 /// Something that guards a route.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Access {
     /// Decorator paths, base classes, dependency functions, or calls inside the handler.
@@ -383,7 +383,7 @@ pub struct Access {
 }
 
 /// A call that renders a template.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TemplateCall {
     /// API paths.
@@ -405,7 +405,7 @@ pub struct TemplateCall {
 }
 
 /// A condition on a call's argument or on a value. All given tests must hold.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Condition {
     /// The place it looks at.
@@ -461,8 +461,7 @@ pub struct Condition {
 }
 
 /// One value or several.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum OneOrMany {
     /// One.
     One(Scalar),
@@ -471,8 +470,7 @@ pub enum OneOrMany {
 }
 
 /// A constant in a condition. `"None"` stands for Python's `None`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Scalar {
     /// `true`, `false`
     Bool(bool),
@@ -482,6 +480,69 @@ pub enum Scalar {
     Float(f64),
     /// A string.
     Str(String),
+}
+
+// TOML tells the variants apart by the value itself; the compact form that is built into the program cannot, so
+// there every variant has its tag and a single value is a list of one.
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Text {
+            Bool(bool),
+            Int(i64),
+            Float(f64),
+            Str(String),
+        }
+        #[derive(Deserialize)]
+        enum Tagged {
+            Bool(bool),
+            Int(i64),
+            Float(f64),
+            Str(String),
+        }
+        Ok(if deserializer.is_human_readable() {
+            match Text::deserialize(deserializer)? {
+                Text::Bool(value) => Self::Bool(value),
+                Text::Int(value) => Self::Int(value),
+                Text::Float(value) => Self::Float(value),
+                Text::Str(value) => Self::Str(value),
+            }
+        } else {
+            match Tagged::deserialize(deserializer)? {
+                Tagged::Bool(value) => Self::Bool(value),
+                Tagged::Int(value) => Self::Int(value),
+                Tagged::Float(value) => Self::Float(value),
+                Tagged::Str(value) => Self::Str(value),
+            }
+        })
+    }
+}
+
+impl Serialize for OneOrMany {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.as_slice())
+    }
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Text {
+            One(Scalar),
+            Many(Vec<Scalar>),
+        }
+        Ok(if deserializer.is_human_readable() {
+            match Text::deserialize(deserializer)? {
+                Text::One(value) => Self::One(value),
+                Text::Many(values) => Self::Many(values),
+            }
+        } else {
+            Self::Many(Vec::deserialize(deserializer)?)
+        })
+    }
 }
 
 impl OneOrMany {

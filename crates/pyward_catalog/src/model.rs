@@ -39,6 +39,9 @@ pub struct Models {
     /// library (`request = "django.http.HttpRequest"`).
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+    /// Module variable path = its constant value (`"stat.S_IWOTH" = 0o002`), for folding.
+    #[serde(default)]
+    pub constants: BTreeMap<String, Scalar>,
     /// Where untrusted or sensitive data comes from.
     #[serde(default)]
     pub source: Vec<Source>,
@@ -80,7 +83,7 @@ pub struct Models {
 
 /// A call (or assignment) after which an object is of a more particular type, so that other entries can ask for
 /// it with `is`: `parser.setFeature(feature_external_ges, True)`, `XMLParser(resolve_entities=False)`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct State {
     /// API paths that are called.
@@ -430,6 +433,9 @@ pub struct Condition {
     /// See [`Condition::at_most`].
     #[serde(default)]
     pub at_least: Option<f64>,
+    /// A constant integer with any of these bits set (file modes).
+    #[serde(default)]
+    pub has_bits: Option<i64>,
     /// A constant string (or bytes) of the program's text, of whatever value; `false`: not a constant.
     #[serde(default)]
     pub literal: Option<bool>,

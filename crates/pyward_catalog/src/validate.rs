@@ -125,6 +125,24 @@ impl Check<'_> {
                     .chain(&item.prefix),
             );
         }
+        for (number, item) in models.state.iter().enumerate() {
+            self.at = ("state".to_owned(), number);
+            self.paths(&item.path, item.assign.is_empty());
+            self.assigns(&item.assign);
+            self.places(&item.of);
+            if !item
+                .becomes
+                .split_once('#')
+                .is_some_and(|(class, state)| is_path(class) && !state.is_empty())
+            {
+                self.error(format!(
+                    "`{}` is not a class and its state, `CLASS#STATE`",
+                    item.becomes
+                ));
+            }
+            self.conditions(&item.when, true);
+            self.conditions(&item.unless, true);
+        }
         self.calls(models);
         self.patterns(models);
     }
@@ -328,6 +346,7 @@ impl Check<'_> {
     fn assigns(&mut self, paths: &[String]) {
         for path in paths
             .iter()
+            .filter(|path| *path != "*" && *path != "*[]")
             .filter(|path| !is_path(path.strip_suffix("[]").unwrap_or(path)))
         {
             self.error(format!("`{path}` is not an attribute path"));
@@ -359,6 +378,7 @@ impl Check<'_> {
                 || condition.matches.is_some()
                 || condition.at_most.is_some()
                 || condition.at_least.is_some()
+                || condition.has_bits.is_some()
                 || condition.literal.is_some()
                 || condition.is.is_some()
                 || condition.r#type.is_some()

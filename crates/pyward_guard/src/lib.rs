@@ -4,5 +4,6 @@
 
 pub mod error;
 pub mod paths;
+pub mod run;
 
 pub use error::{Error, Result};

@@ -34,10 +34,16 @@ fn runs_and_reports() {
     let mut cat = command(&["/bin/cat"]);
     cat.input = vec![b'x'; 60_000];
     let outcome = go(&cat);
-    assert_eq!((outcome.exit, outcome.ended, outcome.stdout.len()), (Exit::Code(0), Ended::Itself, 60_000));
+    assert_eq!(
+        (outcome.exit, outcome.ended, outcome.stdout.len()),
+        (Exit::Code(0), Ended::Itself, 60_000)
+    );
     let outcome = go(&sh("echo out; echo err >&2; pwd; umask; env; exit 3"));
     assert_eq!(outcome.exit, Exit::Code(3));
-    assert_eq!(String::from_utf8_lossy(&outcome.stdout), "out\n/\n0077\nPATH=/usr/bin:/bin\nPWD=/\n");
+    assert_eq!(
+        String::from_utf8_lossy(&outcome.stdout),
+        "out\n/\n0077\nPATH=/usr/bin:/bin\nPWD=/\n"
+    );
     assert_eq!(outcome.stderr, b"err\n");
     assert_eq!(go(&sh("kill -9 $$")).exit, Exit::Signal(9));
 }
@@ -50,19 +56,31 @@ fn the_whole_group_ends() {
     let outcome = go(&slow);
     assert_eq!(outcome.ended, Ended::Timeout);
     assert!(start.elapsed() < Duration::from_secs(5));
-    let grandchild: i32 = String::from_utf8_lossy(&outcome.stdout).trim().parse().unwrap();
+    let grandchild: i32 = String::from_utf8_lossy(&outcome.stdout)
+        .trim()
+        .parse()
+        .unwrap();
     gone(grandchild);
     // Also after a normal end.
     let outcome = go(&sh("sleep 60 >/dev/null 2>&1 & echo $!"));
     assert_eq!(outcome.ended, Ended::Itself);
-    gone(String::from_utf8_lossy(&outcome.stdout).trim().parse().unwrap());
+    gone(
+        String::from_utf8_lossy(&outcome.stdout)
+            .trim()
+            .parse()
+            .unwrap(),
+    );
 }
 
 fn gone(pid: i32) {
     let until = Instant::now() + Duration::from_secs(5);
     let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     while !state().is_empty() && !state().contains(") Z ") {
-        assert!(Instant::now() < until, "process {pid} still runs: {}", state());
+        assert!(
+            Instant::now() < until,
+            "process {pid} still runs: {}",
+            state()
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -70,7 +88,10 @@ fn gone(pid: i32) {
 #[test]
 fn bounds_output_and_cancels() {
     let outcome = go(&sh("yes"));
-    assert_eq!((outcome.ended, outcome.stdout.len()), (Ended::Output, 1 << 16));
+    assert_eq!(
+        (outcome.ended, outcome.stdout.len()),
+        (Ended::Output, 1 << 16)
+    );
     let mut ticks = 0;
     let outcome = run(&sh("sleep 60"), &mut || {
         ticks += 1;
@@ -91,16 +112,47 @@ fn refuses_what_it_cannot_or_should_not_do() {
         change(&mut c);
         run(&c, &mut || false).unwrap_err()
     };
-    assert!(matches!(refused(&|c| c.argv[0] = "sh".into()), Error::Refused(_)));
-    assert!(matches!(refused(&|c| c.argv.clear()), Error::InvalidInput(_)));
-    assert!(matches!(refused(&|c| c.argv.push("a\0b".into())), Error::InvalidInput(_)));
-    assert!(matches!(refused(&|c| c.environment.push(("LD_PRELOAD".into(), "/x".into()))), Error::Refused(_)));
-    assert!(matches!(refused(&|c| c.directory = Some("tmp".into())), Error::Refused(_)));
-    assert!(matches!(refused(&|c| c.argv[0] = "/does/not/exist".into()), Error::Io(_)));
-    let missing = Files { read: vec!["/does/not/exist".into()], ..Files::default() };
-    let with = move |files: Files| move |c: &mut Command| c.sandbox = Some(Sandbox { files: Some(files.clone()), ..Sandbox::default() });
+    assert!(matches!(
+        refused(&|c| c.argv[0] = "sh".into()),
+        Error::Refused(_)
+    ));
+    assert!(matches!(
+        refused(&|c| c.argv.clear()),
+        Error::InvalidInput(_)
+    ));
+    assert!(matches!(
+        refused(&|c| c.argv.push("a\0b".into())),
+        Error::InvalidInput(_)
+    ));
+    assert!(matches!(
+        refused(&|c| c.environment.push(("LD_PRELOAD".into(), "/x".into()))),
+        Error::Refused(_)
+    ));
+    assert!(matches!(
+        refused(&|c| c.directory = Some("tmp".into())),
+        Error::Refused(_)
+    ));
+    assert!(matches!(
+        refused(&|c| c.argv[0] = "/does/not/exist".into()),
+        Error::Io(_)
+    ));
+    let missing = Files {
+        read: vec!["/does/not/exist".into()],
+        ..Files::default()
+    };
+    let with = move |files: Files| {
+        move |c: &mut Command| {
+            c.sandbox = Some(Sandbox {
+                files: Some(files.clone()),
+                ..Sandbox::default()
+            })
+        }
+    };
     assert!(matches!(refused(&with(missing)), Error::InvalidInput(_)));
     if host().effective_user == 0 {
-        assert!(matches!(refused(&|c| c.limits.processes = Some(5)), Error::Unsupported(_)));
+        assert!(matches!(
+            refused(&|c| c.limits.processes = Some(5)),
+            Error::Unsupported(_)
+        ));
     }
 }

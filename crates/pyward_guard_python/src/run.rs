@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use pyward_guard::run::{self, Command, Ended, Exit, Files, Identity, Limits, Network, Sandbox, Syscalls};
+use pyward_guard::run::{
+    self, Command, Ended, Exit, Files, Identity, Limits, Network, Sandbox, Syscalls,
+};
 
 use crate::error::{InvalidInput, to_py};
 
@@ -51,29 +53,66 @@ impl RunSandbox {
             (true, None) => Network::Full,
             (false, None) => Network::Off,
             (false, Some(ports)) => Network::TcpConnect(ports),
-            (true, Some(_)) => return Err(InvalidInput::new_err("either the whole network or TCP ports")),
+            (true, Some(_)) => {
+                return Err(InvalidInput::new_err(
+                    "either the whole network or TCP ports",
+                ));
+            }
         };
         Ok(Self(Sandbox {
-            files: restrict_files.then_some(Files { read, write, execute, system }),
+            files: restrict_files.then_some(Files {
+                read,
+                write,
+                execute,
+                system,
+            }),
             network,
-            syscalls: if strict { Syscalls::Strict } else { Syscalls::Default },
-            identity: identity.map(|(user, group, groups)| Identity { user, group, groups }),
+            syscalls: if strict {
+                Syscalls::Strict
+            } else {
+                Syscalls::Default
+            },
+            identity: identity.map(|(user, group, groups)| Identity {
+                user,
+                group,
+                groups,
+            }),
         }))
     }
 }
 
-type LimitsTuple = (Option<u64>, Option<u64>, Option<u64>, Option<u64>, Option<u64>);
+type LimitsTuple = (
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+);
 
 fn limits((cpu_seconds, memory_bytes, file_bytes, open_files, processes): LimitsTuple) -> Limits {
-    Limits { cpu_seconds, memory_bytes, file_bytes, open_files, processes }
+    Limits {
+        cpu_seconds,
+        memory_bytes,
+        file_bytes,
+        open_files,
+        processes,
+    }
 }
 
 fn seconds(value: f64, name: &str) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(value).map_err(|_| InvalidInput::new_err(format!("{name} is a number of seconds")))
+    Duration::try_from_secs_f64(value)
+        .map_err(|_| InvalidInput::new_err(format!("{name} is a number of seconds")))
 }
 
-type OutcomeTuple<'py> =
-    (Option<i32>, Option<i32>, &'static str, Bound<'py, PyBytes>, Bound<'py, PyBytes>, f64, Vec<String>);
+type OutcomeTuple<'py> = (
+    Option<i32>,
+    Option<i32>,
+    &'static str,
+    Bound<'py, PyBytes>,
+    Bound<'py, PyBytes>,
+    f64,
+    Vec<String>,
+);
 
 #[pyfunction]
 #[allow(clippy::too_many_arguments)] // given by name
@@ -129,12 +168,27 @@ fn run_command<'py>(
         Ended::Output => "output",
         Ended::Cancelled => "cancelled",
     };
-    let (stdout, stderr) = (PyBytes::new(py, &outcome.stdout), PyBytes::new(py, &outcome.stderr));
-    Ok((code, signal, ended, stdout, stderr, outcome.duration.as_secs_f64(), outcome.enforced))
+    let (stdout, stderr) = (
+        PyBytes::new(py, &outcome.stdout),
+        PyBytes::new(py, &outcome.stderr),
+    );
+    Ok((
+        code,
+        signal,
+        ended,
+        stdout,
+        stderr,
+        outcome.duration.as_secs_f64(),
+        outcome.enforced,
+    ))
 }
 
 #[pyfunction]
-fn run_restrict_self(sandbox: &RunSandbox, limits: LimitsTuple, deny_processes: bool) -> PyResult<Vec<String>> {
+fn run_restrict_self(
+    sandbox: &RunSandbox,
+    limits: LimitsTuple,
+    deny_processes: bool,
+) -> PyResult<Vec<String>> {
     run::restrict_self(&sandbox.0, &self::limits(limits), deny_processes).map_err(to_py)
 }
 

@@ -191,14 +191,20 @@ pub fn run(command: &Command, interrupted: &mut dyn FnMut() -> bool) -> Result<O
     #[cfg(not(unix))]
     {
         let _ = interrupted;
-        Err(Error::Unsupported("the process runner needs a Unix system".into()))
+        Err(Error::Unsupported(
+            "the process runner needs a Unix system".into(),
+        ))
     }
 }
 
 /// Confines the running process for good. `deny_processes` also takes away starting programs and processes.
 ///
 /// Returns what is enforced. The process must have one thread, since Linux confines threads, not processes.
-pub fn restrict_self(sandbox: &Sandbox, limits: &Limits, deny_processes: bool) -> Result<Vec<String>> {
+pub fn restrict_self(
+    sandbox: &Sandbox,
+    limits: &Limits,
+    deny_processes: bool,
+) -> Result<Vec<String>> {
     check_identity(sandbox)?;
     #[cfg(target_os = "linux")]
     return linux::restrict_self(sandbox, limits, deny_processes);
@@ -211,13 +217,54 @@ pub fn restrict_self(sandbox: &Sandbox, limits: &Limits, deny_processes: bool) -
 
 /// Names of the dynamic loader and of interpreters that make a program run other code than its own.
 fn is_loader_variable(name: &str) -> bool {
-    const PREFIXES: &[&str] = &["LD_", "DYLD_", "BASH_FUNC_", "GCONV_", "GIT_CONFIG", "NODE_", "RUBY"];
+    const PREFIXES: &[&str] = &[
+        "LD_",
+        "DYLD_",
+        "BASH_FUNC_",
+        "GCONV_",
+        "GIT_CONFIG",
+        "NODE_",
+        "RUBY",
+    ];
     const NAMES: &[&str] = &[
-        "BASH_ENV", "ENV", "IFS", "SHELLOPTS", "BASHOPTS", "PS4", "PROMPT_COMMAND", "PYTHONPATH", "PYTHONHOME",
-        "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONUSERBASE", "PERL5LIB", "PERL5OPT", "PERLLIB", "JAVA_TOOL_OPTIONS",
-        "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "GLIBC_TUNABLES", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "MALLOC_TRACE",
-        "NLSPATH", "RESOLV_HOST_CONF", "TMPPREFIX", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF", "GIT_EXEC_PATH", "GIT_PAGER", "PAGER",
-        "EDITOR", "VISUAL", "BROWSER", "LESSOPEN", "LESSCLOSE",
+        "BASH_ENV",
+        "ENV",
+        "IFS",
+        "SHELLOPTS",
+        "BASHOPTS",
+        "PS4",
+        "PROMPT_COMMAND",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONSTARTUP",
+        "PYTHONINSPECT",
+        "PYTHONBREAKPOINT",
+        "PYTHONUSERBASE",
+        "PERL5LIB",
+        "PERL5OPT",
+        "PERLLIB",
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "GLIBC_TUNABLES",
+        "HOSTALIASES",
+        "LOCALDOMAIN",
+        "RES_OPTIONS",
+        "MALLOC_TRACE",
+        "NLSPATH",
+        "RESOLV_HOST_CONF",
+        "TMPPREFIX",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_EXEC_PATH",
+        "GIT_PAGER",
+        "PAGER",
+        "EDITOR",
+        "VISUAL",
+        "BROWSER",
+        "LESSOPEN",
+        "LESSCLOSE",
     ];
     PREFIXES.iter().any(|p| name.starts_with(p)) || NAMES.contains(&name)
 }
@@ -226,7 +273,9 @@ fn check_identity(sandbox: &Sandbox) -> Result<()> {
     if let Some(identity) = &sandbox.identity
         && (identity.user == 0 || identity.group == 0 || identity.groups.contains(&0))
     {
-        return Err(Error::InvalidInput("the user and groups to drop to are not root's".into()));
+        return Err(Error::InvalidInput(
+            "the user and groups to drop to are not root's".into(),
+        ));
     }
     Ok(())
 }
@@ -234,7 +283,9 @@ fn check_identity(sandbox: &Sandbox) -> Result<()> {
 /// Checks that need no process.
 fn check(command: &Command) -> Result<()> {
     let invalid = |text: &str| Err(Error::InvalidInput(text.into()));
-    let Some(program) = command.argv.first() else { return invalid("argv is empty") };
+    let Some(program) = command.argv.first() else {
+        return invalid("argv is empty");
+    };
     if !std::path::Path::new(program).is_absolute() {
         return Err(Error::Refused("the program is not an absolute path".into()));
     }
@@ -255,7 +306,9 @@ fn check(command: &Command) -> Result<()> {
         }
     }
     if command.directory.as_ref().is_some_and(|d| !d.is_absolute()) {
-        return Err(Error::Refused("the working directory is not an absolute path".into()));
+        return Err(Error::Refused(
+            "the working directory is not an absolute path".into(),
+        ));
     }
     if command.timeout.is_zero() || command.timeout > Duration::from_secs(7 * 24 * 3600) {
         return invalid("the timeout is over 0 and at most a week");
@@ -272,7 +325,15 @@ mod tests {
 
     #[test]
     fn loader_variables() {
-        for name in ["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "PYTHONPATH", "BASH_ENV", "BASH_FUNC_ls%%", "NODE_OPTIONS"] {
+        for name in [
+            "LD_PRELOAD",
+            "LD_AUDIT",
+            "DYLD_INSERT_LIBRARIES",
+            "PYTHONPATH",
+            "BASH_ENV",
+            "BASH_FUNC_ls%%",
+            "NODE_OPTIONS",
+        ] {
             assert!(is_loader_variable(name), "{name}");
         }
         for name in ["LANG", "PATH", "HOME", "TZ", "PYTHONIOENCODING"] {

@@ -30,9 +30,16 @@ mod other {
     }
 
     impl Prepared {
-        pub(super) fn new(sandbox: Option<&Sandbox>, limits: &Limits, _: Option<&Path>, _: bool) -> Result<Self> {
+        pub(super) fn new(
+            sandbox: Option<&Sandbox>,
+            limits: &Limits,
+            _: Option<&Path>,
+            _: bool,
+        ) -> Result<Self> {
             if sandbox.is_some() {
-                return Err(Error::Unsupported("confinement of processes needs Linux".into()));
+                return Err(Error::Unsupported(
+                    "confinement of processes needs Linux".into(),
+                ));
             }
             if *limits != Limits::default() {
                 return Err(Error::Unsupported("resource limits need Linux".into()));
@@ -54,13 +61,29 @@ use super::linux::{Prepared, STEPS};
 pub(super) fn run(command: &Command, interrupted: &mut dyn FnMut() -> bool) -> Result<Outcome> {
     let start = Instant::now();
     let program = Path::new(&command.argv[0]);
-    let prepared = Prepared::new(command.sandbox.as_ref(), &command.limits, Some(program), false)?;
+    let prepared = Prepared::new(
+        command.sandbox.as_ref(),
+        &command.limits,
+        Some(program),
+        false,
+    )?;
     let enforced = prepared.enforced.clone();
     let child = spawn(command, prepared)?;
-    let mut group = Group { leader: pid_of(&child)?, child, reaped: false };
+    let mut group = Group {
+        leader: pid_of(&child)?,
+        child,
+        reaped: false,
+    };
     let (ended, stdout, stderr) = supervise(&mut group, command, start, interrupted)?;
     let exit = group.finish()?;
-    Ok(Outcome { exit, ended, stdout, stderr, duration: start.elapsed(), enforced })
+    Ok(Outcome {
+        exit,
+        ended,
+        stdout,
+        stderr,
+        duration: start.elapsed(),
+        enforced,
+    })
 }
 
 fn pid_of(child: &Child) -> Result<Pid> {
@@ -73,12 +96,14 @@ fn pid_of(child: &Child) -> Result<Pid> {
 /// A pipe that is closed on exec, for the child's word on which step failed.
 fn report_pipe() -> Result<(File, OwnedFd)> {
     #[cfg(target_os = "linux")]
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|e| Error::Io(e.into()))?;
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|e| Error::Io(e.into()))?;
     #[cfg(not(target_os = "linux"))]
     let (reader, writer) = {
         let (reader, writer) = rustix::pipe::pipe().map_err(|e| Error::Io(e.into()))?;
         for end in [&reader, &writer] {
-            rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).map_err(|e| Error::Io(e.into()))?;
+            rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)
+                .map_err(|e| Error::Io(e.into()))?;
         }
         (reader, writer)
     };
@@ -93,13 +118,19 @@ fn spawn(command: &Command, prepared: Prepared) -> Result<Child> {
         .env_clear()
         .envs(command.environment.iter().map(|(n, v)| (n, v)))
         .current_dir(command.directory.as_deref().unwrap_or(Path::new("/")))
-        .stdin(if command.input.is_empty() { Stdio::null() } else { Stdio::piped() })
+        .stdin(if command.input.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let (mut report, writer) = report_pipe()?;
     let umask = command.umask;
     let parent = std::process::id();
-    let descriptor_limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
+    let descriptor_limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
+        .current
+        .unwrap_or(1 << 20);
     let child_setup = move || {
         let fail = |step: u8, errno: i32| {
             let _ = rustix::io::write(&writer, &[step]);
@@ -122,7 +153,9 @@ fn spawn(command: &Command, prepared: Prepared) -> Result<Child> {
         if let Err(errno) = close_on_exec(descriptor_limit) {
             return fail(0, errno);
         }
-        prepared.apply(Some(parent)).or_else(|(step, errno)| fail(step, errno))
+        prepared
+            .apply(Some(parent))
+            .or_else(|(step, errno)| fail(step, errno))
     };
     // SAFETY: the closure makes system calls only; it does not allocate, lock or unwind, and what it owns was made
     // before the fork.
@@ -133,7 +166,9 @@ fn spawn(command: &Command, prepared: Prepared) -> Result<Child> {
         let mut step = [0_u8; 1];
         match report.read(&mut step) {
             Ok(1) => {
-                let name = STEPS.get(usize::from(step[0])).unwrap_or(&"setting up the child");
+                let name = STEPS
+                    .get(usize::from(step[0]))
+                    .unwrap_or(&"setting up the child");
                 Error::Unsupported(format!("{name} failed: {error}"))
             }
             _ => Error::Io(error),
@@ -148,7 +183,8 @@ fn close_on_exec(limit: u64) -> std::result::Result<(), i32> {
     {
         const CLOEXEC: usize = 4;
         // SAFETY: a system call on numbers.
-        if unsafe { libc::syscall(libc::SYS_close_range, 3_usize, u32::MAX as usize, CLOEXEC) } == 0 {
+        if unsafe { libc::syscall(libc::SYS_close_range, 3_usize, u32::MAX as usize, CLOEXEC) } == 0
+        {
             return Ok(());
         }
     }
@@ -178,7 +214,10 @@ impl Group {
     /// True once the leader ended; it is left unreaped, which keeps its number ours.
     fn leader_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        !matches!(rustix::process::waitid(WaitId::Pid(self.leader), options), Ok(None))
+        !matches!(
+            rustix::process::waitid(WaitId::Pid(self.leader), options),
+            Ok(None)
+        )
     }
 
     fn finish(&mut self) -> Result<Exit> {
@@ -186,7 +225,9 @@ impl Group {
         self.signal(Signal::KILL);
         let status = self.child.wait()?;
         self.reaped = true;
-        Ok(status.code().map_or_else(|| Exit::Signal(status.signal().unwrap_or(0)), Exit::Code))
+        Ok(status
+            .code()
+            .map_or_else(|| Exit::Signal(status.signal().unwrap_or(0)), Exit::Code))
     }
 }
 
@@ -210,7 +251,8 @@ fn exit_event(_: Pid) -> Option<OwnedFd> {
 
 fn nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
     let flags = rustix::fs::fcntl_getfl(fd).map_err(|e| Error::Io(e.into()))?;
-    rustix::fs::fcntl_setfl(fd, flags | rustix::fs::OFlags::NONBLOCK).map_err(|e| Error::Io(e.into()))
+    rustix::fs::fcntl_setfl(fd, flags | rustix::fs::OFlags::NONBLOCK)
+        .map_err(|e| Error::Io(e.into()))
 }
 
 /// One of the child's output pipes.
@@ -225,7 +267,11 @@ impl Output {
         if let Some(pipe) = &pipe {
             nonblocking(pipe.as_fd())?;
         }
-        Ok(Self { pipe, content: Vec::new(), exceeded: false })
+        Ok(Self {
+            pipe,
+            content: Vec::new(),
+            exceeded: false,
+        })
     }
 
     /// Takes what is there, up to one byte past the bound.
@@ -294,8 +340,16 @@ fn supervise(
             group.signal(Signal::TERM);
             kill_at = Some(now + command.grace.min(Duration::from_millis(500)));
         }
-        let until = kill_at.unwrap_or(deadline).saturating_duration_since(now).min(TICK);
-        wait(&[&stdout, &stderr], stdin.as_ref(), exit_event.as_ref(), until);
+        let until = kill_at
+            .unwrap_or(deadline)
+            .saturating_duration_since(now)
+            .min(TICK);
+        wait(
+            &[&stdout, &stderr],
+            stdin.as_ref(),
+            exit_event.as_ref(),
+            until,
+        );
         stdout.drain(command.max_output);
         stderr.drain(command.max_output);
         stdin = stdin.and_then(|pipe| feed(pipe, &command.input, &mut written));
@@ -321,7 +375,12 @@ fn supervise(
 fn wait(outputs: &[&Output], stdin: Option<&File>, exit: Option<&OwnedFd>, time: Duration) {
     let mut list: Vec<PollFd<'_>> = Vec::with_capacity(4);
     for output in outputs {
-        list.extend(output.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        list.extend(
+            output
+                .pipe
+                .as_ref()
+                .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
+        );
     }
     list.extend(stdin.map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
     match exit {
@@ -330,7 +389,10 @@ fn wait(outputs: &[&Output], stdin: Option<&File>, exit: Option<&OwnedFd>, time:
         None if list.is_empty() => return std::thread::sleep(time.min(Duration::from_millis(5))),
         None => {}
     }
-    let timeout = Timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos() as _ };
+    let timeout = Timespec {
+        tv_sec: time.as_secs() as _,
+        tv_nsec: time.subsec_nanos() as _,
+    };
     let _ = rustix::event::poll(&mut list, Some(&timeout));
 }
 
@@ -348,4 +410,3 @@ fn feed(mut pipe: File, input: &[u8], written: &mut usize) -> Option<File> {
     }
     None
 }
-

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import final
+from typing import Literal, final
 
 __all__ = ["RunCancel", "RunSandbox", "run_command", "run_host", "run_restrict_self"]
 
@@ -42,6 +42,6 @@ def run_command(
     limits: _Limits,
     sandbox: RunSandbox | None,
     cancel: RunCancel | None,
-) -> tuple[int | None, int | None, str, bytes, bytes, float, list[str]]: ...
+) -> tuple[int | None, int | None, Literal["itself", "timeout", "output", "cancelled"], bytes, bytes, float, list[str]]: ...
 def run_restrict_self(sandbox: RunSandbox, limits: _Limits, deny_processes: bool) -> list[str]: ...
 def run_host() -> dict[str, int]: ...

@@ -12,8 +12,9 @@ CWE-434.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, BinaryIO, Literal, TextIO, overload
@@ -135,7 +136,7 @@ def resolution() -> Literal["openat2", "walk"]:
     >>> resolution() in ("openat2", "walk")
     True
     """
-    return "openat2" if _core.paths_resolution() == "openat2" else "walk"
+    return _core.paths_resolution()
 
 
 @dataclass(frozen=True)
@@ -146,12 +147,6 @@ class Entry:
     kind: Literal["file", "directory", "symlink", "other"]
     size: int
     """Bytes."""
-
-
-def _entry(raw: tuple[str, str, int]) -> Entry:
-    name, kind, size = raw
-    assert kind == "file" or kind == "directory" or kind == "symlink" or kind == "other"
-    return Entry(name, kind, size)
 
 
 @dataclass(frozen=True)
@@ -257,7 +252,7 @@ class Directory:
         if type(path) is not str:
             path = _text(path)
         raw = self._inner.open_descriptor(path, mode, permissions)
-        if os.name == "nt":  # pragma: no cover - exercised on Windows only
+        if sys.platform == "win32":
             import msvcrt
 
             return msvcrt.open_osfhandle(raw, 0)
@@ -383,12 +378,12 @@ class Directory:
 
     def list(self, path: RelativePath = ".", *, max_entries: int = 100_000) -> list[Entry]:
         """Entries of a directory, sorted by name; more than ``max_entries`` is a :class:`LimitExceeded`."""
-        return [_entry(raw) for raw in self._inner.list(_utf8(_text(path)), max_entries)]
+        return [Entry(*raw) for raw in self._inner.list(_utf8(_text(path)), max_entries)]
 
     def stat(self, path: RelativePath) -> Entry | None:
         """What a path names (a link at the end is not followed); ``None`` if there is nothing."""
         raw = self._inner.stat(_utf8(_text(path)))
-        return None if raw is None else _entry(raw)
+        return None if raw is None else Entry(*raw)
 
     def remove(self, path: RelativePath) -> None:
         """Removes a file or a symbolic link."""
@@ -479,7 +474,7 @@ class UploadPolicy:
 
     def __init__(
         self,
-        types: list[str] | tuple[str, ...],
+        types: Sequence[str],
         *,
         max_bytes: int = 10 * _MIB,
         max_pixels: int = 50_000_000,

@@ -311,7 +311,6 @@ def _run(
         cancel=cancel,
     )
     returncode = code if code is not None else -(signal or 0)
-    assert ended == "itself" or ended == "timeout" or ended == "output" or ended == "cancelled"
     completed = Completed(returncode, stdout, stderr, duration, ended, tuple(enforced))
     name = os.path.basename(arguments[0])
     if ended == "timeout":

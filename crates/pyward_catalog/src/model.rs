@@ -79,7 +79,7 @@ pub struct Models {
 
 /// A call (or assignment) after which an object is of a more particular type, so that other entries can ask for
 /// it with `is`: `parser.setFeature(feature_external_ges, True)`, `XMLParser(resolve_entities=False)`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct State {
     /// API paths that are called.
@@ -170,7 +170,8 @@ pub struct Sink {
 pub struct Sanitizer {
     /// API paths.
     pub path: Vec<String>,
-    /// Contexts (see [`crate::rule::Rule::context`]); `*` for all.
+    /// Contexts (see [`crate::rule::Rule::context`]); `*` for all but `random`: no conversion makes a predictable
+    /// number less so.
     pub cleans: Vec<String>,
     /// Conditions on the call.
     #[serde(default)]

@@ -289,6 +289,18 @@ impl Check<'_> {
             self.level(item.severity.as_deref(), SEVERITIES);
             self.message(item.message.as_deref());
         }
+        for (number, item) in models.state.iter().enumerate() {
+            self.at = ("state".to_owned(), number);
+            self.paths(&item.path, item.assign.is_empty());
+            self.assigns(&item.assign);
+            self.places(item.of.iter());
+            match item.becomes.split_once('#') {
+                Some((class, state)) if is_path(class) && !state.is_empty() => {}
+                _ => self.error(format!("`{}` is not of the form CLASS#STATE", item.becomes)),
+            }
+            self.conditions(&item.when, true);
+            self.conditions(&item.unless, true);
+        }
         for (number, item) in models.access.iter().enumerate() {
             self.at = ("access".to_owned(), number);
             self.paths(&item.path, true);
@@ -322,7 +334,8 @@ impl Check<'_> {
     fn assigns(&mut self, paths: &[String]) {
         for path in paths
             .iter()
-            .filter(|path| !is_path(path.strip_suffix("[]").unwrap_or(path)))
+            .map(|path| path.strip_suffix("[]").unwrap_or(path))
+            .filter(|path| *path != "*" && !is_path(path))
         {
             self.error(format!("`{path}` is not an attribute path"));
         }
@@ -353,6 +366,7 @@ impl Check<'_> {
                 || condition.matches.is_some()
                 || condition.at_most.is_some()
                 || condition.at_least.is_some()
+                || condition.has_bits.is_some()
                 || condition.literal.is_some()
                 || condition.is.is_some()
                 || condition.r#type.is_some()

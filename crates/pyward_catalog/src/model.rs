@@ -35,6 +35,10 @@ pub struct Models {
     /// Attribute or module variable path = its type.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Name of a parameter = the type it has by convention where it bears no annotation, in files that import the
+    /// library (`request = "django.http.HttpRequest"`).
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// Module variable path = its constant value (`"stat.S_IWOTH" = 0o002`), for folding.
     #[serde(default)]
     pub constants: BTreeMap<String, Scalar>,
@@ -254,6 +258,9 @@ pub struct Entry {
     /// Functions by name in a module that imports the library (`lambda_handler`).
     #[serde(default)]
     pub function: Vec<String>,
+    /// Conditions on the decorator's or the registering call, or on the file's imports.
+    #[serde(default)]
+    pub when: Vec<Condition>,
     /// Taint of the parameters that are not otherwise described: a source kind, or nothing.
     #[serde(default)]
     pub params: Option<String>,

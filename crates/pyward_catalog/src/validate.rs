@@ -125,6 +125,24 @@ impl Check<'_> {
                     .chain(&item.prefix),
             );
         }
+        for (number, item) in models.state.iter().enumerate() {
+            self.at = ("state".to_owned(), number);
+            self.paths(&item.path, item.assign.is_empty());
+            self.assigns(&item.assign);
+            self.places(&item.of);
+            if !item
+                .becomes
+                .split_once('#')
+                .is_some_and(|(class, state)| is_path(class) && !state.is_empty())
+            {
+                self.error(format!(
+                    "`{}` is not a class and its state, `CLASS#STATE`",
+                    item.becomes
+                ));
+            }
+            self.conditions(&item.when, true);
+            self.conditions(&item.unless, true);
+        }
         self.calls(models);
         self.patterns(models);
     }
@@ -145,7 +163,12 @@ impl Check<'_> {
                 self.error(format!("`{class}` is its own base class"));
             }
         }
-        for (path, returned) in models.returns.iter().chain(&models.attributes) {
+        for (path, returned) in models
+            .returns
+            .iter()
+            .chain(&models.attributes)
+            .chain(&models.parameters)
+        {
             self.at = (format!("\"{path}\""), 0);
             self.paths(std::slice::from_ref(path), true);
             if !is_type(returned) {
@@ -201,6 +224,7 @@ impl Check<'_> {
             for paths in [&item.decorator, &item.base, &item.call, &item.injected] {
                 self.paths(paths, false);
             }
+            self.conditions(&item.when, true);
             if let Some(kind) = &item.params {
                 self.one_of("source kind", kind, SOURCE_KINDS);
             }
@@ -289,18 +313,6 @@ impl Check<'_> {
             self.level(item.severity.as_deref(), SEVERITIES);
             self.message(item.message.as_deref());
         }
-        for (number, item) in models.state.iter().enumerate() {
-            self.at = ("state".to_owned(), number);
-            self.paths(&item.path, item.assign.is_empty());
-            self.assigns(&item.assign);
-            self.places(item.of.iter());
-            match item.becomes.split_once('#') {
-                Some((class, state)) if is_path(class) && !state.is_empty() => {}
-                _ => self.error(format!("`{}` is not of the form CLASS#STATE", item.becomes)),
-            }
-            self.conditions(&item.when, true);
-            self.conditions(&item.unless, true);
-        }
         for (number, item) in models.access.iter().enumerate() {
             self.at = ("access".to_owned(), number);
             self.paths(&item.path, true);
@@ -334,8 +346,8 @@ impl Check<'_> {
     fn assigns(&mut self, paths: &[String]) {
         for path in paths
             .iter()
-            .map(|path| path.strip_suffix("[]").unwrap_or(path))
-            .filter(|path| *path != "*" && !is_path(path))
+            .filter(|path| *path != "*" && *path != "*[]")
+            .filter(|path| !is_path(path.strip_suffix("[]").unwrap_or(path)))
         {
             self.error(format!("`{path}` is not an attribute path"));
         }

@@ -10,6 +10,12 @@ pub enum Error {
     /// A signature, tag, hash or password does not verify.
     #[error("verification failed")]
     VerificationFailed,
+    /// A token, ciphertext or document does not verify, and saying why gives nothing away.
+    #[error("verification failed: {0}")]
+    NotVerified(&'static str),
+    /// The key named by a token or ciphertext is not (or no longer) among the keys at hand.
+    #[error("verification failed: unknown key")]
+    UnknownKey,
     /// Something is past its time limit.
     #[error("expired")]
     Expired,

@@ -174,7 +174,8 @@ pub struct Sink {
 pub struct Sanitizer {
     /// API paths.
     pub path: Vec<String>,
-    /// Contexts (see [`crate::rule::Rule::context`]); `*` for all.
+    /// Contexts (see [`crate::rule::Rule::context`]); `*` for all but `random`: no conversion makes a predictable
+    /// number less so.
     pub cleans: Vec<String>,
     /// Conditions on the call.
     #[serde(default)]

@@ -3,6 +3,8 @@
 //! One file per module of the kit; each has a `register` function that adds its functions and classes.
 
 mod error;
+mod paths;
+mod run;
 
 use pyo3::prelude::*;
 
@@ -10,5 +12,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
+    paths::register(module)?;
+    run::register(module)?;
     Ok(())
 }

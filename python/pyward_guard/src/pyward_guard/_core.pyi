@@ -1,5 +1,8 @@
 """The Rust core. Use the typed modules of the package, not this one."""
 
+from ._core_paths import *
+from ._core_run import *
+
 class GuardError(Exception):
     """Base class of every error of pyward_guard."""
 
@@ -17,3 +20,6 @@ class Unsupported(GuardError):
 
 class Refused(GuardError):
     """The operation is not allowed."""
+
+class LimitExceeded(GuardError):
+    """Input or work is larger than the bound set for it."""

@@ -48,12 +48,7 @@ pub fn arrange<'a>(
 
 fn place(finding: &Finding) -> (&str, u32, &str, u32) {
     let location = &finding.location;
-    (
-        &location.file,
-        location.start,
-        &finding.rule,
-        location.end,
-    )
+    (&location.file, location.start, &finding.rule, location.end)
 }
 
 type Rank<'a> = (

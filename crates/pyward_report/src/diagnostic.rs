@@ -25,18 +25,19 @@ pub(crate) fn write(diagnostic: &Diagnostic, out: &mut dyn Write) -> io::Result<
     let title = level
         .primary_title(diagnostic.message.as_str())
         .id(diagnostic.code.as_str());
-    let mut group = Group::with_title(title)
-        .element(
-            Origin::path(path.as_str())
-                .line(line as usize)
-                .char_column(column as usize),
-        )
-        .element(
-            Snippet::source(excerpt.text)
-                .line_start(line.saturating_sub(excerpt.lines_before).max(1) as usize)
-                .fold(false)
-                .annotation(AnnotationKind::Primary.span(excerpt.start..excerpt.end)),
-        );
+    let origin = Origin::path(path.as_str())
+        .line(line as usize)
+        .char_column(column as usize);
+    let snippet = Snippet::source(excerpt.text)
+        .line_start(line.saturating_sub(excerpt.lines_before).max(1) as usize)
+        .fold(false)
+        .annotation(AnnotationKind::Primary.span(excerpt.start..excerpt.end));
+    let group = Group::with_title(title);
+    let mut group = if excerpt.is_cut {
+        group.element(origin).element(snippet)
+    } else {
+        group.element(snippet.path(path.as_str()))
+    };
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }

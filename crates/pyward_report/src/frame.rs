@@ -15,6 +15,8 @@ pub(crate) struct Excerpt<'a> {
     pub(crate) end: usize,
     /// Lines of `text` before the one that the place starts in.
     pub(crate) lines_before: u32,
+    /// `text` starts in the middle of a line, so that columns cannot be counted in it.
+    pub(crate) is_cut: bool,
 }
 
 /// The lines of the place `start..end`, with `context` lines around it. Offsets outside the text are clipped, so
@@ -63,6 +65,7 @@ pub(crate) fn excerpt(text: &str, start: u32, end: u32, context: usize) -> Excer
         start: start - from,
         end: end - from,
         lines_before: u32::try_from(before).unwrap_or(0),
+        is_cut: from > first_line,
     }
 }
 
@@ -72,7 +75,9 @@ fn line_start(text: &str, at: usize) -> usize {
 
 fn line_end(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
-    text[at..].find('\n').map_or(text.len(), |newline| at + newline)
+    text[at..]
+        .find('\n')
+        .map_or(text.len(), |newline| at + newline)
 }
 
 /// The line that a byte offset stands in, trimmed and cut to `width` bytes.

@@ -34,32 +34,34 @@ fn write_finding(
     let title = level(finding.severity)
         .primary_title(finding.message.as_str())
         .id(finding.rule.as_str());
+    let group = Group::with_title(title);
     let origin = Origin::path(location.file_and_cell())
         .line(location.line as usize)
         .char_column(location.column as usize);
-    let label = sink_label(finding);
-    let group = Group::with_title(title).element(origin);
     let group = if excerpt.text.trim().is_empty() {
-        group
+        group.element(origin)
     } else {
-        group.element(
-            Snippet::source(excerpt.text)
-                .line_start(first as usize)
-                .fold(false)
-                .annotation(
-                    AnnotationKind::Primary
-                        .span(excerpt.start..excerpt.end)
-                        .label(label),
-                ),
-        )
+        let snippet = Snippet::source(excerpt.text)
+            .line_start(first as usize)
+            .fold(false)
+            .annotation(
+                AnnotationKind::Primary
+                    .span(excerpt.start..excerpt.end)
+                    .label(sink_label(finding)),
+            );
+        if excerpt.is_cut {
+            group.element(origin).element(snippet)
+        } else {
+            group.element(snippet.path(location.file_and_cell()))
+        }
     };
     writeln!(out, "{}", renderer.render(&[group]))?;
 
     // The gutter is as wide as the last line number shown.
     let last = first as usize + excerpt.text.matches('\n').count();
     let gutter = " ".repeat(last.to_string().len());
+    writeln!(out, "{gutter} {DIM}|{DIM:#}")?;
     if finding.trace.len() > 1 {
-        writeln!(out, "{gutter} {DIM}|{DIM:#}")?;
         writeln!(
             out,
             "{gutter} {DIM}={DIM:#} {BOLD}the path of the data{BOLD:#}:"
@@ -188,10 +190,8 @@ pub(crate) fn write_summary(report: &Report<'_>, out: &mut dyn Write) -> io::Res
         write!(out, "; {}", asides.join(", "))?;
     }
     writeln!(out)?;
-    let shown: std::collections::BTreeSet<&str> = findings.iter().map(|f| &*f.rule).collect();
-    if let Some(rule) = shown.iter().next() {
-        let others = if shown.len() > 1 { " or another" } else { "" };
-        writeln!(out, "`pyward explain {rule}`{others} says more.")?;
+    if let Some(rule) = findings.iter().map(|f| &f.rule).min() {
+        writeln!(out, "More about a rule: `pyward explain {rule}`")?;
     }
     Ok(())
 }

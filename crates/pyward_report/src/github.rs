@@ -36,7 +36,12 @@ pub(crate) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         let location = &finding.location;
         let mut message = format!("{}: {}", location, finding.message);
         for (index, step) in finding.trace.iter().enumerate() {
-            message.push_str(&format!("\n{}. {}: {}", index + 1, step.location, step.text));
+            message.push_str(&format!(
+                "\n{}. {}: {}",
+                index + 1,
+                step.location,
+                step.text
+            ));
         }
         message.push_str("\nhelp: ");
         message.push_str(&finding.remedy);

@@ -77,9 +77,17 @@ fn descriptor(report: &Report<'_>, id: &str) -> Value {
         return json!({ "id": id });
     };
     let mut tags = vec!["security".to_owned()];
-    tags.extend(rule.cwe.iter().map(|cwe| format!("external/cwe/cwe-{cwe:03}")));
+    tags.extend(
+        rule.cwe
+            .iter()
+            .map(|cwe| format!("external/cwe/cwe-{cwe:03}")),
+    );
     tags.extend(rule.owasp.iter().map(|o| format!("external/owasp/{o}")));
-    tags.extend(rule.practices.iter().map(|p| format!("pyward/practice/{p}")));
+    tags.extend(
+        rule.practices
+            .iter()
+            .map(|p| format!("pyward/practice/{p}")),
+    );
     let mut out = json!({
         "id": rule.id,
         "name": name_of(&rule.id),
@@ -227,7 +235,8 @@ fn result(report: &Report<'_>, finding: &Finding, index: usize) -> Value {
                 json!({ "artifactLocation": artifact(file), "replacements": replacements })
             })
             .collect();
-        out["fixes"] = json!([{ "description": { "text": fix.title }, "artifactChanges": changes }]);
+        out["fixes"] =
+            json!([{ "description": { "text": fix.title }, "artifactChanges": changes }]);
     }
     out
 }

@@ -25,7 +25,11 @@ pub fn write_statistics(report: &Report<'_>, out: &mut dyn Write) -> io::Result<
         })
         .collect();
     rows.sort_by(|a, b| (b.0, b.1, a.2).cmp(&(a.0, a.1, b.2)));
-    let numbers = rows.iter().map(|r| r.1.to_string().len()).max().unwrap_or(1);
+    let numbers = rows
+        .iter()
+        .map(|r| r.1.to_string().len())
+        .max()
+        .unwrap_or(1);
     let names = rows.iter().map(|r| r.2.len()).max().unwrap_or(1);
     for (severity, number, rule) in rows {
         let Some(severity) = severity else { continue };

@@ -69,6 +69,34 @@ pub struct Models {
     /// Calls that render a template.
     #[serde(default)]
     pub template: Vec<TemplateCall>,
+    /// Calls and assignments that change what an object is.
+    #[serde(default)]
+    pub state: Vec<State>,
+}
+
+/// A call (or assignment) after which an object is of a more particular type, so that other entries can ask for
+/// it with `is`: `parser.setFeature(feature_external_ges, True)`, `XMLParser(resolve_entities=False)`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct State {
+    /// API paths that are called.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// Attribute paths assigned to; the object is the attribute's owner.
+    #[serde(default)]
+    pub assign: Vec<String>,
+    /// Place of the object: `self` (default), a position or keyword, or `return`.
+    #[serde(default)]
+    pub of: Option<String>,
+    /// Its new type, `CLASS#STATE`: still a `CLASS`, and in that state
+    /// (`lxml.etree.XMLParser#hardened`). A later state of the same class replaces it.
+    pub becomes: String,
+    /// Conditions on the call; for `assign`, on the place `value`.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+    /// Conditions under which nothing changes.
+    #[serde(default)]
+    pub unless: Vec<Condition>,
 }
 
 /// What library a file models.
@@ -92,7 +120,7 @@ pub struct Source {
     /// API paths. Contents and members of the value carry the taint on.
     pub path: Vec<String>,
     /// `remote`, `cli`, `environment`, `file`, `archive-member`, `network`, `database`, `deserialised`,
-    /// `llm`, `stdin`, `exception`, `secret`, `personal`.
+    /// `llm`, `stdin`, `exception`, `secret`, `personal`, `weak-random` (a predictable random number).
     pub kind: String,
     /// Contexts that the data cannot harm (an HTTP method name cannot traverse a path).
     #[serde(default)]
@@ -114,7 +142,9 @@ pub struct Sink {
     /// API paths that are called.
     #[serde(default)]
     pub path: Vec<String>,
-    /// Attribute paths assigned to (`flask.Response.data`); `path[]` means assigning to its items.
+    /// Attribute paths assigned to (`flask.Response.data`); `path[]` means assigning to its items; `*` is any variable,
+    /// attribute or keyword argument and `*[]` any item, told apart by a `named` condition on the place `target`
+    /// (the name assigned to, or the item's container) or `key`.
     #[serde(default)]
     pub assign: Vec<String>,
     /// Places of the call that are dangerous. For `assign`: `value` or `key`.
@@ -166,6 +196,9 @@ pub struct Guard {
     /// Conditions under which it proves nothing.
     #[serde(default)]
     pub unless: Vec<Condition>,
+    /// Proves something only of a normalised path ([`Propagator::normalises_path`]).
+    #[serde(default)]
+    pub of_normalised: bool,
 }
 
 /// How data passes through a call.

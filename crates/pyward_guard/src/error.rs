@@ -10,6 +10,12 @@ pub enum Error {
     /// A signature, tag, hash or password does not verify.
     #[error("verification failed")]
     VerificationFailed,
+    /// A token, ciphertext or document does not verify, and saying why gives nothing away.
+    #[error("verification failed: {0}")]
+    NotVerified(&'static str),
+    /// The key named by a token or ciphertext is not (or no longer) among the keys at hand.
+    #[error("verification failed: unknown key")]
+    UnknownKey,
     /// Something is past its time limit.
     #[error("expired")]
     Expired,
@@ -19,6 +25,9 @@ pub enum Error {
     /// The operation is not allowed.
     #[error("refused: {0}")]
     Refused(String),
+    /// Input or work is larger than the bound set for it.
+    #[error("limit exceeded: {0}")]
+    LimitExceeded(String),
     /// The operating system said no.
     #[error("{0}")]
     Io(#[from] std::io::Error),

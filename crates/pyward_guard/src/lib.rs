@@ -2,8 +2,13 @@
 //!
 //! The crate is usable from Rust alone; `pyward_guard_python` puts a thin `PyO3` layer over it.
 
+pub mod crypto;
+pub(crate) mod encoding;
 pub mod error;
 pub mod limits;
+pub mod paths;
+pub mod random;
 pub mod sessions;
+pub mod tokens;
 
 pub use error::{Error, Result};

@@ -1,0 +1,18 @@
+//! Tokens: signed and expiring, JWT/JWS/JWE, PASETO v4, and the reading of itsdangerous tokens.
+
+pub mod itsdangerous;
+
+pub mod signed;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Longest token that is looked at, in bytes: longer ones are refused before any work is spent on them.
+pub const MAX_TOKEN_LEN: usize = 64 * 1024;
+
+/// Seconds since 1970 by the system clock.
+#[must_use]
+pub fn unix_now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |d| d.as_secs_f64())
+}

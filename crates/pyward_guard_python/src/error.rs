@@ -4,12 +4,42 @@ use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-create_exception!(pyward_guard, GuardError, PyException, "Base class of every error of pyward_guard.");
-create_exception!(pyward_guard, InvalidInput, GuardError, "An argument is outside what the function accepts.");
-create_exception!(pyward_guard, VerificationFailed, GuardError, "A signature, tag, hash or password does not verify.");
-create_exception!(pyward_guard, Expired, VerificationFailed, "Something is past its time limit.");
-create_exception!(pyward_guard, Unsupported, GuardError, "The host cannot enforce what was asked for.");
-create_exception!(pyward_guard, Refused, GuardError, "The operation is not allowed.");
+create_exception!(
+    pyward_guard,
+    GuardError,
+    PyException,
+    "Base class of every error of pyward_guard."
+);
+create_exception!(
+    pyward_guard,
+    InvalidInput,
+    GuardError,
+    "An argument is outside what the function accepts."
+);
+create_exception!(
+    pyward_guard,
+    VerificationFailed,
+    GuardError,
+    "A signature, tag, hash or password does not verify."
+);
+create_exception!(
+    pyward_guard,
+    Expired,
+    VerificationFailed,
+    "Something is past its time limit."
+);
+create_exception!(
+    pyward_guard,
+    Unsupported,
+    GuardError,
+    "The host cannot enforce what was asked for."
+);
+create_exception!(
+    pyward_guard,
+    Refused,
+    GuardError,
+    "The operation is not allowed."
+);
 
 /// Turns an error of the core into the Python exception that stands for it.
 pub(crate) fn to_py(error: pyward_guard::Error) -> PyErr {

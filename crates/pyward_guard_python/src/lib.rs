@@ -2,7 +2,12 @@
 //!
 //! One file per module of the kit; each has a `register` function that adds its functions and classes.
 
+mod access;
 mod error;
+mod headers;
+mod http;
+mod limits;
+mod sessions;
 
 use pyo3::prelude::*;
 
@@ -10,5 +15,10 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
+    access::register(module)?;
+    headers::register(module)?;
+    http::register(module)?;
+    limits::register(module)?;
+    sessions::register(module)?;
     Ok(())
 }

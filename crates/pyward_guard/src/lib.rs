@@ -12,6 +12,7 @@ pub mod http;
 pub mod limits;
 pub mod paths;
 pub mod random;
+pub mod run;
 pub mod sessions;
 pub mod tokens;
 

@@ -8,6 +8,8 @@ mod headers;
 mod http;
 mod limits;
 mod sessions;
+mod paths;
+mod run;
 
 use pyo3::prelude::*;
 
@@ -20,5 +22,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     http::register(module)?;
     limits::register(module)?;
     sessions::register(module)?;
+    paths::register(module)?;
+    run::register(module)?;
     Ok(())
 }

@@ -207,9 +207,7 @@ impl FileIr {
             } => {
                 f(*class);
                 positional.iter().for_each(|&p| self.pattern_exprs(p, f));
-                keywords
-                    .iter()
-                    .for_each(|&(_, p)| self.pattern_exprs(p, f));
+                keywords.iter().for_each(|&(_, p)| self.pattern_exprs(p, f));
             }
         }
     }

@@ -13,10 +13,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One model file: one library.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Models {
     /// What library this is.
@@ -35,6 +35,13 @@ pub struct Models {
     /// Attribute or module variable path = its type.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Name of a parameter = the type it has by convention where it bears no annotation, in files that import the
+    /// library (`request = "django.http.HttpRequest"`).
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    /// Module variable path = its constant value (`"stat.S_IWOTH" = 0o002`), for folding.
+    #[serde(default)]
+    pub constants: BTreeMap<String, Scalar>,
     /// Where untrusted or sensitive data comes from.
     #[serde(default)]
     pub source: Vec<Source>,
@@ -76,7 +83,7 @@ pub struct Models {
 
 /// A call (or assignment) after which an object is of a more particular type, so that other entries can ask for
 /// it with `is`: `parser.setFeature(feature_external_ges, True)`, `XMLParser(resolve_entities=False)`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct State {
     /// API paths that are called.
@@ -100,7 +107,7 @@ pub struct State {
 }
 
 /// What library a file models.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Library {
     /// Its name.
@@ -114,7 +121,7 @@ pub struct Library {
 }
 
 /// Data that comes from outside, or is sensitive: reading `path`, or calling it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Source {
     /// API paths. Contents and members of the value carry the taint on.
@@ -134,7 +141,7 @@ pub struct Source {
 }
 
 /// A call (or assignment) where data of certain kinds must not arrive.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sink {
     /// Rule reported.
@@ -162,7 +169,7 @@ pub struct Sink {
 }
 
 /// A call whose result is safe in some contexts.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sanitizer {
     /// API paths.
@@ -178,7 +185,7 @@ pub struct Sanitizer {
 }
 
 /// A call whose outcome says that an argument is safe.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Guard {
     /// API paths.
@@ -202,7 +209,7 @@ pub struct Guard {
 }
 
 /// How data passes through a call.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Propagator {
     /// API paths.
@@ -229,7 +236,7 @@ pub struct Propagator {
 }
 
 /// A function that the framework calls with data from outside.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Entry {
     /// Decorator paths (called or bare) that make the decorated function an entry point.
@@ -250,6 +257,9 @@ pub struct Entry {
     /// Functions by name in a module that imports the library (`lambda_handler`).
     #[serde(default)]
     pub function: Vec<String>,
+    /// Conditions on the decorator's or the registering call, or on the file's imports.
+    #[serde(default)]
+    pub when: Vec<Condition>,
     /// Taint of the parameters that are not otherwise described: a source kind, or nothing.
     #[serde(default)]
     pub params: Option<String>,
@@ -277,7 +287,7 @@ pub struct Entry {
 }
 
 /// A call that calls a function handed to it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Callback {
     /// API paths.
@@ -300,7 +310,7 @@ pub struct Callback {
 }
 
 /// A call that breaks a practice by itself.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Misuse {
     /// Rule reported.
@@ -329,7 +339,7 @@ pub struct Misuse {
 }
 
 /// A setting with an unsafe value.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Setting {
     /// Rule reported.
@@ -370,7 +380,7 @@ pub struct Setting {
 }
 
 /// Something that guards a route.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Access {
     /// Decorator paths, base classes, dependency functions, or calls inside the handler.
@@ -380,7 +390,7 @@ pub struct Access {
 }
 
 /// A call that renders a template.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TemplateCall {
     /// API paths.
@@ -402,7 +412,7 @@ pub struct TemplateCall {
 }
 
 /// A condition on a call's argument or on a value. All given tests must hold.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Condition {
     /// The place it looks at.
@@ -423,6 +433,9 @@ pub struct Condition {
     /// See [`Condition::at_most`].
     #[serde(default)]
     pub at_least: Option<f64>,
+    /// A constant integer with any of these bits set (file modes).
+    #[serde(default)]
+    pub has_bits: Option<i64>,
     /// A constant string (or bytes) of the program's text, of whatever value; `false`: not a constant.
     #[serde(default)]
     pub literal: Option<bool>,
@@ -455,8 +468,7 @@ pub struct Condition {
 }
 
 /// One value or several.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum OneOrMany {
     /// One.
     One(Scalar),
@@ -465,8 +477,7 @@ pub enum OneOrMany {
 }
 
 /// A constant in a condition. `"None"` stands for Python's `None`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Scalar {
     /// `true`, `false`
     Bool(bool),
@@ -476,6 +487,69 @@ pub enum Scalar {
     Float(f64),
     /// A string.
     Str(String),
+}
+
+// TOML tells the variants apart by the value itself; the compact form that is built into the program cannot, so
+// there every variant has its tag and a single value is a list of one.
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Text {
+            Bool(bool),
+            Int(i64),
+            Float(f64),
+            Str(String),
+        }
+        #[derive(Deserialize)]
+        enum Tagged {
+            Bool(bool),
+            Int(i64),
+            Float(f64),
+            Str(String),
+        }
+        Ok(if deserializer.is_human_readable() {
+            match Text::deserialize(deserializer)? {
+                Text::Bool(value) => Self::Bool(value),
+                Text::Int(value) => Self::Int(value),
+                Text::Float(value) => Self::Float(value),
+                Text::Str(value) => Self::Str(value),
+            }
+        } else {
+            match Tagged::deserialize(deserializer)? {
+                Tagged::Bool(value) => Self::Bool(value),
+                Tagged::Int(value) => Self::Int(value),
+                Tagged::Float(value) => Self::Float(value),
+                Tagged::Str(value) => Self::Str(value),
+            }
+        })
+    }
+}
+
+impl Serialize for OneOrMany {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.as_slice())
+    }
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Text {
+            One(Scalar),
+            Many(Vec<Scalar>),
+        }
+        Ok(if deserializer.is_human_readable() {
+            match Text::deserialize(deserializer)? {
+                Text::One(value) => Self::One(value),
+                Text::Many(values) => Self::Many(values),
+            }
+        } else {
+            Self::Many(Vec::deserialize(deserializer)?)
+        })
+    }
 }
 
 impl OneOrMany {

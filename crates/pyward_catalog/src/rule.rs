@@ -39,7 +39,7 @@ pub enum RuleKind {
 }
 
 /// What a rule declares of itself.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rule {
     /// Lower-case name with hyphens; the file's stem.
@@ -75,4 +75,12 @@ pub struct Rule {
     /// Not run unless selected by name.
     #[serde(default)]
     pub off_by_default: bool,
+}
+
+/// Splits a rule document into its front matter (TOML between two lines `+++`) and its body.
+#[must_use]
+pub fn split(text: &str) -> Option<(&str, &str)> {
+    let rest = text.strip_prefix("+++\n")?;
+    let end = rest.find("\n+++\n")?;
+    Some((&rest[..=end], &rest[end + 5..]))
 }

@@ -26,13 +26,17 @@ fn with_id(mut key: Jwk, key_id: Option<String>) -> Jwk {
 impl PyJwk {
     #[staticmethod]
     fn generate(py: Python<'_>, algorithm: &str) -> PyResult<Self> {
-        py.detach(|| Jwk::generate(algorithm)).map(Self).map_err(to_py)
+        py.detach(|| Jwk::generate(algorithm))
+            .map(Self)
+            .map_err(to_py)
     }
 
     #[staticmethod]
     #[pyo3(signature = (value, key_id=None))]
     fn from_secret(value: &Bound<'_, PyAny>, key_id: Option<String>) -> PyResult<Self> {
-        Jwk::from_secret(&secret(value)?).map(|k| Self(with_id(k, key_id))).map_err(to_py)
+        Jwk::from_secret(&secret(value)?)
+            .map(|k| Self(with_id(k, key_id)))
+            .map_err(to_py)
     }
 
     #[staticmethod]
@@ -45,7 +49,9 @@ impl PyJwk {
     fn from_pem(text: &Bound<'_, PyAny>, key_id: Option<String>) -> PyResult<Self> {
         let text = secret(text)?;
         let text = String::from_utf8_lossy(&text);
-        Jwk::from_pem(&text).map(|k| Self(with_id(k, key_id))).map_err(to_py)
+        Jwk::from_pem(&text)
+            .map(|k| Self(with_id(k, key_id)))
+            .map_err(to_py)
     }
 
     fn to_public(&self) -> PyResult<Self> {
@@ -85,9 +91,16 @@ impl PyJwk {
     }
 
     fn __repr__(&self) -> String {
-        let kid = self.0.kid.as_deref().map_or("None".to_owned(), |k| format!("{k:?}"));
+        let kid = self
+            .0
+            .kid
+            .as_deref()
+            .map_or("None".to_owned(), |k| format!("{k:?}"));
         let private = if self.0.is_private() { "True" } else { "False" };
-        format!("Jwk(key_type={:?}, key_id={kid}, is_private={private})", self.0.kty())
+        format!(
+            "Jwk(key_type={:?}, key_id={kid}, is_private={private})",
+            self.0.kty()
+        )
     }
 }
 
@@ -97,7 +110,12 @@ fn keys(list: &[PyRef<'_, PyJwk>]) -> Vec<Jwk> {
 
 #[pyfunction]
 fn jwks_from_json(text: &str) -> PyResult<Vec<PyJwk>> {
-    Ok(JwkSet::from_json(text).map_err(to_py)?.keys.into_iter().map(PyJwk).collect())
+    Ok(JwkSet::from_json(text)
+        .map_err(to_py)?
+        .keys
+        .into_iter()
+        .map(PyJwk)
+        .collect())
 }
 
 #[pyfunction]
@@ -113,7 +131,9 @@ impl JwtSigner {
     #[new]
     fn new(key: &PyJwk, algorithm: &str, token_type: &str) -> PyResult<Self> {
         let algorithm = Algorithm::from_name(algorithm).map_err(to_py)?;
-        jwt::Signer::new(&key.0, algorithm, token_type).map(Self).map_err(to_py)
+        jwt::Signer::new(&key.0, algorithm, token_type)
+            .map(Self)
+            .map_err(to_py)
     }
 
     fn sign(&self, py: Python<'_>, claims: &Bound<'_, PyAny>) -> PyResult<String> {
@@ -149,20 +169,45 @@ impl JwtVerifier {
         subject: Option<String>,
         revoked: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
-        let algorithms = algorithms.iter().map(|a| Algorithm::from_name(a)).collect::<Result<_, _>>().map_err(to_py)?;
-        let policy =
-            jwt::Policy { algorithms, issuers, audiences, required, typ: token_type, clock_skew, max_age, subject };
+        let algorithms = algorithms
+            .iter()
+            .map(|a| Algorithm::from_name(a))
+            .collect::<Result<_, _>>()
+            .map_err(to_py)?;
+        let policy = jwt::Policy {
+            algorithms,
+            issuers,
+            audiences,
+            required,
+            typ: token_type,
+            clock_skew,
+            max_age,
+            subject,
+        };
         let inner = jwt::Verifier::new(policy, &self::keys(&keys)).map_err(to_py)?;
-        Ok(Self { asymmetric: inner.is_asymmetric(), inner: RwLock::new(inner), revoked })
+        Ok(Self {
+            asymmetric: inner.is_asymmetric(),
+            inner: RwLock::new(inner),
+            revoked,
+        })
     }
 
     fn set_keys(&self, keys: Vec<PyRef<'_, PyJwk>>) -> PyResult<()> {
         let keys = self::keys(&keys);
-        self.inner.write().unwrap_or_else(PoisonError::into_inner).set_keys(&keys).map_err(to_py)
+        self.inner
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .set_keys(&keys)
+            .map_err(to_py)
     }
 
     #[pyo3(signature = (token, now=None))]
-    fn verify<'py>(&self, py: Python<'py>, token: &str, now: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    fn verify<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+        now: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         Ok(self.verify_with_header(py, token, now)?.0)
     }
 
@@ -187,13 +232,25 @@ impl JwtVerifier {
         now: Option<f64>,
     ) -> PyResult<(Bound<'py, PyAny>, Vec<u8>)> {
         let now = now.unwrap_or_else(unix_now);
-        let run = || self.inner.read().unwrap_or_else(PoisonError::into_inner).verify(token, now);
-        let verified = if self.asymmetric { py.detach(run) } else { run() }.map_err(to_py)?;
+        let run = || {
+            self.inner
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .verify(token, now)
+        };
+        let verified = if self.asymmetric {
+            py.detach(run)
+        } else {
+            run()
+        }
+        .map_err(to_py)?;
         let claims = payload(py, &verified.payload)?;
         if let Some(revoked) = &self.revoked
             && revoked.call1(py, (&claims,))?.is_truthy(py)?
         {
-            return Err(VerificationFailed::new_err("verification failed: the token is revoked"));
+            return Err(VerificationFailed::new_err(
+                "verification failed: the token is revoked",
+            ));
         }
         Ok((claims, verified.header))
     }
@@ -209,7 +266,8 @@ fn jwe_encrypt(
     token_type: Option<&str>,
     plaintext: &[u8],
 ) -> PyResult<String> {
-    py.detach(|| jwe::encrypt(&key.0, algorithm, encryption, token_type, plaintext)).map_err(to_py)
+    py.detach(|| jwe::encrypt(&key.0, algorithm, encryption, token_type, plaintext))
+        .map_err(to_py)
 }
 
 #[pyclass(module = "pyward_guard._core", frozen)]
@@ -218,14 +276,27 @@ struct JweDecrypter(jwe::Decrypter);
 #[pymethods]
 impl JweDecrypter {
     #[new]
-    fn new(keys: Vec<PyRef<'_, PyJwk>>, algorithms: Vec<String>, encryptions: Vec<String>) -> PyResult<Self> {
-        jwe::Decrypter::new(self::keys(&keys), algorithms, encryptions).map(Self).map_err(to_py)
+    fn new(
+        keys: Vec<PyRef<'_, PyJwk>>,
+        algorithms: Vec<String>,
+        encryptions: Vec<String>,
+    ) -> PyResult<Self> {
+        jwe::Decrypter::new(self::keys(&keys), algorithms, encryptions)
+            .map(Self)
+            .map_err(to_py)
     }
 
     /// (plaintext, header)
-    fn decrypt<'py>(&self, py: Python<'py>, token: &str) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyAny>)> {
+    fn decrypt<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyAny>)> {
         let decrypted = py.detach(|| self.0.decrypt(token)).map_err(to_py)?;
-        Ok((PyBytes::new(py, &decrypted.plaintext), payload(py, &decrypted.header)?))
+        Ok((
+            PyBytes::new(py, &decrypted.plaintext),
+            payload(py, &decrypted.header)?,
+        ))
     }
 }
 

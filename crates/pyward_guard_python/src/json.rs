@@ -23,7 +23,9 @@ pub(crate) fn dumps(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 
 fn write_str(text: &Bound<'_, PyString>, out: &mut Vec<u8>) -> PyResult<()> {
     // Lone surrogates have no UTF-8 form.
-    let Ok(text) = text.to_cow() else { return refuse("a string is not valid Unicode") };
+    let Ok(text) = text.to_cow() else {
+        return refuse("a string is not valid Unicode");
+    };
     serde_json::to_writer(out, &*text).or_else(|_| refuse("a string cannot be written as JSON"))
 }
 
@@ -45,7 +47,9 @@ fn write(object: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult
         } else if let Ok(n) = object.extract::<u64>() {
             out.extend_from_slice(n.to_string().as_bytes());
         } else {
-            return refuse("an integer is beyond 64 bits, which JSON readers do not agree on: use a string");
+            return refuse(
+                "an integer is beyond 64 bits, which JSON readers do not agree on: use a string",
+            );
         }
         Ok(())
     } else if let Ok(number) = object.cast::<PyFloat>() {
@@ -61,7 +65,9 @@ fn write(object: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult
             if out.len() > start {
                 out.push(b',');
             }
-            let Ok(key) = key.cast::<PyString>() else { return refuse("the keys of a JSON object are strings") };
+            let Ok(key) = key.cast::<PyString>() else {
+                return refuse("the keys of a JSON object are strings");
+            };
             write_str(key, out)?;
             out.push(b':');
             write(&value, out, depth + 1)?;
@@ -73,7 +79,10 @@ fn write(object: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult
     } else if let Ok(tuple) = object.cast::<PyTuple>() {
         write_items(tuple.iter(), out, depth)
     } else {
-        let name = object.get_type().name().map_or_else(|_| "?".to_owned(), |n| n.to_string());
+        let name = object
+            .get_type()
+            .name()
+            .map_or_else(|_| "?".to_owned(), |n| n.to_string());
         refuse(&format!("a value of type {name} cannot be written as JSON"))
     }
 }
@@ -99,7 +108,10 @@ fn itoa(n: i64) -> String {
 }
 
 /// Reads JSON; an object with a key twice is an error, as readers do not agree on what it means.
-pub(crate) fn loads<'py>(py: Python<'py>, text: &[u8]) -> Result<Bound<'py, PyAny>, serde_json::Error> {
+pub(crate) fn loads<'py>(
+    py: Python<'py>,
+    text: &[u8],
+) -> Result<Bound<'py, PyAny>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Value(py).deserialize(&mut deserializer)?;
     deserializer.end()?;
@@ -155,7 +167,8 @@ impl<'de, 'py> Visitor<'de> for Value<'py> {
         let dict = PyDict::new(self.0);
         let mut n = 0;
         while let Some(key) = map.next_key_seed(Key(self.0))? {
-            dict.set_item(key, map.next_value_seed(self)?).map_err(python)?;
+            dict.set_item(key, map.next_value_seed(self)?)
+                .map_err(python)?;
             n += 1;
             if dict.len() != n {
                 return Err(de::Error::custom("a key occurs twice"));

@@ -12,14 +12,18 @@ use crate::error::{InvalidInput, to_py};
 /// The bytes of a secret given as `bytes`, `bytearray` or `str` (UTF-8); the copy is wiped after use.
 pub(crate) fn secret(object: &Bound<'_, PyAny>) -> PyResult<Zeroizing<Vec<u8>>> {
     if let Ok(text) = object.cast::<PyString>() {
-        let text = text.to_cow().map_err(|_| InvalidInput::new_err("the secret is not valid Unicode"))?;
+        let text = text
+            .to_cow()
+            .map_err(|_| InvalidInput::new_err("the secret is not valid Unicode"))?;
         Ok(Zeroizing::new(text.as_bytes().to_vec()))
     } else if let Ok(bytes) = object.cast::<PyBytes>() {
         Ok(Zeroizing::new(bytes.as_bytes().to_vec()))
     } else if let Ok(bytes) = object.cast::<PyByteArray>() {
         Ok(Zeroizing::new(bytes.to_vec()))
     } else {
-        Err(pyo3::exceptions::PyTypeError::new_err("a secret is bytes, bytearray or str"))
+        Err(pyo3::exceptions::PyTypeError::new_err(
+            "a secret is bytes, bytearray or str",
+        ))
     }
 }
 
@@ -35,7 +39,10 @@ pub(crate) struct PyKeySet(pub(crate) Arc<KeySet>);
 impl PyKeySet {
     #[staticmethod]
     fn generate(kind: &str) -> PyResult<Self> {
-        KeyKind::from_name(kind).and_then(KeySet::generate).map(|k| Self(Arc::new(k))).map_err(to_py)
+        KeyKind::from_name(kind)
+            .and_then(KeySet::generate)
+            .map(|k| Self(Arc::new(k)))
+            .map_err(to_py)
     }
 
     #[staticmethod]
@@ -43,17 +50,23 @@ impl PyKeySet {
         let values = secrets(&values)?;
         let values: Vec<&[u8]> = values.iter().map(|v| v.as_slice()).collect();
         let kind = KeyKind::from_name(kind).map_err(to_py)?;
-        KeySet::from_secrets(kind, &values).map(|k| Self(Arc::new(k))).map_err(to_py)
+        KeySet::from_secrets(kind, &values)
+            .map(|k| Self(Arc::new(k)))
+            .map_err(to_py)
     }
 
     #[staticmethod]
     fn from_json(text: &str) -> PyResult<Self> {
-        KeySet::from_json(text).map(|k| Self(Arc::new(k))).map_err(to_py)
+        KeySet::from_json(text)
+            .map(|k| Self(Arc::new(k)))
+            .map_err(to_py)
     }
 
     #[staticmethod]
     fn from_binary(data: &[u8]) -> PyResult<Self> {
-        KeySet::from_binary(data).map(|k| Self(Arc::new(k))).map_err(to_py)
+        KeySet::from_binary(data)
+            .map(|k| Self(Arc::new(k)))
+            .map_err(to_py)
     }
 
     fn to_json(&self) -> String {
@@ -76,7 +89,11 @@ impl PyKeySet {
 
     /// (id, status, primary) of each key.
     fn info(&self) -> Vec<(u32, &'static str, bool)> {
-        self.0.info().into_iter().map(|k| (k.id, k.status.name(), k.primary)).collect()
+        self.0
+            .info()
+            .into_iter()
+            .map(|k| (k.id, k.status.name(), k.primary))
+            .collect()
     }
 
     fn add(&self) -> PyResult<u32> {
@@ -104,7 +121,11 @@ impl PyKeySet {
     }
 
     fn __repr__(&self) -> String {
-        format!("KeySet(kind={:?}, keys={})", self.0.kind().name(), self.0.info().len())
+        format!(
+            "KeySet(kind={:?}, keys={})",
+            self.0.kind().name(),
+            self.0.info().len()
+        )
     }
 }
 

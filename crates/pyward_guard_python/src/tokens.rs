@@ -12,12 +12,15 @@ use crate::json;
 use crate::keys::{PyKeySet, secret, secrets};
 
 fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as u64)
 }
 
 /// Reads the JSON payload of a verified token.
 pub(crate) fn payload<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    json::loads(py, data).map_err(|_| VerificationFailed::new_err("verification failed: the payload is not JSON"))
+    json::loads(py, data)
+        .map_err(|_| VerificationFailed::new_err("verification failed: the payload is not JSON"))
 }
 
 #[pyfunction]
@@ -62,7 +65,9 @@ struct TokenSigner(signed::TokenSigner);
 impl TokenSigner {
     #[new]
     fn new(keys: &PyKeySet, purpose: &str) -> PyResult<Self> {
-        signed::TokenSigner::new(keys.0.clone(), purpose).map(Self).map_err(to_py)
+        signed::TokenSigner::new(keys.0.clone(), purpose)
+            .map(Self)
+            .map_err(to_py)
     }
 
     #[getter]
@@ -71,7 +76,9 @@ impl TokenSigner {
     }
 
     fn issue_json(&self, value: &Bound<'_, PyAny>, lifetime: u32) -> PyResult<String> {
-        self.0.issue(&json::dumps(value)?, lifetime, now_ms()).map_err(to_py)
+        self.0
+            .issue(&json::dumps(value)?, lifetime, now_ms())
+            .map_err(to_py)
     }
 
     fn issue_bytes(&self, value: &[u8], lifetime: u32) -> PyResult<String> {
@@ -79,7 +86,12 @@ impl TokenSigner {
     }
 
     #[pyo3(signature = (token, max_age=None))]
-    fn verify_json<'py>(&self, py: Python<'py>, token: &str, max_age: Option<u32>) -> PyResult<Bound<'py, PyAny>> {
+    fn verify_json<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+        max_age: Option<u32>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let verified = self.0.verify(token, max_age, now_ms()).map_err(to_py)?;
         payload(py, &verified.payload)
     }
@@ -93,7 +105,12 @@ impl TokenSigner {
         max_age: Option<u32>,
     ) -> PyResult<(Bound<'py, PyBytes>, u64, u64, String)> {
         let v = self.0.verify(token, max_age, now_ms()).map_err(to_py)?;
-        Ok((PyBytes::new(py, &v.payload), v.issued_ms, v.expires_ms, v.token_id))
+        Ok((
+            PyBytes::new(py, &v.payload),
+            v.issued_ms,
+            v.expires_ms,
+            v.token_id,
+        ))
     }
 }
 
@@ -114,16 +131,29 @@ impl ItsdangerousReader {
         let values: Vec<&[u8]> = values.iter().map(|v| v.as_slice()).collect();
         let digest = itsdangerous::Digest::from_name(digest).map_err(to_py)?;
         let derivation = itsdangerous::KeyDerivation::from_name(key_derivation).map_err(to_py)?;
-        itsdangerous::Reader::new(&values, &secret(salt)?, digest, derivation, max_payload).map(Self).map_err(to_py)
+        itsdangerous::Reader::new(&values, &secret(salt)?, digest, derivation, max_payload)
+            .map(Self)
+            .map_err(to_py)
     }
 
     fn loads<'py>(&self, py: Python<'py>, token: &str) -> PyResult<Bound<'py, PyAny>> {
         payload(py, &self.0.verify(token).map_err(to_py)?.payload)
     }
 
-    fn loads_timed<'py>(&self, py: Python<'py>, token: &str, max_age: u64) -> PyResult<(Bound<'py, PyAny>, u64)> {
-        let verified = self.0.verify_timed(token, max_age, now_ms() / 1000).map_err(to_py)?;
-        Ok((payload(py, &verified.payload)?, verified.signed_at.unwrap_or_default()))
+    fn loads_timed<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+        max_age: u64,
+    ) -> PyResult<(Bound<'py, PyAny>, u64)> {
+        let verified = self
+            .0
+            .verify_timed(token, max_age, now_ms() / 1000)
+            .map_err(to_py)?;
+        Ok((
+            payload(py, &verified.payload)?,
+            verified.signed_at.unwrap_or_default(),
+        ))
     }
 }
 
@@ -134,16 +164,26 @@ struct PasetoLocal(paseto::LocalKey);
 impl PasetoLocal {
     #[new]
     fn new(key: &Bound<'_, PyAny>) -> PyResult<Self> {
-        paseto::LocalKey::new(&secret(key)?).map(Self).map_err(to_py)
+        paseto::LocalKey::new(&secret(key)?)
+            .map(Self)
+            .map_err(to_py)
     }
 
     fn encrypt(&self, message: &[u8], footer: &[u8], implicit: &[u8]) -> PyResult<String> {
         self.0.encrypt(message, footer, implicit).map_err(to_py)
     }
 
-    fn decrypt(&self, py: Python<'_>, token: &str, implicit: &[u8]) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
+    fn decrypt(
+        &self,
+        py: Python<'_>,
+        token: &str,
+        implicit: &[u8],
+    ) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
         let v = self.0.decrypt(token, implicit).map_err(to_py)?;
-        Ok((PyBytes::new(py, &v.payload).unbind(), PyBytes::new(py, &v.footer).unbind()))
+        Ok((
+            PyBytes::new(py, &v.payload).unbind(),
+            PyBytes::new(py, &v.footer).unbind(),
+        ))
     }
 }
 
@@ -154,11 +194,20 @@ struct PasetoSecret(paseto::SecretKey);
 impl PasetoSecret {
     #[new]
     fn new(key: &Bound<'_, PyAny>) -> PyResult<Self> {
-        paseto::SecretKey::new(&secret(key)?).map(Self).map_err(to_py)
+        paseto::SecretKey::new(&secret(key)?)
+            .map(Self)
+            .map_err(to_py)
     }
 
-    fn sign(&self, py: Python<'_>, message: &[u8], footer: &[u8], implicit: &[u8]) -> PyResult<String> {
-        py.detach(|| self.0.sign(message, footer, implicit)).map_err(to_py)
+    fn sign(
+        &self,
+        py: Python<'_>,
+        message: &[u8],
+        footer: &[u8],
+        implicit: &[u8],
+    ) -> PyResult<String> {
+        py.detach(|| self.0.sign(message, footer, implicit))
+            .map_err(to_py)
     }
 }
 
@@ -172,16 +221,29 @@ impl PasetoPublic {
         paseto::PublicKey::new(key).map(Self).map_err(to_py)
     }
 
-    fn verify(&self, py: Python<'_>, token: &str, implicit: &[u8]) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
-        let v = py.detach(|| self.0.verify(token, implicit)).map_err(to_py)?;
-        Ok((PyBytes::new(py, &v.payload).unbind(), PyBytes::new(py, &v.footer).unbind()))
+    fn verify(
+        &self,
+        py: Python<'_>,
+        token: &str,
+        implicit: &[u8],
+    ) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
+        let v = py
+            .detach(|| self.0.verify(token, implicit))
+            .map_err(to_py)?;
+        Ok((
+            PyBytes::new(py, &v.payload).unbind(),
+            PyBytes::new(py, &v.footer).unbind(),
+        ))
     }
 }
 
 #[pyfunction]
 fn paseto_generate_pair(py: Python<'_>) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
     let (secret, public) = paseto::generate_pair().map_err(to_py)?;
-    Ok((PyBytes::new(py, &secret).unbind(), PyBytes::new(py, &public).unbind()))
+    Ok((
+        PyBytes::new(py, &secret).unbind(),
+        PyBytes::new(py, &public).unbind(),
+    ))
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -46,6 +46,12 @@ create_exception!(
     GuardError,
     "The operation is not allowed."
 );
+create_exception!(
+    pyward_guard,
+    LimitExceeded,
+    GuardError,
+    "Input or work is larger than the bound set for it."
+);
 
 /// Turns an error of the core into the Python exception that stands for it.
 pub(crate) fn to_py(error: pyward_guard::Error) -> PyErr {
@@ -58,6 +64,7 @@ pub(crate) fn to_py(error: pyward_guard::Error) -> PyErr {
         E::Expired => Expired::new_err(text),
         E::Unsupported(_) => Unsupported::new_err(text),
         E::Refused(_) => Refused::new_err(text),
+        E::LimitExceeded(_) => LimitExceeded::new_err(text),
         E::Io(io) => io.into(),
         _ => GuardError::new_err(text),
     }
@@ -72,5 +79,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Expired", py.get_type::<Expired>())?;
     module.add("Unsupported", py.get_type::<Unsupported>())?;
     module.add("Refused", py.get_type::<Refused>())?;
+    module.add("LimitExceeded", py.get_type::<LimitExceeded>())?;
     Ok(())
 }

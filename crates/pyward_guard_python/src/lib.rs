@@ -6,6 +6,8 @@ mod error;
 mod jose;
 mod json;
 mod keys;
+mod paths;
+mod run;
 mod tokens;
 
 use pyo3::prelude::*;
@@ -16,6 +18,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
     jose::register(module)?;
     keys::register(module)?;
+    paths::register(module)?;
+    run::register(module)?;
     tokens::register(module)?;
     Ok(())
 }

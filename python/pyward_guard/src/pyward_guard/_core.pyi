@@ -1,28 +1,8 @@
 """The Rust core. Use the typed modules of the package, not this one."""
 
-from ._core_tokens import (
-    ItsdangerousReader as ItsdangerousReader,
-    Jwk as Jwk,
-    JweDecrypter as JweDecrypter,
-    JwtSigner as JwtSigner,
-    JwtVerifier as JwtVerifier,
-    KeySet as KeySet,
-    PasetoLocal as PasetoLocal,
-    PasetoPublic as PasetoPublic,
-    PasetoSecret as PasetoSecret,
-    TokenSigner as TokenSigner,
-    jwe_encrypt as jwe_encrypt,
-    jwks_from_json as jwks_from_json,
-    jwks_to_public_json as jwks_to_public_json,
-    lookup_hash as lookup_hash,
-    lookup_token as lookup_token,
-    paseto_generate_pair as paseto_generate_pair,
-    random_below as random_below,
-    random_bytes as random_bytes,
-    random_string as random_string,
-    random_token as random_token,
-    uuid7_bytes as uuid7_bytes,
-)
+from ._core_paths import *
+from ._core_run import *
+from ._core_tokens import *
 
 class GuardError(Exception):
     """Base class of every error of pyward_guard."""
@@ -44,3 +24,6 @@ class Unsupported(GuardError):
 
 class Refused(GuardError):
     """The operation is not allowed."""
+
+class LimitExceeded(GuardError):
+    """Input or work is larger than the bound set for it."""

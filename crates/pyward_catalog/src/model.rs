@@ -174,7 +174,8 @@ pub struct Sink {
 pub struct Sanitizer {
     /// API paths.
     pub path: Vec<String>,
-    /// Contexts (see [`crate::rule::Rule::context`]); `*` for all.
+    /// Contexts (see [`crate::rule::Rule::context`]); `*` for all but `random`: no conversion makes a predictable
+    /// number less so.
     pub cleans: Vec<String>,
     /// Conditions on the call.
     #[serde(default)]
@@ -359,7 +360,7 @@ pub struct Setting {
     /// ... and the keys in them.
     #[serde(default)]
     pub key: Vec<String>,
-    /// Condition on the value; its `arg` is left out.
+    /// Condition on the value; its `arg` is left out, or `value[0]`, `value[]` (any element). `equals = "[]"` is an empty list.
     #[serde(default)]
     pub when: Vec<Condition>,
     /// None may hold.

@@ -7,6 +7,7 @@ pub(crate) mod encoding;
 pub mod error;
 pub mod paths;
 pub mod random;
+pub mod run;
 pub mod tokens;
 
 pub use error::{Error, Result};

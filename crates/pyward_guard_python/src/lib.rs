@@ -3,6 +3,12 @@
 //! One file per module of the kit; each has a `register` function that adds its functions and classes.
 
 mod error;
+mod jose;
+mod json;
+mod keys;
+mod paths;
+mod run;
+mod tokens;
 
 use pyo3::prelude::*;
 
@@ -10,5 +16,10 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
+    jose::register(module)?;
+    keys::register(module)?;
+    paths::register(module)?;
+    run::register(module)?;
+    tokens::register(module)?;
     Ok(())
 }

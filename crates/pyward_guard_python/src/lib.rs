@@ -6,10 +6,14 @@ mod access;
 mod error;
 mod headers;
 mod http;
+mod jose;
+mod json;
+mod keys;
 mod limits;
-mod sessions;
 mod paths;
 mod run;
+mod sessions;
+mod tokens;
 
 use pyo3::prelude::*;
 
@@ -22,7 +26,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     http::register(module)?;
     limits::register(module)?;
     sessions::register(module)?;
+    jose::register(module)?;
+    keys::register(module)?;
     paths::register(module)?;
     run::register(module)?;
+    tokens::register(module)?;
     Ok(())
 }

@@ -360,7 +360,7 @@ pub struct Setting {
     /// ... and the keys in them.
     #[serde(default)]
     pub key: Vec<String>,
-    /// Condition on the value; its `arg` is left out.
+    /// Condition on the value; its `arg` is left out, or `value[0]`, `value[]` (any element). `equals = "[]"` is an empty list.
     #[serde(default)]
     pub when: Vec<Condition>,
     /// None may hold.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyward_ir::{Const, Span, Symbol};
-use pyward_program::{ClassId, FileId, FunctionId};
+use pyward_program::{ClassId, DirId, FileId, FunctionId};
 
 use crate::api::ApiId;
 
@@ -46,8 +46,8 @@ pub enum Shape {
     BuiltinMethod(Symbol, Arc<Value>),
     /// A module of the project.
     Module(FileId),
-    /// A package without `__init__.py`: its dotted name.
-    Namespace(Symbol),
+    /// A package without `__init__.py`, and its dotted name.
+    Namespace(DirId, Symbol),
     /// A function of the project.
     Function(FunctionId),
     /// A function with the variables it captured, or a method with its receiver.
@@ -468,7 +468,7 @@ impl PartialEq for Shape {
             (Self::ApiMethod(a, ra), Self::ApiMethod(b, rb)) => a == b && ra.shape == rb.shape,
             (Self::BuiltinMethod(a, ra), Self::BuiltinMethod(b, rb)) => a == b && ra.shape == rb.shape,
             (Self::Module(a), Self::Module(b)) => a == b,
-            (Self::Namespace(a), Self::Namespace(b)) => a == b,
+            (Self::Namespace(a, _), Self::Namespace(b, _)) => a == b,
             (Self::Function(a), Self::Function(b)) => a == b,
             (Self::Closure(a), Self::Closure(b)) => Arc::ptr_eq(a, b) || a.function == b.function,
             (Self::Partial(a), Self::Partial(b)) => Arc::ptr_eq(a, b),

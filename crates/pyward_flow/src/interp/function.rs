@@ -187,7 +187,7 @@ impl Interp<'_> {
         }
         let size = match summary {
             Some(s) => s.size,
-            None => self.cx.program.size(id),
+            None => self.cx.index.size(id),
         };
         if size > self.inline_left {
             return false;

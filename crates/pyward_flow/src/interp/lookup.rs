@@ -67,8 +67,8 @@ impl Interp<'_> {
             return Some(value.clone());
         }
         let tables = self.cx.tables;
-        let known = tables.modules[file.index()].get(&name);
-        let written = tables.written[file.index()].get(&name);
+        let known = tables.modules[file.0 as usize].get(&name);
+        let written = tables.written[file.0 as usize].get(&name);
         let value = match (known, written) {
             (Some(a), Some(b)) => {
                 let joined = a.join(b);
@@ -90,16 +90,16 @@ impl Interp<'_> {
             return None;
         }
         let program = self.cx.program;
-        let found = program.top_level(file, name)?;
+        let found = self.cx.index.top_level(file, name)?;
         match found {
-            pyward_program::TopLevel::Function(index) => {
+            crate::index::TopLevel::Function(index) => {
                 Some(Value::of(Shape::Function(FunctionId { file, index })))
             }
-            pyward_program::TopLevel::Class(index) => Some(Value::of(Shape::Class(ClassId { file, index }))),
-            pyward_program::TopLevel::Import { module, level, name } => {
+            crate::index::TopLevel::Class(index) => Some(Value::of(Shape::Class(ClassId { file, index }))),
+            crate::index::TopLevel::Import { module, level, name } => {
                 Some(self.imported_name(file, level, module, name, depth + 1))
             }
-            pyward_program::TopLevel::Module { module, has_alias } => Some(self.imported_module(file, module, has_alias)),
+            crate::index::TopLevel::Module { module, has_alias } => Some(self.imported_module(file, module, has_alias)),
         }
     }
 
@@ -107,7 +107,7 @@ impl Interp<'_> {
         let target = if has_alias { module } else { first_part(module) };
         match self.cx.program.resolve_import(from, 0, Some(target)) {
             Some(ModuleTarget::File(file)) => Value::of(Shape::Module(file)),
-            Some(ModuleTarget::Namespace(name)) => Value::of(Shape::Namespace(name)),
+            Some(ModuleTarget::Namespace(dir)) => Value::of(Shape::Namespace(dir, target)),
             None => Value::of(Shape::Api(self.cx.api.path(target.as_str()))),
         }
     }
@@ -118,24 +118,21 @@ impl Interp<'_> {
                 if let Some(value) = self.state.imported.get(&(file, name)) {
                     return value.clone();
                 }
-                let known = self.cx.tables.modules[file.index()].contains_key(&name);
+                let known = self.cx.tables.modules[file.0 as usize].contains_key(&name);
                 let value = if known { self.module_value(file, name) } else { self.static_name(file, name, depth) };
                 if let Some(value) = value {
                     return value;
                 }
-                if let Some(sub) = self.cx.program.submodule(file, name) {
-                    return Value::of(Shape::Module(sub));
-                }
-                Value::unknown()
+                self.submodule(ModuleTarget::File(file), name).unwrap_or_default()
             }
-            Some(ModuleTarget::Namespace(package)) => {
-                let full = Symbol::new(&format!("{package}.{name}"));
-                match self.cx.program.resolve_import(from, 0, Some(full)) {
-                    Some(ModuleTarget::File(file)) => Value::of(Shape::Module(file)),
-                    Some(ModuleTarget::Namespace(name)) => Value::of(Shape::Namespace(name)),
-                    None => Value::unknown(),
+            Some(target @ ModuleTarget::Namespace(_)) => self.submodule(target, name).unwrap_or_else(|| match module {
+                Some(module) if level == 0 => {
+                    let module = self.cx.api.path(module.as_str());
+                    let member = self.cx.api.child(module, name);
+                    self.api_value(member)
                 }
-            }
+                _ => Value::unknown(),
+            }),
             None => match module {
                 Some(module) => {
                     let module = self.cx.api.path(module.as_str());
@@ -144,6 +141,13 @@ impl Interp<'_> {
                 }
                 None => Value::unknown(),
             },
+        }
+    }
+
+    fn submodule(&self, of: ModuleTarget, name: Symbol) -> Option<Value> {
+        match self.cx.program.submodule(of, name)? {
+            ModuleTarget::File(file) => Some(Value::of(Shape::Module(file))),
+            ModuleTarget::Namespace(dir) => Some(Value::of(Shape::Namespace(dir, name))),
         }
     }
 
@@ -162,7 +166,7 @@ impl Interp<'_> {
         }
         match self.cx.program.resolve_import(self.file, level, module) {
             Some(ModuleTarget::File(file)) => {
-                for name in self.cx.program.star_names(file) {
+                for name in self.cx.index.star_names(self.cx.program, file) {
                     if let Some(value) = self.module_value(file, name) {
                         self.write_var(Var::Global(name), value);
                     }
@@ -171,7 +175,7 @@ impl Interp<'_> {
             _ => {
                 if let Some(module) = module {
                     let api = self.cx.api.path(module.as_str());
-                    for name in self.cx.program.names_from_star(self.file) {
+                    for name in self.cx.index.unbound(self.file).to_vec() {
                         let member = self.cx.api.child(api, name);
                         if self.cx.api.is_known(member) && !self.state.globals.contains_key(&name) {
                             let value = self.api_value(member);
@@ -262,18 +266,15 @@ impl Interp<'_> {
                 if let Some(value) = self.module_value(*file, attr) {
                     return value;
                 }
-                match self.cx.program.submodule(*file, attr) {
-                    Some(sub) => Value::of(Shape::Module(sub)),
-                    None => Value::unknown(),
-                }
+                self.submodule(ModuleTarget::File(*file), attr).unwrap_or_default()
             }
-            Shape::Namespace(package) => {
-                let full = Symbol::new(&format!("{package}.{attr}"));
-                match self.cx.program.resolve_import(self.file, 0, Some(full)) {
-                    Some(ModuleTarget::File(file)) => Value::of(Shape::Module(file)),
-                    Some(ModuleTarget::Namespace(name)) => Value::of(Shape::Namespace(name)),
-                    None => Value::unknown(),
-                }
+            Shape::Namespace(dir, name) => {
+                let (dir, name) = (*dir, *name);
+                self.submodule(ModuleTarget::Namespace(dir), attr).unwrap_or_else(|| {
+                    let package = self.cx.api.path(name.as_str());
+                    let member = self.cx.api.child(package, attr);
+                    self.api_value(member)
+                })
             }
             Shape::Api(id) => {
                 let member = self.cx.api.child(*id, attr);
@@ -633,7 +634,7 @@ impl Interp<'_> {
     /// The values that a nested function sees of its enclosing functions.
     fn capture_for(&mut self, index: pyward_ir::FunctionIndex) -> Vec<(u32, u32, Value)> {
         let mut captured = Vec::new();
-        for (owner, slot) in self.cx.program.captures(self.file, index) {
+        for (owner, slot) in self.cx.index.captures(FunctionId { file: self.file, index }) {
             if owner.0 == 0 {
                 continue;
             }

@@ -11,8 +11,10 @@ mod function;
 mod lookup;
 mod methods;
 mod refine;
+mod root;
 mod sink;
 mod stmt;
+mod template;
 
 use std::sync::Arc;
 
@@ -24,8 +26,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::api::ApiTable;
 use crate::finding::RawFinding;
 use crate::heap::{Class, Object, State};
+use crate::index::Index;
 use crate::models::Compiled;
 use crate::path;
+use crate::regex_proof::RegexProofs;
 use crate::summary::{ParamSink, Portable, SinkSite};
 use crate::tables::{ClassInfo, Entry, Tables};
 use crate::value::{
@@ -40,8 +44,13 @@ pub(crate) struct Context<'a> {
     pub(crate) sensitive: &'a SensitiveNames,
     pub(crate) tables: &'a Tables,
     pub(crate) contexts: KnownContexts,
-    /// Callees that may be asked for their summary of this round: those on lower levels.
-    pub(crate) round: u8,
+    pub(crate) index: &'a Index,
+    pub(crate) regex: &'a RegexProofs,
+    pub(crate) settings_by_name: &'a FxHashMap<Symbol, Vec<usize>>,
+    /// What models say of `==`.
+    pub(crate) compare_entry: Option<u32>,
+    /// Source kinds that a name alone can tell.
+    pub(crate) lexical_kinds: &'a [u8],
     pub(crate) is_library: bool,
     /// Sinks on any assignment, told apart by name.
     pub(crate) assign_anything: Option<u32>,
@@ -55,7 +64,13 @@ pub(crate) struct KnownContexts {
     pub(crate) redirect: Contexts,
     pub(crate) url: Contexts,
     pub(crate) html: Contexts,
-    pub(crate) injection: Contexts,
+}
+
+impl Context<'_> {
+    /// The source kind that a name tells.
+    pub(crate) fn classify(&self, name: Symbol) -> Option<u8> {
+        self.sensitive.classify(name.as_str()).and_then(|c| self.models.kind(&c.kind))
+    }
 }
 
 /// What an analysis brings back.
@@ -137,13 +152,15 @@ pub(crate) struct Interp<'a> {
     class_fields: Vec<(Symbol, Portable)>,
 }
 
+pub(crate) use sink::flow_finding;
+
 type OriginKey = (u8, u32, u32, u32);
 
 fn origin_key(origin: Origin) -> OriginKey {
     match origin {
         Origin::Param { index, path } => (255, u32::from(index), path.0, 0),
         Origin::Source { kind, file, span } => {
-            (kind, u32::try_from(file.index()).unwrap_or(u32::MAX), span.start, span.end)
+            (kind, file.0, span.start, span.end)
         }
     }
 }

@@ -45,6 +45,7 @@ pub const CONTEXTS: &[&str] = &[
     "error",
     "disclosure",
     "compare",
+    "random",
 ];
 
 /// The kinds of sources. `parameter` (of a public function of a library) is given by the engine, not by models.
@@ -62,6 +63,7 @@ pub const SOURCE_KINDS: &[&str] = &[
     "exception",
     "secret",
     "personal",
+    "weak-random",
     "parameter",
 ];
 

@@ -35,6 +35,13 @@ pub struct Models {
     /// Attribute or module variable path = its type.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Name of a parameter = the type it has by convention where it bears no annotation, in files that import the
+    /// library (`request = "django.http.HttpRequest"`).
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    /// Module variable path = its constant value (`"stat.S_IWOTH" = 0o002`), for folding.
+    #[serde(default)]
+    pub constants: BTreeMap<String, Scalar>,
     /// Where untrusted or sensitive data comes from.
     #[serde(default)]
     pub source: Vec<Source>,
@@ -76,7 +83,7 @@ pub struct Models {
 
 /// A call (or assignment) after which an object is of a more particular type, so that other entries can ask for
 /// it with `is`: `parser.setFeature(feature_external_ges, True)`, `XMLParser(resolve_entities=False)`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct State {
     /// API paths that are called.
@@ -167,7 +174,8 @@ pub struct Sink {
 pub struct Sanitizer {
     /// API paths.
     pub path: Vec<String>,
-    /// Contexts (see [`crate::rule::Rule::context`]); `*` for all.
+    /// Contexts (see [`crate::rule::Rule::context`]); `*` for all but `random`: no conversion makes a predictable
+    /// number less so.
     pub cleans: Vec<String>,
     /// Conditions on the call.
     #[serde(default)]
@@ -250,6 +258,9 @@ pub struct Entry {
     /// Functions by name in a module that imports the library (`lambda_handler`).
     #[serde(default)]
     pub function: Vec<String>,
+    /// Conditions on the decorator's or the registering call, or on the file's imports.
+    #[serde(default)]
+    pub when: Vec<Condition>,
     /// Taint of the parameters that are not otherwise described: a source kind, or nothing.
     #[serde(default)]
     pub params: Option<String>,
@@ -349,7 +360,7 @@ pub struct Setting {
     /// ... and the keys in them.
     #[serde(default)]
     pub key: Vec<String>,
-    /// Condition on the value; its `arg` is left out.
+    /// Condition on the value; its `arg` is left out, or `value[0]`, `value[]` (any element). `equals = "[]"` is an empty list.
     #[serde(default)]
     pub when: Vec<Condition>,
     /// None may hold.
@@ -423,6 +434,9 @@ pub struct Condition {
     /// See [`Condition::at_most`].
     #[serde(default)]
     pub at_least: Option<f64>,
+    /// A constant integer with any of these bits set (file modes).
+    #[serde(default)]
+    pub has_bits: Option<i64>,
     /// A constant string (or bytes) of the program's text, of whatever value; `false`: not a constant.
     #[serde(default)]
     pub literal: Option<bool>,

@@ -125,6 +125,24 @@ impl Check<'_> {
                     .chain(&item.prefix),
             );
         }
+        for (number, item) in models.state.iter().enumerate() {
+            self.at = ("state".to_owned(), number);
+            self.paths(&item.path, item.assign.is_empty());
+            self.assigns(&item.assign);
+            self.places(&item.of);
+            if !item
+                .becomes
+                .split_once('#')
+                .is_some_and(|(class, state)| is_path(class) && !state.is_empty())
+            {
+                self.error(format!(
+                    "`{}` is not a class and its state, `CLASS#STATE`",
+                    item.becomes
+                ));
+            }
+            self.conditions(&item.when, true);
+            self.conditions(&item.unless, true);
+        }
         self.calls(models);
         self.patterns(models);
     }
@@ -145,7 +163,12 @@ impl Check<'_> {
                 self.error(format!("`{class}` is its own base class"));
             }
         }
-        for (path, returned) in models.returns.iter().chain(&models.attributes) {
+        for (path, returned) in models
+            .returns
+            .iter()
+            .chain(&models.attributes)
+            .chain(&models.parameters)
+        {
             self.at = (format!("\"{path}\""), 0);
             self.paths(std::slice::from_ref(path), true);
             if !is_type(returned) {
@@ -201,6 +224,7 @@ impl Check<'_> {
             for paths in [&item.decorator, &item.base, &item.call, &item.injected] {
                 self.paths(paths, false);
             }
+            self.conditions(&item.when, true);
             if let Some(kind) = &item.params {
                 self.one_of("source kind", kind, SOURCE_KINDS);
             }
@@ -322,6 +346,7 @@ impl Check<'_> {
     fn assigns(&mut self, paths: &[String]) {
         for path in paths
             .iter()
+            .filter(|path| *path != "*" && *path != "*[]")
             .filter(|path| !is_path(path.strip_suffix("[]").unwrap_or(path)))
         {
             self.error(format!("`{path}` is not an attribute path"));
@@ -353,6 +378,7 @@ impl Check<'_> {
                 || condition.matches.is_some()
                 || condition.at_most.is_some()
                 || condition.at_least.is_some()
+                || condition.has_bits.is_some()
                 || condition.literal.is_some()
                 || condition.is.is_some()
                 || condition.r#type.is_some()
@@ -362,9 +388,15 @@ impl Check<'_> {
                 || condition.tainted.is_some();
             if on_call && on_value != condition.arg.is_some() {
                 self.error("a condition on a value needs `arg`, and only such a one".to_owned());
-            } else if !on_call && condition.arg.is_some() {
+            } else if !on_call
+                && condition
+                    .arg
+                    .as_deref()
+                    .is_some_and(|arg| !arg.starts_with("value["))
+            {
                 self.error(
-                    "the condition of a setting is on its value and has no `arg`".to_owned(),
+                    "the condition of a setting is on its value and has no `arg` but `value[..]`"
+                        .to_owned(),
                 );
             }
             if !on_value && condition.used_as.is_none() && condition.imports.is_none() {

@@ -2,7 +2,18 @@
 //!
 //! One file per module of the kit; each has a `register` function that adds its functions and classes.
 
+mod access;
 mod error;
+mod headers;
+mod http;
+mod jose;
+mod json;
+mod keys;
+mod limits;
+mod paths;
+mod run;
+mod sessions;
+mod tokens;
 
 use pyo3::prelude::*;
 
@@ -10,5 +21,15 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
+    access::register(module)?;
+    headers::register(module)?;
+    http::register(module)?;
+    limits::register(module)?;
+    sessions::register(module)?;
+    jose::register(module)?;
+    keys::register(module)?;
+    paths::register(module)?;
+    run::register(module)?;
+    tokens::register(module)?;
     Ok(())
 }

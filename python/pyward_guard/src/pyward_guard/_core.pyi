@@ -1,5 +1,14 @@
 """The Rust core. Use the typed modules of the package, not this one."""
 
+from ._core_access import *
+from ._core_headers import *
+from ._core_http import *
+from ._core_limits import *
+from ._core_sessions import *
+from ._core_paths import *
+from ._core_run import *
+from ._core_tokens import *
+
 class GuardError(Exception):
     """Base class of every error of pyward_guard."""
 
@@ -9,6 +18,9 @@ class InvalidInput(GuardError):
 class VerificationFailed(GuardError):
     """A signature, tag, hash or password does not verify."""
 
+class UnknownKey(VerificationFailed):
+    """The key named by a token or ciphertext is not at hand."""
+
 class Expired(VerificationFailed):
     """Something is past its time limit."""
 
@@ -17,3 +29,6 @@ class Unsupported(GuardError):
 
 class Refused(GuardError):
     """The operation is not allowed."""
+
+class LimitExceeded(GuardError):
+    """Input or work is larger than the bound set for it."""

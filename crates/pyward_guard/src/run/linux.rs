@@ -1,0 +1,539 @@
+//! Landlock, seccomp, capabilities and user drop.
+//!
+//! A sandbox is prepared before the fork (everything that allocates or opens) and applied after it by system calls
+//! alone, since the child of a threaded process may do nothing else.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope,
+};
+use seccompiler::BpfProgram;
+
+use super::{Files, Host, Identity, Limits, Network, Sandbox, seccomp};
+use crate::{Error, Result};
+
+/// Older versions do not govern truncation, so that a file rule would protect against less than it says.
+const FILES_ABI: u32 = 3;
+const PORTS_ABI: u32 = 4;
+const SCOPE_ABI: u32 = 6;
+
+/// Raw system call; the result as `Err(errno)`.
+///
+/// Safe to call between fork and exec: no allocation, no lock, no libc state but `errno`.
+#[allow(unsafe_code)] // no wrapper exists that promises to be usable between fork and exec
+fn syscall(number: libc::c_long, arguments: [usize; 5]) -> std::result::Result<usize, i32> {
+    let [a, b, c, d, e] = arguments;
+    // SAFETY: every caller in this file passes plain numbers, null, or pointers to live data that the call only reads
+    // (`getresuid` and `prlimit64` below write to live integers).
+    let result = unsafe { libc::syscall(number, a, b, c, d, e) };
+    if result == -1 {
+        Err(std::io::Error::last_os_error()
+            .raw_os_error()
+            .unwrap_or(libc::EIO))
+    } else {
+        Ok(result as usize)
+    }
+}
+
+fn landlock_abi() -> u32 {
+    const VERSION: usize = 1;
+    syscall(libc::SYS_landlock_create_ruleset, [0, 0, VERSION, 0, 0]).map_or(0, |v| v as u32)
+}
+
+fn seccomp_available() -> bool {
+    const GET_ACTION_AVAIL: usize = 2;
+    let errno_action: u32 = 0x0005_0000;
+    syscall(
+        libc::SYS_seccomp,
+        [
+            GET_ACTION_AVAIL,
+            0,
+            (&raw const errno_action) as usize,
+            0,
+            0,
+        ],
+    )
+    .is_ok()
+}
+
+fn status_field(name: &str) -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| {
+        Some(
+            line.strip_prefix(name)?
+                .strip_prefix(':')?
+                .trim()
+                .to_owned(),
+        )
+    })
+}
+
+pub(super) fn host() -> Host {
+    const SETGID: u64 = 1 << 6;
+    const SETUID: u64 = 1 << 7;
+    let effective = status_field("CapEff")
+        .and_then(|hex| u64::from_str_radix(&hex, 16).ok())
+        .unwrap_or(0);
+    Host {
+        landlock_abi: landlock_abi(),
+        seccomp: seccomp_available(),
+        no_new_privileges: syscall(
+            libc::SYS_prctl,
+            [libc::PR_GET_NO_NEW_PRIVS as usize, 0, 0, 0, 0],
+        )
+        .is_ok(),
+        change_user: effective & (SETUID | SETGID) == SETUID | SETGID,
+        effective_user: rustix::process::geteuid().as_raw(),
+        threads: status_field("Threads")
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0),
+    }
+}
+
+/// A sandbox ready to be applied.
+pub(super) struct Prepared {
+    ruleset: Option<OwnedFd>,
+    programs: Vec<BpfProgram>,
+    identity: Option<Identity>,
+    limits: Vec<(u32, u64)>,
+    confined: bool,
+    /// Words for the log.
+    pub(super) enforced: Vec<String>,
+}
+
+/// Steps that can fail in the child, by the number it reports.
+pub(super) const STEPS: [&str; 8] = [
+    "closing descriptors",
+    "setting resource limits",
+    "dropping capabilities",
+    "dropping the user and groups",
+    "no-new-privs",
+    "Landlock",
+    "seccomp",
+    "binding the child's life to its parent",
+];
+
+impl Prepared {
+    /// Checks that the host can do what is asked for, and builds rule set and filters.
+    /// `program` is made executable under file rules.
+    pub(super) fn new(
+        sandbox: Option<&Sandbox>,
+        limits: &Limits,
+        program: Option<&Path>,
+        deny_processes: bool,
+    ) -> Result<Self> {
+        let host = host();
+        let mut enforced = Vec::new();
+        let user = sandbox
+            .and_then(|s| s.identity.as_ref())
+            .map_or(host.effective_user, |i| i.user);
+        let mut pairs = vec![(libc::RLIMIT_CORE, 0)];
+        for (value, resource, word) in [
+            (limits.cpu_seconds, libc::RLIMIT_CPU, "cpu seconds"),
+            (limits.memory_bytes, libc::RLIMIT_AS, "memory bytes"),
+            (limits.file_bytes, libc::RLIMIT_FSIZE, "file bytes"),
+            (limits.open_files, libc::RLIMIT_NOFILE, "open files"),
+            (limits.processes, libc::RLIMIT_NPROC, "processes"),
+        ] {
+            let Some(value) = value else { continue };
+            if resource == libc::RLIMIT_NPROC && user == 0 {
+                return Err(Error::Unsupported(
+                    "Linux does not bound the processes of root; drop the user".into(),
+                ));
+            }
+            pairs.push((resource, value));
+            enforced.push(format!("{word} at most {value}"));
+        }
+        // Only root may raise a hard limit; one that is lower already stays.
+        let limits = pairs
+            .into_iter()
+            .map(|(resource, value)| (resource as u32, value.min(hard_limit(resource as u32))))
+            .collect();
+        let Some(sandbox) = sandbox else {
+            return Ok(Self {
+                ruleset: None,
+                programs: vec![],
+                identity: None,
+                limits,
+                confined: false,
+                enforced,
+            });
+        };
+        if !host.no_new_privileges {
+            return Err(Error::Unsupported("no-new-privs".into()));
+        }
+        if !host.seccomp {
+            return Err(Error::Unsupported("seccomp filters".into()));
+        }
+        if sandbox.identity.is_some() && !host.change_user {
+            return Err(Error::Unsupported(
+                "this process may not change its user and groups".into(),
+            ));
+        }
+        enforced.extend(["no new privileges".to_owned(), "no capabilities".to_owned()]);
+        if let Some(identity) = &sandbox.identity {
+            enforced.push(format!(
+                "user {}, group {}, groups {:?}",
+                identity.user, identity.group, identity.groups
+            ));
+        }
+        let ruleset = ruleset(sandbox, host.landlock_abi, program, &mut enforced)?;
+        let programs = seccomp::programs(sandbox.syscalls, &sandbox.network, deny_processes)?;
+        enforced.push(format!("seccomp profile {:?}", sandbox.syscalls).to_lowercase());
+        enforced.push(match &sandbox.network {
+            Network::Off => "no network".to_owned(),
+            Network::TcpConnect(ports) => format!("TCP connections to ports {ports:?} only"),
+            Network::Full => "network not restricted".to_owned(),
+        });
+        if deny_processes {
+            enforced.push("no new processes".to_owned());
+        }
+        Ok(Self {
+            ruleset,
+            programs,
+            identity: sandbox.identity.clone(),
+            limits,
+            confined: true,
+            enforced,
+        })
+    }
+
+    /// Applies everything to the calling process. After a fork it makes system calls only.
+    /// `Err((step, errno))` with an index into [`STEPS`].
+    pub(super) fn apply(&self, parent: Option<u32>) -> std::result::Result<(), (u8, i32)> {
+        for &(resource, value) in &self.limits {
+            let limit = libc::rlimit64 {
+                rlim_cur: value,
+                rlim_max: value,
+            };
+            syscall(
+                libc::SYS_prlimit64,
+                [0, resource as usize, (&raw const limit) as usize, 0, 0],
+            )
+            .map_err(|e| (1, e))?;
+        }
+        if self.confined {
+            // The bounding set first: it needs a capability that goes with the user.
+            bounding_set().map_err(|e| (2, e))?;
+            if let Some(identity) = &self.identity {
+                drop_user(identity).map_err(|e| (3, e))?;
+            }
+            clear_capabilities().map_err(|e| (2, e))?;
+            syscall(
+                libc::SYS_prctl,
+                [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0],
+            )
+            .map_err(|e| (4, e))?;
+        }
+        if let Some(parent) = parent {
+            // After the user drop, which clears it.
+            syscall(
+                libc::SYS_prctl,
+                [
+                    libc::PR_SET_PDEATHSIG as usize,
+                    libc::SIGKILL as usize,
+                    0,
+                    0,
+                    0,
+                ],
+            )
+            .map_err(|e| (7, e))?;
+            if syscall(libc::SYS_getppid, [0; 5]) != Ok(parent as usize) {
+                return Err((7, libc::ESRCH));
+            }
+        }
+        if let Some(ruleset) = &self.ruleset {
+            syscall(
+                libc::SYS_landlock_restrict_self,
+                [ruleset.as_raw_fd() as usize, 0, 0, 0, 0],
+            )
+            .map_err(|e| (5, e))?;
+        }
+        for program in &self.programs {
+            const SET_MODE_FILTER: usize = 1;
+            let filter = libc::sock_fprog {
+                len: program.len() as u16,
+                filter: program.as_ptr().cast_mut().cast(),
+            };
+            syscall(
+                libc::SYS_seccomp,
+                [SET_MODE_FILTER, 0, (&raw const filter) as usize, 0, 0],
+            )
+            .map_err(|e| (6, e))?;
+        }
+        Ok(())
+    }
+}
+
+fn hard_limit(resource: u32) -> u64 {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: libc::RLIM64_INFINITY,
+    };
+    let _ = syscall(
+        libc::SYS_prlimit64,
+        [0, resource as usize, 0, (&raw mut limit) as usize, 0],
+    );
+    limit.rlim_max
+}
+
+fn bounding_set() -> std::result::Result<(), i32> {
+    for capability in 0..64_usize {
+        match syscall(
+            libc::SYS_prctl,
+            [libc::PR_CAPBSET_DROP as usize, capability, 0, 0, 0],
+        ) {
+            Ok(_) => {}
+            Err(libc::EINVAL) => break, // past the kernel's last capability
+            // Without CAP_SETPCAP; then nothing may be regained either, thanks to no-new-privs, unless the user is root.
+            Err(libc::EPERM) if !rustix::process::geteuid().is_root() => break,
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(())
+}
+
+fn clear_capabilities() -> std::result::Result<(), i32> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = Header {
+        version: VERSION_3,
+        pid: 0,
+    };
+    let data = [0_u32; 6];
+    match syscall(
+        libc::SYS_prctl,
+        [
+            libc::PR_CAP_AMBIENT as usize,
+            libc::PR_CAP_AMBIENT_CLEAR_ALL as usize,
+            0,
+            0,
+            0,
+        ],
+    ) {
+        Ok(_) | Err(libc::EINVAL) => {}
+        Err(other) => return Err(other),
+    }
+    syscall(
+        libc::SYS_capset,
+        [
+            (&raw const header) as usize,
+            (&raw const data) as usize,
+            0,
+            0,
+            0,
+        ],
+    )
+    .map(drop)
+}
+
+fn drop_user(identity: &Identity) -> std::result::Result<(), i32> {
+    let (user, group) = (identity.user as usize, identity.group as usize);
+    syscall(
+        libc::SYS_setgroups,
+        [
+            identity.groups.len(),
+            identity.groups.as_ptr() as usize,
+            0,
+            0,
+            0,
+        ],
+    )?;
+    syscall(libc::SYS_setresgid, [group, group, group, 0, 0])?;
+    syscall(libc::SYS_setresuid, [user, user, user, 0, 0])?;
+    let mut ids = [0_u32; 3];
+    let [real, effective, saved] = &mut ids;
+    syscall(
+        libc::SYS_getresuid,
+        [
+            (&raw mut *real) as usize,
+            (&raw mut *effective) as usize,
+            (&raw mut *saved) as usize,
+            0,
+            0,
+        ],
+    )?;
+    if ids == [identity.user; 3] && syscall(libc::SYS_setresuid, [0, 0, 0, 0, 0]).is_err() {
+        Ok(())
+    } else {
+        Err(libc::EPERM)
+    }
+}
+
+fn landlock_error(error: impl std::fmt::Display) -> Error {
+    Error::Unsupported(format!("Landlock: {error}"))
+}
+
+fn ruleset(
+    sandbox: &Sandbox,
+    abi: u32,
+    program: Option<&Path>,
+    enforced: &mut Vec<String>,
+) -> Result<Option<OwnedFd>> {
+    let ports = match &sandbox.network {
+        Network::TcpConnect(ports) => Some(ports),
+        _ => None,
+    };
+    if sandbox.files.is_none() && ports.is_none() {
+        return Ok(None);
+    }
+    if sandbox.files.is_some() && abi < FILES_ABI {
+        return Err(Error::Unsupported(format!(
+            "file rules need Landlock ABI {FILES_ABI} (Linux 6.2), there is {abi}"
+        )));
+    }
+    if ports.is_some() && abi < PORTS_ABI {
+        return Err(Error::Unsupported(format!(
+            "port rules need Landlock ABI {PORTS_ABI} (Linux 6.7), there is {abi}"
+        )));
+    }
+    let version = ABI::from(abi as i32);
+    let mut builder = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    if sandbox.files.is_some() {
+        builder = builder
+            .handle_access(AccessFs::from_all(version))
+            .map_err(landlock_error)?;
+    }
+    if abi >= PORTS_ABI && sandbox.network != Network::Full {
+        builder = builder
+            .handle_access(AccessNet::from_all(version))
+            .map_err(landlock_error)?;
+    }
+    if abi >= SCOPE_ABI {
+        builder = builder
+            .scope(Scope::from_all(version))
+            .map_err(landlock_error)?;
+        enforced.push("no signals out of the sandbox".to_owned());
+    }
+    let mut created = builder.create().map_err(landlock_error)?;
+    if let Some(files) = &sandbox.files {
+        created = file_rules(created, files, version, program)?;
+        enforced.push(format!("files: Landlock ABI {abi}"));
+    }
+    for &port in ports.into_iter().flatten() {
+        created = created
+            .add_rule(NetPort::new(port, AccessNet::ConnectTcp))
+            .map_err(landlock_error)?;
+    }
+    let fd: Option<OwnedFd> = created.into();
+    fd.map(Some)
+        .ok_or_else(|| Error::Unsupported("Landlock is not enabled".into()))
+}
+
+fn file_rules(
+    mut created: RulesetCreated,
+    files: &Files,
+    abi: ABI,
+    program: Option<&Path>,
+) -> Result<RulesetCreated> {
+    const SYSTEM_EXECUTE: &[&str] = &[
+        "/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin",
+    ];
+    const SYSTEM_READ: &[&str] = &[
+        "/etc/ld.so.cache",
+        "/etc/ld.so.conf",
+        "/etc/ld.so.conf.d",
+        "/etc/localtime",
+        "/etc/alternatives",
+        "/etc/ssl/certs",
+        "/etc/ssl/openssl.cnf",
+        "/etc/mime.types",
+        "/etc/nsswitch.conf",
+        "/dev/random",
+        "/dev/urandom",
+    ];
+    const SYSTEM_WRITE: &[&str] = &["/dev/null", "/dev/zero", "/dev/full"];
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let execute = read | AccessFs::Execute;
+    // Written files must not be executable in turn, and no devices are made.
+    let not = AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock;
+    let write = AccessFs::from_all(abi) & !not;
+    let mut add = |path: &Path, access: BitFlags<AccessFs>, required: bool| -> Result<()> {
+        let fd = match PathFd::new(path) {
+            Ok(fd) => fd,
+            Err(_) if !required => return Ok(()),
+            Err(error) => {
+                let reason = std::error::Error::source(&error)
+                    .map_or_else(|| error.to_string(), ToString::to_string);
+                return Err(Error::InvalidInput(format!(
+                    "file rule for {}: {reason}",
+                    path.display()
+                )));
+            }
+        };
+        let stat = rustix::fs::fstat(&fd).map_err(|e| Error::Io(e.into()))?;
+        let directory =
+            rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory;
+        let access = if directory {
+            access
+        } else {
+            access & AccessFs::from_file(abi)
+        };
+        (&mut created)
+            .add_rule(PathBeneath::new(fd, access))
+            .map_err(landlock_error)?;
+        Ok(())
+    };
+    for (paths, access) in [
+        (&files.read, read),
+        (&files.write, write),
+        (&files.execute, execute),
+    ] {
+        for path in paths {
+            if !path.is_absolute() {
+                return Err(Error::InvalidInput(format!(
+                    "file rule for {}: not absolute",
+                    path.display()
+                )));
+            }
+            add(path, access, true)?;
+        }
+    }
+    if files.system {
+        for (paths, access) in [
+            (SYSTEM_READ, read),
+            (
+                SYSTEM_WRITE,
+                read | AccessFs::WriteFile | AccessFs::Truncate,
+            ),
+            (SYSTEM_EXECUTE, execute),
+        ] {
+            for path in paths {
+                add(Path::new(path), access, false)?;
+            }
+        }
+    }
+    if let Some(program) = program {
+        add(program, execute, true)?;
+    }
+    Ok(created)
+}
+
+pub(super) fn restrict_self(
+    sandbox: &Sandbox,
+    limits: &Limits,
+    deny_processes: bool,
+) -> Result<Vec<String>> {
+    let prepared = Prepared::new(Some(sandbox), limits, None, deny_processes)?;
+    let threads = host().threads;
+    if threads != 1 {
+        return Err(Error::Refused(format!(
+            "the process has {threads} threads and only the calling one would be confined; restrict before starting threads"
+        )));
+    }
+    prepared.apply(None).map_err(|(step, errno)| {
+        let reason = std::io::Error::from_raw_os_error(errno);
+        Error::Unsupported(format!(
+            "{} failed, and the process may be confined in part: {reason}",
+            STEPS[step as usize]
+        ))
+    })?;
+    Ok(prepared.enforced)
+}

@@ -1,0 +1,343 @@
+//! Child processes without a shell and with the least privilege: argv only, absolute program, clean environment,
+//! bounds on time, output and resources, and on Linux Landlock, seccomp, no-new-privs and user drop.
+//!
+//! What is asked for is enforced, or the call fails with [`Error::Unsupported`]: nothing is weakened silently.
+//! Protects against CWE-78, CWE-88, CWE-250, CWE-271, CWE-400, CWE-403, CWE-426.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod seccomp;
+#[cfg(unix)]
+mod spawn;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Error, Result};
+
+/// What the host can enforce.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Landlock ABI version, 0 without Landlock. File rules need 3 (Linux 6.2), TCP port rules 4 (Linux 6.7).
+    pub landlock_abi: u32,
+    /// Seccomp filters.
+    pub seccomp: bool,
+    /// `PR_SET_NO_NEW_PRIVS`.
+    pub no_new_privileges: bool,
+    /// This process may change its user and groups.
+    pub change_user: bool,
+    /// Effective user id.
+    pub effective_user: u32,
+    /// Threads of this process; `restrict_self` wants one.
+    pub threads: u32,
+}
+
+/// Looks at what the host can enforce. Nothing is changed.
+pub fn host() -> Host {
+    #[cfg(target_os = "linux")]
+    return linux::host();
+    #[cfg(not(target_os = "linux"))]
+    Host::default()
+}
+
+/// Which system calls are allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Syscalls {
+    /// All but those that administer the system, trace or tamper with other processes, make namespaces, leave the
+    /// process group, or widen the kernel's attack surface (`bpf`, `io_uring`, `userfaultfd`, `keyctl`, ...).
+    #[default]
+    Default,
+    /// Only those that programs for computing on files need; no sockets, no new processes after the program itself started.
+    Strict,
+}
+
+/// Which network the process gets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Network {
+    /// No sockets at all (connected pairs within the process excepted).
+    #[default]
+    Off,
+    /// TCP connections to these ports; no listening, no UDP (hence no DNS), no Unix sockets. Needs Landlock ABI 4.
+    TcpConnect(Vec<u16>),
+    /// Not restricted.
+    Full,
+}
+
+/// User to run as; supplementary groups become exactly `groups`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// User id; not 0.
+    pub user: u32,
+    /// Group id; not 0.
+    pub group: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+/// Files the process can reach (Landlock); everything else is denied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Files {
+    /// Readable, files or whole trees.
+    pub read: Vec<PathBuf>,
+    /// Readable and writable, not executable.
+    pub write: Vec<PathBuf>,
+    /// Readable and executable.
+    pub execute: Vec<PathBuf>,
+    /// Adds what ordinary programs need of the system: `/usr`, `/lib*`, `/bin`, `/sbin` (executable), the loader's cache,
+    /// time zones, alternatives and CA certificates (readable), `/dev/null`, `/dev/zero`, `/dev/full`, `/dev/random`, `/dev/urandom`.
+    pub system: bool,
+}
+
+/// What confines a process. No-new-privs is always on and all capabilities are dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sandbox {
+    /// Files; `None` leaves access to what the user may reach.
+    pub files: Option<Files>,
+    /// Network.
+    pub network: Network,
+    /// System calls.
+    pub syscalls: Syscalls,
+    /// User and groups.
+    pub identity: Option<Identity>,
+}
+
+/// Resource limits of the process (`setrlimit`); `None` leaves the inherited limit. Core dumps are always off.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// CPU time, seconds.
+    pub cpu_seconds: Option<u64>,
+    /// Address space, bytes.
+    pub memory_bytes: Option<u64>,
+    /// Largest file written, bytes.
+    pub file_bytes: Option<u64>,
+    /// Open descriptors.
+    pub open_files: Option<u64>,
+    /// Processes and threads of the user, all sessions counted. Not enforced by Linux for root, hence refused there.
+    pub processes: Option<u64>,
+}
+
+/// A program to run and its bounds.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// Absolute path and arguments.
+    pub argv: Vec<std::ffi::OsString>,
+    /// The whole environment.
+    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// Working directory; the root directory if not given.
+    pub directory: Option<PathBuf>,
+    /// Standard input.
+    pub input: Vec<u8>,
+    /// Wall-clock time after which the group is ended.
+    pub timeout: Duration,
+    /// Time between SIGTERM and SIGKILL when the time is over.
+    pub grace: Duration,
+    /// Bytes of standard output and of standard error, each.
+    pub max_output: usize,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Resource limits.
+    pub limits: Limits,
+    /// Confinement; `None` for none at all.
+    pub sandbox: Option<Sandbox>,
+}
+
+/// How the process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Exit code.
+    Code(i32),
+    /// Ended by a signal.
+    Signal(i32),
+}
+
+/// Why the runner ended the process, if it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself.
+    Itself,
+    /// Over its time.
+    Timeout,
+    /// Over the output bound.
+    Output,
+    /// The caller asked for it.
+    Cancelled,
+}
+
+/// Result of a run.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// How it ended.
+    pub exit: Exit,
+    /// Why.
+    pub ended: Ended,
+    /// Standard output, at most the bound.
+    pub stdout: Vec<u8>,
+    /// Standard error, at most the bound.
+    pub stderr: Vec<u8>,
+    /// Wall-clock time.
+    pub duration: Duration,
+    /// What was enforced on the process, as words for a log.
+    pub enforced: Vec<String>,
+}
+
+/// Runs a program to its end. `interrupted` is asked about every 50 ms; true ends the process group.
+///
+/// When the program ends, whatever is left of its process group is killed.
+pub fn run(command: &Command, interrupted: &mut dyn FnMut() -> bool) -> Result<Outcome> {
+    check(command)?;
+    #[cfg(unix)]
+    return spawn::run(command, interrupted);
+    #[cfg(not(unix))]
+    {
+        let _ = interrupted;
+        Err(Error::Unsupported(
+            "the process runner needs a Unix system".into(),
+        ))
+    }
+}
+
+/// Confines the running process for good. `deny_processes` also takes away starting programs and processes.
+///
+/// Returns what is enforced. The process must have one thread, since Linux confines threads, not processes.
+pub fn restrict_self(
+    sandbox: &Sandbox,
+    limits: &Limits,
+    deny_processes: bool,
+) -> Result<Vec<String>> {
+    check_identity(sandbox)?;
+    #[cfg(target_os = "linux")]
+    return linux::restrict_self(sandbox, limits, deny_processes);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (limits, deny_processes);
+        Err(Error::Unsupported("restrict_self needs Linux".into()))
+    }
+}
+
+/// Names of the dynamic loader and of interpreters that make a program run other code than its own.
+fn is_loader_variable(name: &str) -> bool {
+    const PREFIXES: &[&str] = &[
+        "LD_",
+        "DYLD_",
+        "BASH_FUNC_",
+        "GCONV_",
+        "GIT_CONFIG",
+        "NODE_",
+        "RUBY",
+    ];
+    const NAMES: &[&str] = &[
+        "BASH_ENV",
+        "ENV",
+        "IFS",
+        "SHELLOPTS",
+        "BASHOPTS",
+        "PS4",
+        "PROMPT_COMMAND",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONSTARTUP",
+        "PYTHONINSPECT",
+        "PYTHONBREAKPOINT",
+        "PYTHONUSERBASE",
+        "PERL5LIB",
+        "PERL5OPT",
+        "PERLLIB",
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "GLIBC_TUNABLES",
+        "HOSTALIASES",
+        "LOCALDOMAIN",
+        "RES_OPTIONS",
+        "MALLOC_TRACE",
+        "NLSPATH",
+        "RESOLV_HOST_CONF",
+        "TMPPREFIX",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_EXEC_PATH",
+        "GIT_PAGER",
+        "PAGER",
+        "EDITOR",
+        "VISUAL",
+        "BROWSER",
+        "LESSOPEN",
+        "LESSCLOSE",
+    ];
+    PREFIXES.iter().any(|p| name.starts_with(p)) || NAMES.contains(&name)
+}
+
+fn check_identity(sandbox: &Sandbox) -> Result<()> {
+    if let Some(identity) = &sandbox.identity
+        && (identity.user == 0 || identity.group == 0 || identity.groups.contains(&0))
+    {
+        return Err(Error::InvalidInput(
+            "the user and groups to drop to are not root's".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Checks that need no process.
+fn check(command: &Command) -> Result<()> {
+    let invalid = |text: &str| Err(Error::InvalidInput(text.into()));
+    let Some(program) = command.argv.first() else {
+        return invalid("argv is empty");
+    };
+    if !std::path::Path::new(program).is_absolute() {
+        return Err(Error::Refused("the program is not an absolute path".into()));
+    }
+    let has_nul = |text: &std::ffi::OsStr| text.as_encoded_bytes().contains(&0);
+    if command.argv.iter().any(|a| has_nul(a)) {
+        return invalid("an argument has a NUL");
+    }
+    for (name, value) in &command.environment {
+        let bytes = name.as_encoded_bytes();
+        if bytes.is_empty() || bytes.contains(&b'=') || has_nul(name) || has_nul(value) {
+            return invalid("an environment variable has an empty name, `=` in its name, or a NUL");
+        }
+        if is_loader_variable(&name.to_string_lossy()) {
+            return Err(Error::Refused(format!(
+                "the environment variable {} makes programs run other code",
+                name.to_string_lossy()
+            )));
+        }
+    }
+    if command.directory.as_ref().is_some_and(|d| !d.is_absolute()) {
+        return Err(Error::Refused(
+            "the working directory is not an absolute path".into(),
+        ));
+    }
+    if command.timeout.is_zero() || command.timeout > Duration::from_secs(7 * 24 * 3600) {
+        return invalid("the timeout is over 0 and at most a week");
+    }
+    if command.umask & !0o777 != 0 {
+        return invalid("umask is mode bits up to 0o777");
+    }
+    command.sandbox.as_ref().map_or(Ok(()), check_identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loader_variables() {
+        for name in [
+            "LD_PRELOAD",
+            "LD_AUDIT",
+            "DYLD_INSERT_LIBRARIES",
+            "PYTHONPATH",
+            "BASH_ENV",
+            "BASH_FUNC_ls%%",
+            "NODE_OPTIONS",
+        ] {
+            assert!(is_loader_variable(name), "{name}");
+        }
+        for name in ["LANG", "PATH", "HOME", "TZ", "PYTHONIOENCODING"] {
+            assert!(!is_loader_variable(name), "{name}");
+        }
+    }
+}

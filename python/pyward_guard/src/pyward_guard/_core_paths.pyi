@@ -1,0 +1,69 @@
+"""Part of the stub of the Rust core: paths."""
+
+import builtins
+from os import PathLike
+from typing import Literal, final
+
+__all__ = [
+    "PathsArchiveLimits",
+    "PathsDirectory",
+    "PathsUploadPolicy",
+    "paths_check_relative",
+    "paths_is_device_name",
+    "paths_resolution",
+    "paths_safe_name",
+    "paths_sniff",
+]
+
+_Kind = Literal["file", "directory", "symlink", "other"]
+
+@final
+class PathsDirectory:
+    def __new__(cls, path: str | PathLike[str], follow_symlinks: bool, cross_mounts: bool) -> PathsDirectory: ...
+    def open_descriptor(self, path: str, mode_name: str, permissions: int) -> int: ...
+    def open_directory(self, path: str) -> PathsDirectory: ...
+    def create_directory(self, path: str, parents: bool, permissions: int) -> None: ...
+    def list(self, path: str, max_entries: int) -> builtins.list[tuple[str, _Kind, int]]: ...
+    def stat(self, path: str) -> tuple[str, _Kind, int] | None: ...
+    def remove_file(self, path: str) -> None: ...
+    def remove_directory(self, path: str, tree: bool) -> None: ...
+    def rename(self, source: str, target: str, replace: bool) -> None: ...
+    def replace(self, path: str, content: bytes, permissions: int) -> None: ...
+    def read(self, path: str, max_bytes: int) -> bytes: ...
+    def sync(self) -> None: ...
+    def extract(
+        self,
+        path: str | PathLike[str] | None,
+        content: bytes | None,
+        destination: str,
+        limits: PathsArchiveLimits,
+    ) -> tuple[str, builtins.list[str], int, int, int]: ...
+
+@final
+class PathsArchiveLimits:
+    def __new__(
+        cls,
+        *,
+        max_archive_bytes: int,
+        max_entries: int,
+        max_file_bytes: int,
+        max_total_bytes: int,
+        max_ratio: int,
+        max_depth: int,
+        skip_links: bool,
+        file_permissions: int,
+        directory_permissions: int,
+    ) -> PathsArchiveLimits: ...
+
+@final
+class PathsUploadPolicy:
+    def __new__(cls, types: builtins.list[str], max_bytes: int, max_pixels: int) -> PathsUploadPolicy: ...
+    def check(
+        self, head: bytes, size: int, name: str, declared_type: str | None
+    ) -> tuple[str, str, str, tuple[int, int] | None]: ...
+
+def paths_check_relative(path: str) -> None: ...
+def paths_is_device_name(name: str) -> bool: ...
+def paths_safe_name(name: str, max_bytes: int) -> str: ...
+def paths_sniff(content: bytes) -> str | None: ...
+def paths_resolution() -> Literal["openat2", "walk"]: ...

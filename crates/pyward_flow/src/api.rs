@@ -38,7 +38,12 @@ impl<'m> ApiTable<'m> {
     /// An empty table.
     #[must_use]
     pub fn new(models: &'m Compiled) -> Self {
-        Self { models, nodes: boxcar::Vec::new(), by_path: DashMap::default(), children: DashMap::default() }
+        Self {
+            models,
+            nodes: boxcar::Vec::new(),
+            by_path: DashMap::default(),
+            children: DashMap::default(),
+        }
     }
 
     /// The models.
@@ -100,7 +105,11 @@ impl<'m> ApiTable<'m> {
         if let Some(found) = self.children.get(&(callee.0, call)) {
             return *found;
         }
-        let id = self.intern(Symbol::new(&format!("{}()", self.text(callee))), Some(callee), call);
+        let id = self.intern(
+            Symbol::new(&format!("{}()", self.text(callee))),
+            Some(callee),
+            call,
+        );
         self.children.insert((callee.0, call), id);
         id
     }
@@ -171,9 +180,11 @@ impl<'m> ApiTable<'m> {
     pub fn is_subclass(&self, id: ApiId, class: &str, depth: u8) -> bool {
         self.text(id) == class
             || (depth < 6
-                && self
-                    .entry(id)
-                    .is_some_and(|e| e.bases.iter().any(|b| self.is_subclass(self.path(b), class, depth + 1))))
+                && self.entry(id).is_some_and(|e| {
+                    e.bases
+                        .iter()
+                        .any(|b| self.is_subclass(self.path(b), class, depth + 1))
+                }))
     }
 
     /// Whether the name looks like a class: its last part starts with a capital letter and is not all capitals.

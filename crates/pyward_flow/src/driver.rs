@@ -60,7 +60,10 @@ const STACK: usize = 256 << 20;
 #[must_use]
 pub fn analyse(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
     let threads = rayon::current_num_threads();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .stack_size(STACK)
+        .build();
     match pool {
         Ok(pool) => pool.install(|| run(program, catalog, options)),
         Err(_) => run(program, catalog, options),
@@ -68,16 +71,27 @@ pub fn analyse(program: &Program, catalog: &Catalog, options: Options) -> Analys
 }
 
 fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
-    let models = Compiled::new(&catalog.rules, &catalog.models, &catalog.contexts, &catalog.source_kinds);
+    let models = Compiled::new(
+        &catalog.rules,
+        &catalog.models,
+        &catalog.contexts,
+        &catalog.source_kinds,
+    );
     let api = ApiTable::new(&models);
     let index = Index::new(program);
     let regex = RegexProofs::default();
     let levels = call_levels(program);
     let mut tables = Tables {
-        summaries: program.file_ids().map(|f| vec![None; program.ir(f).functions.len()]).collect(),
+        summaries: program
+            .file_ids()
+            .map(|f| vec![None; program.ir(f).functions.len()])
+            .collect(),
         modules: vec![FxHashMap::default(); program.len()],
         written: vec![FxHashMap::default(); program.len()],
-        classes: program.file_ids().map(|f| vec![None; program.ir(f).classes.len()]).collect(),
+        classes: program
+            .file_ids()
+            .map(|f| vec![None; program.ir(f).classes.len()])
+            .collect(),
         ..Tables::default()
     };
     let mut settings_by_name: FxHashMap<Symbol, Vec<usize>> = FxHashMap::default();
@@ -102,7 +116,10 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
             url: bit("url"),
             html: bit("html"),
         },
-        lexical_kinds: [models.kind("secret"), models.kind("personal")].into_iter().flatten().collect(),
+        lexical_kinds: [models.kind("secret"), models.kind("personal")]
+            .into_iter()
+            .flatten()
+            .collect(),
     };
     let mut findings = Vec::new();
     let mut truncated = FxHashSet::default();
@@ -111,9 +128,15 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
         truncated.clear();
         tables.entries.clear();
         for level in program.import_levels() {
-            let outputs: Vec<_> = level.par_iter().map(|f| run_module(&shared, &tables, *f)).collect();
+            let outputs: Vec<_> = level
+                .par_iter()
+                .map(|f| run_module(&shared, &tables, *f))
+                .collect();
             for (file, result) in level.iter().zip(outputs) {
-                let id = FunctionId { file: *file, index: FunctionIndex(0) };
+                let id = FunctionId {
+                    file: *file,
+                    index: FunctionIndex(0),
+                };
                 merge(&mut tables, id, result, &mut findings, &mut truncated);
             }
         }
@@ -173,7 +196,10 @@ impl<'a> Shared<'a> {
 }
 
 fn is_function(program: &Program, id: FunctionId) -> bool {
-    matches!(program.function(id).kind, FunctionKind::Def | FunctionKind::Lambda)
+    matches!(
+        program.function(id).kind,
+        FunctionKind::Def | FunctionKind::Lambda
+    )
 }
 
 struct Outcome {
@@ -184,17 +210,28 @@ struct Outcome {
 
 fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId) -> Outcome {
     let cx = shared.context(tables);
-    let id = FunctionId { file, index: FunctionIndex(0) };
+    let id = FunctionId {
+        file,
+        index: FunctionIndex(0),
+    };
     let mut interp = Interp::new(&cx, id);
     let module = interp.run_module();
-    Outcome { summary: None, module: Some(module), output: interp.out }
+    Outcome {
+        summary: None,
+        module: Some(module),
+        output: interp.out,
+    }
 }
 
 fn run_function(shared: &Shared<'_>, tables: &Tables, id: FunctionId) -> Outcome {
     let cx = shared.context(tables);
     let mut interp = Interp::new(&cx, id);
     let summary = interp.run_root(id);
-    Outcome { summary: Some(summary), module: None, output: interp.out }
+    Outcome {
+        summary: Some(summary),
+        module: None,
+        output: interp.out,
+    }
 }
 
 fn merge(
@@ -265,7 +302,9 @@ fn merge_entry(into: &mut Entry, from: Entry) {
 
 /// Flows from the parameters of public functions, for code that others call.
 fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec<RawFinding>) {
-    let Some(kind) = shared.models.kind("parameter") else { return };
+    let Some(kind) = shared.models.kind("parameter") else {
+        return;
+    };
     let mut seen: FxHashSet<(u16, FileId, Span)> = FxHashSet::default();
     let known: FxHashSet<(u16, FileId, Span)> =
         findings.iter().map(|f| (f.rule, f.file, f.span)).collect();
@@ -277,16 +316,31 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
             let Some(summary) = summary else { continue };
             let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
             let id = FunctionId { file, index };
-            if !is_public(shared.program, id) || tables.entries.get(&id).is_some_and(|e| !e.points.is_empty()) {
+            if !is_public(shared.program, id)
+                || tables
+                    .entries
+                    .get(&id)
+                    .is_some_and(|e| !e.points.is_empty())
+            {
                 continue;
             }
             let function = shared.program.function(id);
             for sink in &summary.sinks {
                 let rule = &shared.models.rules[sink.sink.rule as usize];
-                let Some(severity) = rule.severity[kind as usize] else { continue };
-                let crate::value::Origin::Param { index, path } = sink.mark.origin else { continue };
+                let Some(severity) = rule.severity[kind as usize] else {
+                    continue;
+                };
+                let crate::value::Origin::Param { index, path } = sink.mark.origin else {
+                    continue;
+                };
                 // The receiver's own state is the object's business, not the caller's.
-                if index == 0 && function.class.is_some() && function.params.first().is_some_and(|p| matches!(p.name.as_str(), "self" | "cls" | "mcs")) {
+                if index == 0
+                    && function.class.is_some()
+                    && function
+                        .params
+                        .first()
+                        .is_some_and(|p| matches!(p.name.as_str(), "self" | "cls" | "mcs"))
+                {
                     continue;
                 }
                 let _ = path;
@@ -294,7 +348,8 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
                 if known.contains(&key) || !seen.insert(key) {
                     continue;
                 }
-                let mut finding = crate::interp::flow_finding(&sink.sink, &sink.mark, kind, severity);
+                let mut finding =
+                    crate::interp::flow_finding(&sink.sink, &sink.mark, kind, severity);
                 if let Some(param) = function.params.get(usize::from(index)) {
                     finding.trace.insert(
                         0,
@@ -316,7 +371,11 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
 fn is_public(program: &Program, id: FunctionId) -> bool {
     let function = program.function(id);
     function.kind == FunctionKind::Def
-        && !function.qualname.as_str().split('.').any(|part| part.starts_with('_') && !part.ends_with("__"))
+        && !function
+            .qualname
+            .as_str()
+            .split('.')
+            .any(|part| part.starts_with('_') && !part.ends_with("__"))
         && function.parent.is_none_or(|p| {
             let parent = program.ir(id.file).function(p);
             matches!(parent.kind, FunctionKind::Module | FunctionKind::ClassBody)
@@ -327,11 +386,18 @@ fn is_public(program: &Program, id: FunctionId) -> bool {
 pub(crate) fn is_test_path(path: &std::path::Path) -> bool {
     path.components().any(|c| {
         let name = c.as_os_str().to_string_lossy();
-        matches!(name.as_ref(), "tests" | "test" | "testing" | "conftest.py") || name.starts_with("test_") || name.ends_with("_test.py")
+        matches!(name.as_ref(), "tests" | "test" | "testing" | "conftest.py")
+            || name.starts_with("test_")
+            || name.ends_with("_test.py")
     })
 }
 
-fn finish(shared: &Shared<'_>, tables: &Tables, findings: Vec<RawFinding>, truncated: FxHashSet<FunctionId>) -> Analysis {
+fn finish(
+    shared: &Shared<'_>,
+    tables: &Tables,
+    findings: Vec<RawFinding>,
+    truncated: FxHashSet<FunctionId>,
+) -> Analysis {
     // One finding for each place and rule: the worst source, the shortest way.
     let mut best: FxHashMap<(u16, FileId, Span), RawFinding> = FxHashMap::default();
     for finding in findings {
@@ -370,11 +436,22 @@ fn finish(shared: &Shared<'_>, tables: &Tables, findings: Vec<RawFinding>, trunc
     routes.sort_by_key(|r| r.function);
     let mut truncated: Vec<FunctionId> = truncated.into_iter().collect();
     truncated.sort_unstable();
-    Analysis { findings, routes, truncated }
+    Analysis {
+        findings,
+        routes,
+        truncated,
+    }
 }
 
 /// Which of two findings at one place is worth showing.
-fn rank(finding: &RawFinding) -> (Severity, pyward_catalog::rule::Confidence, std::cmp::Reverse<usize>, std::cmp::Reverse<Vec<(FileId, Span)>>) {
+fn rank(
+    finding: &RawFinding,
+) -> (
+    Severity,
+    pyward_catalog::rule::Confidence,
+    std::cmp::Reverse<usize>,
+    std::cmp::Reverse<Vec<(FileId, Span)>>,
+) {
     (
         finding.severity,
         finding.confidence,

@@ -69,11 +69,19 @@ fn integer(op: BinaryOp, a: i64, b: i64) -> Option<Const> {
         BinaryOp::Div if b != 0 => return Some(Const::Float(a as f64 / b as f64)),
         BinaryOp::FloorDiv if b != 0 => {
             let q = a.checked_div(b)?;
-            if a % b != 0 && (a < 0) != (b < 0) { q - 1 } else { q }
+            if a % b != 0 && (a < 0) != (b < 0) {
+                q - 1
+            } else {
+                q
+            }
         }
         BinaryOp::Mod if b != 0 => {
             let r = a.checked_rem(b)?;
-            if r != 0 && (r < 0) != (b < 0) { r + b } else { r }
+            if r != 0 && (r < 0) != (b < 0) {
+                r + b
+            } else {
+                r
+            }
         }
         BinaryOp::Pow => a.checked_pow(u32::try_from(b).ok()?)?,
         BinaryOp::LShift => a.checked_shl(u32::try_from(b).ok().filter(|s| *s < 48)?)?,
@@ -129,7 +137,9 @@ pub fn compare(op: CompareOp, left: Const, right: Const) -> Option<bool> {
         CompareOp::NotIn => contains(left, right).map(|c| !c),
         CompareOp::Lt | CompareOp::LtE | CompareOp::Gt | CompareOp::GtE => {
             let order = match (left, right) {
-                (Const::Str(a), Const::Str(b)) | (Const::Bytes(a), Const::Bytes(b)) => a.as_str().cmp(b.as_str()),
+                (Const::Str(a), Const::Str(b)) | (Const::Bytes(a), Const::Bytes(b)) => {
+                    a.as_str().cmp(b.as_str())
+                }
                 _ => number(left)?.partial_cmp(&number(right)?)?,
             };
             Some(match op {
@@ -144,7 +154,9 @@ pub fn compare(op: CompareOp, left: Const, right: Const) -> Option<bool> {
 
 fn contains(item: Const, container: Const) -> Option<bool> {
     match (item, container) {
-        (Const::Str(a), Const::Str(b)) | (Const::Bytes(a), Const::Bytes(b)) => Some(b.as_str().contains(a.as_str())),
+        (Const::Str(a), Const::Str(b)) | (Const::Bytes(a), Const::Bytes(b)) => {
+            Some(b.as_str().contains(a.as_str()))
+        }
         _ => None,
     }
 }
@@ -161,7 +173,9 @@ pub fn equal(left: Const, right: Const) -> bool {
 /// `value[index]` on a string.
 #[must_use]
 pub fn index(value: Const, at: Const) -> Option<Const> {
-    let (Const::Str(s), Some(at)) = (value, int(at)) else { return None };
+    let (Const::Str(s), Some(at)) = (value, int(at)) else {
+        return None;
+    };
     let chars: Vec<char> = s.as_str().chars().collect();
     let length = i64::try_from(chars.len()).ok()?;
     let at = if at < 0 { at + length } else { at };
@@ -171,15 +185,27 @@ pub fn index(value: Const, at: Const) -> Option<Const> {
 
 /// `value[lower:upper:step]` on a string or bytes.
 #[must_use]
-pub fn slice(value: Const, lower: Option<Const>, upper: Option<Const>, step: Option<Const>) -> Option<Const> {
+pub fn slice(
+    value: Const,
+    lower: Option<Const>,
+    upper: Option<Const>,
+    step: Option<Const>,
+) -> Option<Const> {
     let (s, is_bytes) = match value {
         Const::Str(s) => (s, false),
         Const::Bytes(s) => (s, true),
         _ => return None,
     };
     let chars: Vec<char> = s.as_str().chars().collect();
-    let picked: String = slice_positions(chars.len(), lower, upper, step)?.into_iter().map(|i| chars[i]).collect();
-    if is_bytes { bytes(picked) } else { text(picked) }
+    let picked: String = slice_positions(chars.len(), lower, upper, step)?
+        .into_iter()
+        .map(|i| chars[i])
+        .collect();
+    if is_bytes {
+        bytes(picked)
+    } else {
+        text(picked)
+    }
 }
 
 /// The positions that a slice of a sequence selects.
@@ -196,7 +222,13 @@ pub fn slice_positions(
     };
     let length = i64::try_from(length).ok()?;
     let (lower, upper, step) = (bound(lower)?, bound(upper)?, bound(step)?.unwrap_or(1));
-    let clamp = |i: i64, low: i64, high: i64| if i < 0 { (i + length).max(low) } else { i.min(high) };
+    let clamp = |i: i64, low: i64, high: i64| {
+        if i < 0 {
+            (i + length).max(low)
+        } else {
+            i.min(high)
+        }
+    };
     let mut at;
     let end;
     if step > 0 {
@@ -236,11 +268,18 @@ pub fn str_method(receiver: Const, name: &str, args: &[Const]) -> Option<Const> 
         ("lstrip", 0) => make(s.trim_start().to_owned()),
         ("rstrip", 0) => make(s.trim_end().to_owned()),
         ("strip", 1) => arg(0).and_then(|a| make(s.trim_matches(|c| a.contains(c)).to_owned())),
-        ("lstrip", 1) => arg(0).and_then(|a| make(s.trim_start_matches(|c| a.contains(c)).to_owned())),
-        ("rstrip", 1) => arg(0).and_then(|a| make(s.trim_end_matches(|c| a.contains(c)).to_owned())),
+        ("lstrip", 1) => {
+            arg(0).and_then(|a| make(s.trim_start_matches(|c| a.contains(c)).to_owned()))
+        }
+        ("rstrip", 1) => {
+            arg(0).and_then(|a| make(s.trim_end_matches(|c| a.contains(c)).to_owned()))
+        }
         ("capitalize", 0) => {
             let mut chars = s.chars();
-            let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+            let first = chars
+                .next()
+                .map(|c| c.to_uppercase().collect::<String>())
+                .unwrap_or_default();
             make(first + &chars.as_str().to_lowercase())
         }
         ("replace", 2) => arg(0).zip(arg(1)).and_then(|(a, b)| make(s.replace(a, b))),
@@ -249,27 +288,45 @@ pub fn str_method(receiver: Const, name: &str, args: &[Const]) -> Option<Const> 
         ("removeprefix", 1) => arg(0).and_then(|a| make(s.strip_prefix(a).unwrap_or(s).to_owned())),
         ("removesuffix", 1) => arg(0).and_then(|a| make(s.strip_suffix(a).unwrap_or(s).to_owned())),
         ("find", 1) => arg(0).map(|a| {
-            Const::Int(s.find(a).map_or(-1, |at| i64::try_from(s[..at].chars().count()).unwrap_or(-1)))
+            Const::Int(s.find(a).map_or(-1, |at| {
+                i64::try_from(s[..at].chars().count()).unwrap_or(-1)
+            }))
         }),
         ("rfind", 1) => arg(0).map(|a| {
-            Const::Int(s.rfind(a).map_or(-1, |at| i64::try_from(s[..at].chars().count()).unwrap_or(-1)))
+            Const::Int(s.rfind(a).map_or(-1, |at| {
+                i64::try_from(s[..at].chars().count()).unwrap_or(-1)
+            }))
         }),
-        ("count", 1) => {
-            arg(0).filter(|a| !a.is_empty()).and_then(|a| i64::try_from(s.matches(a).count()).ok()).map(Const::Int)
-        }
-        ("isdigit" | "isdecimal" | "isnumeric", 0) => {
-            Some(Const::Bool(!s.is_empty() && s.chars().all(char::is_numeric)))
-        }
-        ("isalpha", 0) => Some(Const::Bool(!s.is_empty() && s.chars().all(char::is_alphabetic))),
-        ("isalnum", 0) => Some(Const::Bool(!s.is_empty() && s.chars().all(char::is_alphanumeric))),
-        ("isspace", 0) => Some(Const::Bool(!s.is_empty() && s.chars().all(char::is_whitespace))),
-        ("islower", 0) => Some(Const::Bool(s.chars().any(char::is_lowercase) && !s.chars().any(char::is_uppercase))),
-        ("isupper", 0) => Some(Const::Bool(s.chars().any(char::is_uppercase) && !s.chars().any(char::is_lowercase))),
+        ("count", 1) => arg(0)
+            .filter(|a| !a.is_empty())
+            .and_then(|a| i64::try_from(s.matches(a).count()).ok())
+            .map(Const::Int),
+        ("isdigit" | "isdecimal" | "isnumeric", 0) => Some(Const::Bool(
+            !s.is_empty() && s.chars().all(char::is_numeric),
+        )),
+        ("isalpha", 0) => Some(Const::Bool(
+            !s.is_empty() && s.chars().all(char::is_alphabetic),
+        )),
+        ("isalnum", 0) => Some(Const::Bool(
+            !s.is_empty() && s.chars().all(char::is_alphanumeric),
+        )),
+        ("isspace", 0) => Some(Const::Bool(
+            !s.is_empty() && s.chars().all(char::is_whitespace),
+        )),
+        ("islower", 0) => Some(Const::Bool(
+            s.chars().any(char::is_lowercase) && !s.chars().any(char::is_uppercase),
+        )),
+        ("isupper", 0) => Some(Const::Bool(
+            s.chars().any(char::is_uppercase) && !s.chars().any(char::is_lowercase),
+        )),
         ("encode", 0 | 1) if !is_bytes && s.is_ascii() => bytes(s.to_owned()),
         ("decode", 0 | 1) if is_bytes && s.is_ascii() => text(s.to_owned()),
         ("zfill", 1) => {
             let width = usize::try_from(int(args[0])?).ok()?.min(MAX_TEXT);
-            make(format!("{}{s}", "0".repeat(width.saturating_sub(s.chars().count()))))
+            make(format!(
+                "{}{s}",
+                "0".repeat(width.saturating_sub(s.chars().count()))
+            ))
         }
         ("format", _) => format(s, args),
         _ => None,
@@ -324,7 +381,13 @@ pub fn display(value: Const) -> Option<String> {
 #[must_use]
 pub fn to_int(value: Const) -> Option<Const> {
     match value {
-        Const::Str(s) => s.as_str().trim().replace('_', "").parse().ok().map(Const::Int),
+        Const::Str(s) => s
+            .as_str()
+            .trim()
+            .replace('_', "")
+            .parse()
+            .ok()
+            .map(Const::Int),
         #[allow(clippy::cast_possible_truncation, reason = "int() truncates")]
         Const::Float(f) if f.abs() < 1e15 => Some(Const::Int(f as i64)),
         other => int(other).map(Const::Int),
@@ -335,7 +398,9 @@ pub fn to_int(value: Const) -> Option<Const> {
 #[must_use]
 pub fn length(value: Const) -> Option<Const> {
     match value {
-        Const::Str(s) | Const::Bytes(s) => i64::try_from(s.as_str().chars().count()).ok().map(Const::Int),
+        Const::Str(s) | Const::Bytes(s) => i64::try_from(s.as_str().chars().count())
+            .ok()
+            .map(Const::Int),
         _ => None,
     }
 }
@@ -350,22 +415,40 @@ mod tests {
 
     #[test]
     fn arithmetic_is_pythons() {
-        assert_eq!(binary(BinaryOp::FloorDiv, Const::Int(-7), Const::Int(2)), Some(Const::Int(-4)));
-        assert_eq!(binary(BinaryOp::Mod, Const::Int(-7), Const::Int(2)), Some(Const::Int(1)));
+        assert_eq!(
+            binary(BinaryOp::FloorDiv, Const::Int(-7), Const::Int(2)),
+            Some(Const::Int(-4))
+        );
+        assert_eq!(
+            binary(BinaryOp::Mod, Const::Int(-7), Const::Int(2)),
+            Some(Const::Int(1))
+        );
         assert_eq!(binary(BinaryOp::Div, Const::Int(1), Const::Int(0)), None);
-        assert_eq!(binary(BinaryOp::Add, Const::Int(i64::MAX), Const::Int(1)), None);
+        assert_eq!(
+            binary(BinaryOp::Add, Const::Int(i64::MAX), Const::Int(1)),
+            None
+        );
     }
 
     #[test]
     fn slices_are_pythons() {
-        assert_eq!(slice(s("hello"), Some(Const::Int(1)), Some(Const::Int(-1)), None), Some(s("ell")));
-        assert_eq!(slice(s("abc"), None, None, Some(Const::Int(-1))), Some(s("cba")));
+        assert_eq!(
+            slice(s("hello"), Some(Const::Int(1)), Some(Const::Int(-1)), None),
+            Some(s("ell"))
+        );
+        assert_eq!(
+            slice(s("abc"), None, None, Some(Const::Int(-1))),
+            Some(s("cba"))
+        );
         assert_eq!(index(s("abc"), Const::Int(-1)), Some(s("c")));
     }
 
     #[test]
     fn strings_fold() {
-        assert_eq!(str_method(s("a-b"), "replace", &[s("-"), s("+")]), Some(s("a+b")));
+        assert_eq!(
+            str_method(s("a-b"), "replace", &[s("-"), s("+")]),
+            Some(s("a+b"))
+        );
         assert_eq!(compare(CompareOp::NotIn, s("x"), s("abc")), Some(true));
         assert_eq!(str_method(s("{}/{0}"), "format", &[s("x")]), Some(s("x/x")));
     }

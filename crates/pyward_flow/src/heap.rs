@@ -72,7 +72,15 @@ impl Object {
     /// An empty object.
     #[must_use]
     pub fn new(class: Class) -> Self {
-        Self { class, items: None, fields: Vec::new(), rest: None, keys: None, origin: None, closed: true }
+        Self {
+            class,
+            items: None,
+            fields: Vec::new(),
+            rest: None,
+            keys: None,
+            origin: None,
+            closed: true,
+        }
     }
 
     /// The field under a key.
@@ -83,8 +91,8 @@ impl Object {
 
     /// Replaces a field.
     pub fn set_field(&mut self, key: Key, value: Value) {
-        match self.fields.iter_mut().find(|(k, _)| *k == key) {
-            Some((_, old)) => *old = value,
+        match self.fields.iter().position(|(k, _)| *k == key) {
+            Some(at) => self.fields[at].1 = value,
             None if self.fields.len() < MAX_FIELDS => self.fields.push((key, value)),
             None => self.add_rest(&value),
         }
@@ -141,6 +149,15 @@ pub struct State {
 }
 
 impl State {
+    /// The state at the beginning of an analysis.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            alive: true,
+            ..Self::default()
+        }
+    }
+
     /// A new object. Branches of one analysis share `next`, so that an id means one object in all of them.
     pub fn allocate(&mut self, object: Object) -> ObjectId {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -155,7 +172,10 @@ impl State {
     /// The object behind an id.
     #[must_use]
     pub fn object(&self, id: ObjectId) -> &Object {
-        self.heap.get(id.0 as usize).and_then(Option::as_deref).unwrap_or(&NOTHING)
+        self.heap
+            .get(id.0 as usize)
+            .and_then(Option::as_deref)
+            .unwrap_or(&NOTHING)
     }
 
     /// The object behind an id, for writing.
@@ -164,7 +184,12 @@ impl State {
         if self.heap.len() <= at {
             self.heap.resize(at + 1, None);
         }
-        Arc::make_mut(self.heap[at].get_or_insert_with(|| Arc::new(Object { closed: false, ..Object::new(Class::Unknown) })))
+        Arc::make_mut(self.heap[at].get_or_insert_with(|| {
+            Arc::new(Object {
+                closed: false,
+                ..Object::new(Class::Unknown)
+            })
+        }))
     }
 
     /// Merges another state of the same analysis into this one; says whether this one changed.
@@ -272,7 +297,10 @@ fn merge_object(mine: &mut Arc<Object>, theirs: &Arc<Object>) -> bool {
         }
     }
     if let Some(keys) = &other.keys {
-        let joined = object.keys.as_ref().map_or_else(|| keys.clone(), |k| k.union(keys));
+        let joined = object
+            .keys
+            .as_ref()
+            .map_or_else(|| keys.clone(), |k| k.union(keys));
         object.keys = Some(joined);
     }
     if object.closed && !other.closed {
@@ -329,7 +357,11 @@ impl State {
                 }
             }
             Shape::Partial(partial) => {
-                for value in partial.positional.iter().chain(partial.keywords.iter().map(|(_, v)| v)) {
+                for value in partial
+                    .positional
+                    .iter()
+                    .chain(partial.keywords.iter().map(|(_, v)| v))
+                {
                     *marks = marks.union(&value.marks);
                     self.collect(&value.shape, marks, seen, depth + 1);
                 }
@@ -400,10 +432,22 @@ impl State {
         for shape in value.shape.alternatives() {
             if let Shape::Object(id) = shape {
                 let object = self.object(*id);
-                let fields = object.fields.iter().filter(|(k, _)| !matches!(k, Key::Attribute(_)));
-                let all = object.items.iter().flatten().chain(fields.map(|(_, v)| v)).chain(&object.rest);
+                let fields = object
+                    .fields
+                    .iter()
+                    .filter(|(k, _)| !matches!(k, Key::Attribute(_)));
+                let all = object
+                    .items
+                    .iter()
+                    .flatten()
+                    .chain(fields.map(|(_, v)| v))
+                    .chain(&object.rest);
                 for (at, item) in all.enumerate() {
-                    found = if at == 0 && found.marks.is_empty() { item.clone() } else { join(&found, item) };
+                    found = if at == 0 && found.marks.is_empty() {
+                        item.clone()
+                    } else {
+                        join(&found, item)
+                    };
                 }
             }
         }

@@ -13,7 +13,11 @@ pub enum TopLevel {
     /// A class.
     Class(pyward_ir::ClassIndex),
     /// `from module import name`
-    Import { module: Option<Symbol>, level: u32, name: Symbol },
+    Import {
+        module: Option<Symbol>,
+        level: u32,
+        name: Symbol,
+    },
     /// `import module`
     Module { module: Symbol, has_alias: bool },
     /// Something computed.
@@ -44,7 +48,9 @@ impl Index {
     #[must_use]
     pub fn new(program: &Program) -> Self {
         let ids: Vec<FileId> = program.file_ids().collect();
-        Self { files: ids.par_iter().map(|f| index_file(program.ir(*f))).collect() }
+        Self {
+            files: ids.par_iter().map(|f| index_file(program.ir(*f))).collect(),
+        }
     }
 
     fn file(&self, file: FileId) -> &FileIndex {
@@ -87,8 +93,13 @@ impl Index {
         if let Some(exports) = &program.ir(file).exports {
             return exports.clone();
         }
-        let mut names: Vec<Symbol> =
-            self.file(file).names.keys().copied().filter(|n| !n.as_str().starts_with('_')).collect();
+        let mut names: Vec<Symbol> = self
+            .file(file)
+            .names
+            .keys()
+            .copied()
+            .filter(|n| !n.as_str().starts_with('_'))
+            .collect();
         names.sort_unstable_by_key(|n| n.as_str());
         names
     }
@@ -107,19 +118,29 @@ impl Index {
 }
 
 fn index_file(ir: &FileIr) -> FileIndex {
-    let mut index = FileIndex { sizes: vec![0; ir.functions.len()], ..FileIndex::default() };
+    let mut index = FileIndex {
+        sizes: vec![0; ir.functions.len()],
+        ..FileIndex::default()
+    };
     index.captures = vec![Vec::new(); ir.functions.len()];
     bind_block(ir, &ir.functions[0].body, &mut index);
     for stmt in &ir.stmts {
         match &stmt.kind {
             StmtKind::Import { module, .. } => note_module(*module, &mut index.imports),
-            StmtKind::ImportFrom { module, level, names, star } => {
+            StmtKind::ImportFrom {
+                module,
+                level,
+                names,
+                star,
+            } => {
                 if let Some(module) = module
                     && *level == 0
                 {
                     note_module(*module, &mut index.imports);
                     for alias in names {
-                        index.imports.insert(Symbol::new(&format!("{module}.{}", alias.name)));
+                        index
+                            .imports
+                            .insert(Symbol::new(&format!("{module}.{}", alias.name)));
                     }
                 }
                 if *star {
@@ -163,16 +184,34 @@ fn note_module(module: Symbol, into: &mut FxHashSet<Symbol>) {
 fn bind_block(ir: &FileIr, block: &[pyward_ir::StmtId], index: &mut FileIndex) {
     for id in block {
         match &ir.stmt(*id).kind {
-            StmtKind::Function { function, target: Var::Global(name) } => {
+            StmtKind::Function {
+                function,
+                target: Var::Global(name),
+            } => {
                 index.names.insert(*name, TopLevel::Function(*function));
             }
-            StmtKind::Class { class, target: Var::Global(name) } => {
+            StmtKind::Class {
+                class,
+                target: Var::Global(name),
+            } => {
                 index.names.insert(*name, TopLevel::Class(*class));
             }
-            StmtKind::Import { module, has_alias, target: Var::Global(name) } => {
-                index.names.entry(*name).or_insert(TopLevel::Module { module: *module, has_alias: *has_alias });
+            StmtKind::Import {
+                module,
+                has_alias,
+                target: Var::Global(name),
+            } => {
+                index.names.entry(*name).or_insert(TopLevel::Module {
+                    module: *module,
+                    has_alias: *has_alias,
+                });
             }
-            StmtKind::ImportFrom { module, level, names, .. } => {
+            StmtKind::ImportFrom {
+                module,
+                level,
+                names,
+                ..
+            } => {
                 for alias in names {
                     if let Var::Global(name) = alias.target {
                         index.names.entry(name).or_insert(TopLevel::Import {
@@ -192,7 +231,12 @@ fn bind_block(ir: &FileIr, block: &[pyward_ir::StmtId], index: &mut FileIndex) {
                 bind_block(ir, body, index);
                 bind_block(ir, orelse, index);
             }
-            StmtKind::For { target, body, orelse, .. } => {
+            StmtKind::For {
+                target,
+                body,
+                orelse,
+                ..
+            } => {
                 bind_target(target, index);
                 bind_block(ir, body, index);
                 bind_block(ir, orelse, index);
@@ -205,7 +249,13 @@ fn bind_block(ir: &FileIr, block: &[pyward_ir::StmtId], index: &mut FileIndex) {
                 }
                 bind_block(ir, body, index);
             }
-            StmtKind::Try { body, handlers, orelse, finally, .. } => {
+            StmtKind::Try {
+                body,
+                handlers,
+                orelse,
+                finally,
+                ..
+            } => {
                 bind_block(ir, body, index);
                 for handler in handlers {
                     bind_block(ir, &handler.body, index);
@@ -233,7 +283,12 @@ fn bind_target(target: &Target, index: &mut FileIndex) {
 fn captures(ir: &FileIr, index: &mut FileIndex) {
     let mut own: Vec<Vec<(FunctionIndex, u32)>> = vec![Vec::new(); ir.functions.len()];
     for at in 0..ir.functions.len() {
-        let mut walker = Walker { ir, found: FxHashSet::default(), order: Vec::new(), statements: 0 };
+        let mut walker = Walker {
+            ir,
+            found: FxHashSet::default(),
+            order: Vec::new(),
+            statements: 0,
+        };
         walker.block(&ir.functions[at].body);
         index.sizes[at] = walker.statements;
         own[at] = walker.order;
@@ -244,7 +299,10 @@ fn captures(ir: &FileIr, index: &mut FileIndex) {
         if let Some(parent) = ir.functions[at].parent {
             for (owner, slot) in &list {
                 let parent_list = &mut own[parent.0 as usize];
-                if *owner != parent && owner.0 < u32::try_from(at).unwrap_or(0) && !parent_list.contains(&(*owner, *slot)) {
+                if *owner != parent
+                    && owner.0 < u32::try_from(at).unwrap_or(0)
+                    && !parent_list.contains(&(*owner, *slot))
+                {
                     parent_list.push((*owner, *slot));
                 }
             }
@@ -280,7 +338,11 @@ impl Walker<'_> {
         let ir = self.ir;
         match &ir.stmt(id).kind {
             StmtKind::Expr(e) => self.expr(*e),
-            StmtKind::Assign { targets, value, annotation } => {
+            StmtKind::Assign {
+                targets,
+                value,
+                annotation,
+            } => {
                 targets.iter().for_each(|t| self.target(t));
                 self.expr(*value);
                 annotation.iter().for_each(|a| self.expr(*a));
@@ -304,7 +366,13 @@ impl Walker<'_> {
                 self.block(body);
                 self.block(orelse);
             }
-            StmtKind::For { target, iter, body, orelse, .. } => {
+            StmtKind::For {
+                target,
+                iter,
+                body,
+                orelse,
+                ..
+            } => {
                 self.target(target);
                 self.expr(*iter);
                 self.block(body);
@@ -317,7 +385,13 @@ impl Walker<'_> {
                 }
                 self.block(body);
             }
-            StmtKind::Try { body, handlers, orelse, finally, .. } => {
+            StmtKind::Try {
+                body,
+                handlers,
+                orelse,
+                finally,
+                ..
+            } => {
                 self.block(body);
                 for handler in handlers {
                     handler.exception.iter().for_each(|e| self.expr(*e));
@@ -337,7 +411,11 @@ impl Walker<'_> {
             StmtKind::Function { function, .. } => {
                 let function = ir.function(*function);
                 function.decorators.iter().for_each(|d| self.expr(*d));
-                function.params.iter().filter_map(|p| p.default).for_each(|d| self.expr(d));
+                function
+                    .params
+                    .iter()
+                    .filter_map(|p| p.default)
+                    .for_each(|d| self.expr(d));
             }
             StmtKind::Class { class, .. } => {
                 let class = ir.class(*class);
@@ -347,7 +425,10 @@ impl Walker<'_> {
                 self.block(body);
                 self.statements = before;
             }
-            StmtKind::Import { .. } | StmtKind::ImportFrom { .. } | StmtKind::Break | StmtKind::Continue => {}
+            StmtKind::Import { .. }
+            | StmtKind::ImportFrom { .. }
+            | StmtKind::Break
+            | StmtKind::Continue => {}
         }
     }
 
@@ -379,7 +460,11 @@ impl Walker<'_> {
                 self.expr(*index);
             }
             ExprKind::Slice { lower, upper, step } => {
-                lower.iter().chain(upper).chain(step).for_each(|e| self.expr(*e));
+                lower
+                    .iter()
+                    .chain(upper)
+                    .chain(step)
+                    .for_each(|e| self.expr(*e));
             }
             ExprKind::Call { callee, args } => {
                 self.expr(*callee);
@@ -393,7 +478,10 @@ impl Walker<'_> {
                 self.expr(*left);
                 rest.iter().for_each(|(_, e)| self.expr(*e));
             }
-            ExprKind::Bool { values, .. } | ExprKind::Tuple(values) | ExprKind::List(values) | ExprKind::Set(values) => {
+            ExprKind::Bool { values, .. }
+            | ExprKind::Tuple(values)
+            | ExprKind::List(values)
+            | ExprKind::Set(values) => {
                 values.iter().for_each(|e| self.expr(*e));
             }
             ExprKind::IfElse { test, body, orelse } => {
@@ -431,7 +519,11 @@ impl Walker<'_> {
             }
             ExprKind::Lambda(function) => {
                 let function = ir.function(*function);
-                function.params.iter().filter_map(|p| p.default).for_each(|d| self.expr(d));
+                function
+                    .params
+                    .iter()
+                    .filter_map(|p| p.default)
+                    .for_each(|d| self.expr(d));
             }
             ExprKind::Const(_) | ExprKind::Error => {}
         }

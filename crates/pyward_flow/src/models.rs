@@ -340,7 +340,11 @@ impl Compiled {
     /// the catalogue's own validation reports it.
     #[must_use]
     pub fn new(rules: &[Rule], models: &[Models], contexts: &[String], kinds: &[String]) -> Self {
-        let mut all = Self { contexts: contexts.to_vec(), kinds: kinds.to_vec(), ..Self::default() };
+        let mut all = Self {
+            contexts: contexts.to_vec(),
+            kinds: kinds.to_vec(),
+            ..Self::default()
+        };
         for rule in rules {
             let mut severity = [None; 32];
             for (kind, level) in &rule.sources {
@@ -374,19 +378,31 @@ impl Compiled {
     /// The bit of a context; 0 if there is none of that name.
     #[must_use]
     pub fn context(&self, name: &str) -> Contexts {
-        self.contexts.iter().position(|c| c == name).map_or(0, |at| 1 << at)
+        self.contexts
+            .iter()
+            .position(|c| c == name)
+            .map_or(0, |at| 1 << at)
     }
 
     /// The bits of contexts; `*` for all.
     #[must_use]
     pub fn context_set(&self, names: &[String]) -> Contexts {
-        names.iter().fold(0, |set, n| set | if n == "*" { ALL_CONTEXTS } else { self.context(n) })
+        names.iter().fold(0, |set, n| {
+            set | if n == "*" {
+                ALL_CONTEXTS
+            } else {
+                self.context(n)
+            }
+        })
     }
 
     /// The number of a source kind.
     #[must_use]
     pub fn kind(&self, name: &str) -> Option<u8> {
-        self.kinds.iter().position(|k| k == name).and_then(|at| u8::try_from(at).ok())
+        self.kinds
+            .iter()
+            .position(|k| k == name)
+            .and_then(|at| u8::try_from(at).ok())
     }
 
     /// The index of a rule.
@@ -477,7 +493,11 @@ impl Compiled {
     fn conditions(&self, list: &[model::Condition]) -> Vec<Condition> {
         let regex = |text: &Option<String>, fold: bool| {
             text.as_ref().and_then(|t| {
-                regex::RegexBuilder::new(t).case_insensitive(fold).dot_matches_new_line(true).build().ok()
+                regex::RegexBuilder::new(t)
+                    .case_insensitive(fold)
+                    .dot_matches_new_line(true)
+                    .build()
+                    .ok()
             })
         };
         list.iter()
@@ -509,12 +529,17 @@ impl Compiled {
             when: self.conditions(when),
             unless: self.conditions(unless),
             message: message.cloned(),
-            confidence: confidence.and_then(|c| parse_confidence(c)).unwrap_or(own.confidence),
+            confidence: confidence
+                .and_then(|c| parse_confidence(c))
+                .unwrap_or(own.confidence),
             severity: severity.and_then(|s| parse_severity(s)).unwrap_or(own.base),
         }
     }
 
-    #[allow(clippy::too_many_lines, reason = "one paragraph per table of the format")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one paragraph per table of the format"
+    )]
     fn add(&mut self, file: &Models) {
         for (path, to) in &file.bases {
             self.at(path).bases.clone_from(to);
@@ -529,7 +554,9 @@ impl Compiled {
             self.at(path).attribute = TypeExpr::parse(to);
         }
         for s in &file.source {
-            let Some(kind) = self.kind(&s.kind) else { continue };
+            let Some(kind) = self.kind(&s.kind) else {
+                continue;
+            };
             for path in &s.path {
                 let source = Source {
                     kind,
@@ -541,7 +568,9 @@ impl Compiled {
             }
         }
         for s in &file.sink {
-            let Some(rule) = self.rule(&s.rule) else { continue };
+            let Some(rule) = self.rule(&s.rule) else {
+                continue;
+            };
             let make = |all: &Self| Sink {
                 rule,
                 args: s.args.iter().filter_map(|a| Place::parse(a)).collect(),
@@ -576,7 +605,9 @@ impl Compiled {
             }
         }
         for g in &file.guard {
-            let Some(arg) = Place::parse(&g.arg) else { continue };
+            let Some(arg) = Place::parse(&g.arg) else {
+                continue;
+            };
             for path in &g.path {
                 let guard = Guard {
                     arg: arg.clone(),
@@ -594,7 +625,9 @@ impl Compiled {
             }
         }
         for s in &file.state {
-            let Some(of) = Place::parse(s.of.as_deref().unwrap_or("self")) else { continue };
+            let Some(of) = Place::parse(s.of.as_deref().unwrap_or("self")) else {
+                continue;
+            };
             if let Some((class, _)) = s.becomes.split_once('#') {
                 let class = class.to_owned();
                 self.at(&s.becomes.clone()).bases = vec![class];
@@ -614,12 +647,18 @@ impl Compiled {
                 self.at(path).assign_states.push(change);
             }
         }
-        let places = |list: &[String]| -> Vec<Place> { list.iter().filter_map(|p| Place::parse(p)).collect() };
+        let places = |list: &[String]| -> Vec<Place> {
+            list.iter().filter_map(|p| Place::parse(p)).collect()
+        };
         for p in &file.propagator {
             for path in &p.path {
                 self.at(path).propagators.push(Propagator {
                     from: places(&p.from),
-                    to: p.to.as_deref().filter(|t| *t != "return").and_then(Place::parse),
+                    to: p
+                        .to
+                        .as_deref()
+                        .filter(|t| *t != "return")
+                        .and_then(Place::parse),
                     store: places(&p.store),
                     load: places(&p.load),
                     normalises_path: p.normalises_path,
@@ -628,7 +667,9 @@ impl Compiled {
             }
         }
         for c in &file.callback {
-            let Some(function) = Place::parse(&c.function) else { continue };
+            let Some(function) = Place::parse(&c.function) else {
+                continue;
+            };
             for path in &c.path {
                 let params = c
                     .params
@@ -637,7 +678,8 @@ impl Compiled {
                         if let Some(t) = p.strip_prefix("type:") {
                             TypeExpr::parse(t).map_or(CallbackParam::Unknown, CallbackParam::Type)
                         } else if let Some(k) = p.strip_prefix("source:") {
-                            self.kind(k).map_or(CallbackParam::Unknown, CallbackParam::Source)
+                            self.kind(k)
+                                .map_or(CallbackParam::Unknown, CallbackParam::Source)
                         } else {
                             Place::parse(p).map_or(CallbackParam::Unknown, CallbackParam::Place)
                         }
@@ -657,9 +699,18 @@ impl Compiled {
             }
         }
         for m in &file.misuse {
-            let Some(rule) = self.rule(&m.rule) else { continue };
+            let Some(rule) = self.rule(&m.rule) else {
+                continue;
+            };
             let make = |all: &Self| {
-                all.misuse(rule, &m.when, &m.unless, m.message.as_ref(), m.confidence.as_ref(), m.severity.as_ref())
+                all.misuse(
+                    rule,
+                    &m.when,
+                    &m.unless,
+                    m.message.as_ref(),
+                    m.confidence.as_ref(),
+                    m.severity.as_ref(),
+                )
             };
             for path in &m.path {
                 let misuse = make(self);
@@ -671,7 +722,9 @@ impl Compiled {
             }
         }
         for s in &file.setting {
-            let Some(rule) = self.rule(&s.rule) else { continue };
+            let Some(rule) = self.rule(&s.rule) else {
+                continue;
+            };
             let index = self.settings.len();
             let symbols = |list: &[String]| list.iter().map(|n| Symbol::new(n)).collect::<Vec<_>>();
             let setting = Setting {
@@ -721,7 +774,12 @@ impl Compiled {
                 by_base: !e.base.is_empty(),
                 handler: e.handler.as_deref().and_then(Place::parse),
                 functions: e.function.iter().map(|m| Symbol::new(m)).collect(),
-                packages: file.library.packages.iter().map(|p| Symbol::new(p)).collect(),
+                packages: file
+                    .library
+                    .packages
+                    .iter()
+                    .map(|p| Symbol::new(p))
+                    .collect(),
                 params: e.params.as_deref().and_then(|k| self.kind(k)),
                 types: e
                     .types

@@ -19,7 +19,11 @@ type Table = DashMap<(u32, Key), PathId, BuildHasherDefault<FxHasher>>;
 
 static NODES: LazyLock<boxcar::Vec<Node>> = LazyLock::new(|| {
     let nodes = boxcar::Vec::new();
-    nodes.push(Node { parent: None, key: Key::Any, length: 0 });
+    nodes.push(Node {
+        parent: None,
+        key: Key::Any,
+        length: 0,
+    });
     nodes
 });
 static CHILDREN: LazyLock<Table> = LazyLock::new(Table::default);
@@ -39,7 +43,11 @@ impl PathId {
             return None;
         }
         Some(*CHILDREN.entry((self.0, key)).or_insert_with(|| {
-            let at = NODES.push(Node { parent: Some(self), key, length: length + 1 });
+            let at = NODES.push(Node {
+                parent: Some(self),
+                key,
+                length: length + 1,
+            });
             Self(u32::try_from(at).unwrap_or(u32::MAX))
         }))
     }

@@ -80,10 +80,14 @@ impl Place {
             "key" => Base::Key,
             "target" => Base::Target,
             _ => {
-                let (first, second) = head.split_once(':').map_or((head, None), |(a, b)| (a, Some(b)));
+                let (first, second) = head
+                    .split_once(':')
+                    .map_or((head, None), |(a, b)| (a, Some(b)));
                 match first.parse::<usize>() {
                     Ok(position) => Base::Argument(Some(position), second.map(Symbol::new)),
-                    Err(_) if second.is_none() && is_name(first) => Base::Argument(None, Some(Symbol::new(first))),
+                    Err(_) if second.is_none() && is_name(first) => {
+                        Base::Argument(None, Some(Symbol::new(first)))
+                    }
                     Err(_) => return None,
                 }
             }
@@ -103,11 +107,17 @@ mod tests {
     #[test]
     fn reads_places() {
         let place = |t: &str| Place::parse(t).expect(t);
-        assert_eq!(place("0:query").base, Base::Argument(Some(0), Some(Symbol::new("query"))));
+        assert_eq!(
+            place("0:query").base,
+            Base::Argument(Some(0), Some(Symbol::new("query")))
+        );
         assert_eq!(place("0:args[1:]").content, Content::From(1));
         assert_eq!(place("self").base, Base::Receiver);
         assert_eq!(place("params{}").content, Content::Keys);
-        assert_eq!(place("0:opts.name").content, Content::Member(Symbol::new("name")));
+        assert_eq!(
+            place("0:opts.name").content,
+            Content::Member(Symbol::new("name"))
+        );
         assert_eq!(Place::parse("0:[x]"), None);
     }
 }

@@ -10,7 +10,12 @@ use crate::value::Contexts;
 const DANGEROUS: &[(&str, &[&str])] = &[
     ("sql", &["'", "\"", ";", "--", "(", " ", "`", "\\"]),
     ("nosql", &["$", "{", "'", "\""]),
-    ("shell", &[";", "|", "&", "$", "`", "\n", ">", "<", " ", "(", "'", "\"", "\\"]),
+    (
+        "shell",
+        &[
+            ";", "|", "&", "$", "`", "\n", ">", "<", " ", "(", "'", "\"", "\\",
+        ],
+    ),
     ("argument", &["-"]),
     ("code", &["(", "[", "'", "\"", ";", "\n", "="]),
     ("template", &["{", "%"]),
@@ -63,13 +68,22 @@ impl RegexProofs {
 }
 
 fn compute(pattern: &str, kind: Kind, models: &Compiled) -> Contexts {
-    let Ok(parsed) = Pattern::new(pattern, Flags::default()) else { return 0 };
+    let Ok(parsed) = Pattern::new(pattern, Flags::default()) else {
+        return 0;
+    };
     let mut contexts = 0;
     for (name, needles) in DANGEROUS {
         let safe = match kind {
-            Kind::Absent => needles.iter().all(|n| n.len() == 1 && n.chars().all(|c| parsed.search_finds_every(c))),
+            Kind::Absent => needles
+                .iter()
+                .all(|n| n.len() == 1 && n.chars().all(|c| parsed.search_finds_every(c))),
             _ if *name == "argument" => !parsed.admits_start(method(kind), "-"),
-            _ if matches!(*name, "redirect" | "url") && !parsed.admits_start(method(kind), "/") && fixed_host(pattern) => true,
+            _ if matches!(*name, "redirect" | "url")
+                && !parsed.admits_start(method(kind), "/")
+                && fixed_host(pattern) =>
+            {
+                true
+            }
             _ => needles.iter().all(|n| !parsed.admits(method(kind), n)),
         };
         if safe {
@@ -90,7 +104,10 @@ fn method(kind: Kind) -> Method {
 /// Whether an anchored pattern spells out scheme and host.
 fn fixed_host(pattern: &str) -> bool {
     let rest = pattern.trim_start_matches('^');
-    let Some(rest) = rest.strip_prefix("https://").or_else(|| rest.strip_prefix("https?://")).or_else(|| rest.strip_prefix("http://"))
+    let Some(rest) = rest
+        .strip_prefix("https://")
+        .or_else(|| rest.strip_prefix("https?://"))
+        .or_else(|| rest.strip_prefix("http://"))
     else {
         return false;
     };

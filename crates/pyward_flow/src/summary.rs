@@ -7,7 +7,9 @@ use pyward_ir::{Span, Symbol};
 use pyward_program::FileId;
 
 use crate::heap::{Class, Key, Object, State};
-use crate::value::{Closure, Contexts, Mark, Marks, ObjectId, Origin, Partial, PathId, Shape, Value};
+use crate::value::{
+    Closure, Contexts, Mark, Marks, ObjectId, Origin, Partial, PathId, Shape, Value,
+};
 
 /// A value that does not refer to a heap.
 #[derive(Clone, Debug, Default)]
@@ -143,10 +145,18 @@ pub fn export(state: &State, value: &Value) -> Portable {
 }
 
 fn export_at(state: &State, value: &Value, depth: u8, seen: &mut Vec<ObjectId>) -> Portable {
-    Portable { shape: export_shape(state, &value.shape, depth, seen), marks: value.marks.clone() }
+    Portable {
+        shape: export_shape(state, &value.shape, depth, seen),
+        marks: value.marks.clone(),
+    }
 }
 
-fn export_shape(state: &State, shape: &Shape, depth: u8, seen: &mut Vec<ObjectId>) -> PortableShape {
+fn export_shape(
+    state: &State,
+    shape: &Shape,
+    depth: u8,
+    seen: &mut Vec<ObjectId>,
+) -> PortableShape {
     match shape {
         Shape::Unknown => PortableShape::Unknown,
         Shape::Object(id) => {
@@ -165,8 +175,17 @@ fn export_shape(state: &State, shape: &Shape, depth: u8, seen: &mut Vec<ObjectId
             let mut one = |v: &Value| export_at(state, v, depth + 1, seen);
             let portable = PortableObject {
                 class: object.class,
-                items: object.items.as_ref().filter(|i| i.len() <= MAX_WIDTH).map(|i| i.iter().map(&mut one).collect()),
-                fields: object.fields.iter().take(MAX_WIDTH).map(|(k, v)| (*k, one(v))).collect(),
+                items: object
+                    .items
+                    .as_ref()
+                    .filter(|i| i.len() <= MAX_WIDTH)
+                    .map(|i| i.iter().map(&mut one).collect()),
+                fields: object
+                    .fields
+                    .iter()
+                    .take(MAX_WIDTH)
+                    .map(|(k, v)| (*k, one(v)))
+                    .collect(),
                 rest: object.rest.as_ref().map(&mut one),
                 keys: object.keys.clone(),
                 closed: object.closed && object.items.as_ref().is_none_or(|i| i.len() <= MAX_WIDTH),
@@ -174,17 +193,29 @@ fn export_shape(state: &State, shape: &Shape, depth: u8, seen: &mut Vec<ObjectId
             seen.pop();
             PortableShape::Object(Arc::new(portable))
         }
-        Shape::Choice(list) => {
-            PortableShape::Choice(list.iter().map(|s| export_shape(state, s, depth, seen)).collect())
-        }
+        Shape::Choice(list) => PortableShape::Choice(
+            list.iter()
+                .map(|s| export_shape(state, s, depth, seen))
+                .collect(),
+        ),
         Shape::Closure(closure) => {
             if depth >= MAX_DEPTH {
                 return PortableShape::Plain(Shape::Function(closure.function));
             }
-            let receiver = closure.receiver.as_ref().map(|r| export_at(state, r, depth + 1, seen));
-            let captured =
-                closure.captured.iter().map(|(f, s, v)| (*f, *s, export_at(state, v, depth + 1, seen))).collect();
-            PortableShape::Closure(Arc::new(PortableClosure { function: closure.function, receiver, captured }))
+            let receiver = closure
+                .receiver
+                .as_ref()
+                .map(|r| export_at(state, r, depth + 1, seen));
+            let captured = closure
+                .captured
+                .iter()
+                .map(|(f, s, v)| (*f, *s, export_at(state, v, depth + 1, seen)))
+                .collect();
+            PortableShape::Closure(Arc::new(PortableClosure {
+                function: closure.function,
+                receiver,
+                captured,
+            }))
         }
         Shape::Partial(partial) => {
             if depth >= MAX_DEPTH {
@@ -192,8 +223,16 @@ fn export_shape(state: &State, shape: &Shape, depth: u8, seen: &mut Vec<ObjectId
             }
             PortableShape::Partial(Arc::new(PortablePartial {
                 callee: export_at(state, &partial.callee, depth + 1, seen),
-                positional: partial.positional.iter().map(|v| export_at(state, v, depth + 1, seen)).collect(),
-                keywords: partial.keywords.iter().map(|(k, v)| (*k, export_at(state, v, depth + 1, seen))).collect(),
+                positional: partial
+                    .positional
+                    .iter()
+                    .map(|v| export_at(state, v, depth + 1, seen))
+                    .collect(),
+                keywords: partial
+                    .keywords
+                    .iter()
+                    .map(|(k, v)| (*k, export_at(state, v, depth + 1, seen)))
+                    .collect(),
             }))
         }
         Shape::ApiMethod(api, _) => PortableShape::Plain(Shape::Api(*api)),
@@ -212,10 +251,17 @@ pub fn import(
 ) -> Value {
     let (shape, extra) = import_shape(state, &value.shape, param, mark);
     let marks = import_marks(state, &value.marks, mark);
-    Value { shape, marks: marks.union(&extra) }
+    Value {
+        shape,
+        marks: marks.union(&extra),
+    }
 }
 
-fn import_marks(state: &mut State, marks: &Marks, mark: &mut dyn FnMut(&mut State, &Mark) -> Marks) -> Marks {
+fn import_marks(
+    state: &mut State,
+    marks: &Marks,
+    mark: &mut dyn FnMut(&mut State, &Mark) -> Marks,
+) -> Marks {
     let mut out = Marks::NONE;
     for m in marks.iter() {
         out = out.union(&mark(state, m));
@@ -249,7 +295,10 @@ fn import_shape(
         PortableShape::Object(object) => {
             let mut new = Object::new(object.class);
             new.closed = object.closed;
-            new.items = object.items.as_ref().map(|i| i.iter().map(|v| import(state, v, param, mark)).collect());
+            new.items = object
+                .items
+                .as_ref()
+                .map(|i| i.iter().map(|v| import(state, v, param, mark)).collect());
             for (key, field) in &object.fields {
                 let field = import(state, field, param, mark);
                 new.fields.push((*key, field));
@@ -259,16 +308,44 @@ fn import_shape(
             (Shape::Object(state.allocate(new)), Marks::NONE)
         }
         PortableShape::Closure(closure) => {
-            let receiver = closure.receiver.as_ref().map(|r| import(state, r, param, mark));
-            let captured =
-                closure.captured.iter().map(|(f, s, v)| (*f, *s, import(state, v, param, mark))).collect();
-            (Shape::Closure(Arc::new(Closure { function: closure.function, receiver, captured })), Marks::NONE)
+            let receiver = closure
+                .receiver
+                .as_ref()
+                .map(|r| import(state, r, param, mark));
+            let captured = closure
+                .captured
+                .iter()
+                .map(|(f, s, v)| (*f, *s, import(state, v, param, mark)))
+                .collect();
+            (
+                Shape::Closure(Arc::new(Closure {
+                    function: closure.function,
+                    receiver,
+                    captured,
+                })),
+                Marks::NONE,
+            )
         }
         PortableShape::Partial(partial) => {
             let callee = import(state, &partial.callee, param, mark);
-            let positional = partial.positional.iter().map(|v| import(state, v, param, mark)).collect();
-            let keywords = partial.keywords.iter().map(|(k, v)| (*k, import(state, v, param, mark))).collect();
-            (Shape::Partial(Arc::new(Partial { callee, positional, keywords })), Marks::NONE)
+            let positional = partial
+                .positional
+                .iter()
+                .map(|v| import(state, v, param, mark))
+                .collect();
+            let keywords = partial
+                .keywords
+                .iter()
+                .map(|(k, v)| (*k, import(state, v, param, mark)))
+                .collect();
+            (
+                Shape::Partial(Arc::new(Partial {
+                    callee,
+                    positional,
+                    keywords,
+                })),
+                Marks::NONE,
+            )
         }
     }
 }
@@ -281,7 +358,10 @@ impl Portable {
             marks.map(|m| matches!(m.origin, Origin::Source { .. }).then(|| m.clone()))
         };
         fn shape(s: &PortableShape, keep: &dyn Fn(&Marks) -> Marks) -> PortableShape {
-            let value = |v: &Portable| Portable { shape: shape(&v.shape, keep), marks: keep(&v.marks) };
+            let value = |v: &Portable| Portable {
+                shape: shape(&v.shape, keep),
+                marks: keep(&v.marks),
+            };
             match s {
                 PortableShape::Param(..) => PortableShape::Unknown,
                 PortableShape::Object(o) => PortableShape::Object(Arc::new(PortableObject {
@@ -292,11 +372,17 @@ impl Portable {
                     keys: o.keys.as_ref().map(keep),
                     closed: o.closed,
                 })),
-                PortableShape::Choice(list) => PortableShape::Choice(list.iter().map(|s| shape(s, keep)).collect()),
+                PortableShape::Choice(list) => {
+                    PortableShape::Choice(list.iter().map(|s| shape(s, keep)).collect())
+                }
                 PortableShape::Closure(c) => PortableShape::Closure(Arc::new(PortableClosure {
                     function: c.function,
                     receiver: c.receiver.as_ref().map(value),
-                    captured: c.captured.iter().map(|(f, s, v)| (*f, *s, value(v))).collect(),
+                    captured: c
+                        .captured
+                        .iter()
+                        .map(|(f, s, v)| (*f, *s, value(v)))
+                        .collect(),
                 })),
                 PortableShape::Partial(p) => PortableShape::Partial(Arc::new(PortablePartial {
                     callee: value(&p.callee),
@@ -306,7 +392,10 @@ impl Portable {
                 other => other.clone(),
             }
         }
-        Self { shape: shape(&self.shape, &keep), marks: keep(&self.marks) }
+        Self {
+            shape: shape(&self.shape, &keep),
+            marks: keep(&self.marks),
+        }
     }
 
     /// Either of two values.
@@ -330,7 +419,11 @@ impl Portable {
                 all.push(shape);
             }
         }
-        let shape = if all.len() == 1 { all.remove(0) } else { PortableShape::Choice(all.into()) };
+        let shape = if all.len() == 1 {
+            all.remove(0)
+        } else {
+            PortableShape::Choice(all.into())
+        };
         Self { shape, marks }
     }
 

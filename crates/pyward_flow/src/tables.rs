@@ -75,12 +75,18 @@ impl Tables {
     /// The summary of a function.
     #[must_use]
     pub fn summary(&self, id: FunctionId) -> Option<&Arc<Summary>> {
-        self.summaries.get(id.file.0 as usize)?.get(id.index.0 as usize)?.as_ref()
+        self.summaries
+            .get(id.file.0 as usize)?
+            .get(id.index.0 as usize)?
+            .as_ref()
     }
 
     /// The class behind an id.
     #[must_use]
     pub fn class(&self, id: ClassId) -> Option<&Arc<ClassInfo>> {
-        self.classes.get(id.file.0 as usize)?.get(id.index.0 as usize)?.as_ref()
+        self.classes
+            .get(id.file.0 as usize)?
+            .get(id.index.0 as usize)?
+            .as_ref()
     }
 }

@@ -33,7 +33,9 @@ impl TypeExpr {
         if let Some(at) = text.find('[') {
             let inner = text[at + 1..].strip_suffix(']')?;
             return match &text[..at] {
-                "list" | "set" | "iter" | "frozenset" => Some(Self::Sequence(Box::new(Self::parse(inner)?))),
+                "list" | "set" | "iter" | "frozenset" => {
+                    Some(Self::Sequence(Box::new(Self::parse(inner)?)))
+                }
                 "dict" => {
                     let value = split(inner).pop()?;
                     Some(Self::Mapping(Box::new(Self::parse(value)?)))

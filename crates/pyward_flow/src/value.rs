@@ -212,7 +212,11 @@ pub fn extend(before: &Trace, step: Step) -> Trace {
     {
         return before.clone();
     }
-    Some(Arc::new(TraceNode { step, before: before.clone(), length: length + 1 }))
+    Some(Arc::new(TraceNode {
+        step,
+        before: before.clone(),
+        length: length + 1,
+    }))
 }
 
 /// `tail` replayed after `head`.
@@ -224,7 +228,10 @@ pub fn concat(head: &Trace, tail: &Trace) -> Trace {
         steps.push(node.step);
         at = &node.before;
     }
-    steps.into_iter().rev().fold(head.clone(), |trace, step| extend(&trace, step))
+    steps
+        .into_iter()
+        .rev()
+        .fold(head.clone(), |trace, step| extend(&trace, step))
 }
 
 /// The steps of a trace, source first.
@@ -260,7 +267,11 @@ impl Marks {
     /// A set from a list without doubles.
     #[must_use]
     pub fn from_vec(marks: Vec<Mark>) -> Self {
-        if marks.is_empty() { Self(None) } else { Self(Some(marks.into())) }
+        if marks.is_empty() {
+            Self(None)
+        } else {
+            Self(Some(marks.into()))
+        }
     }
 
     /// Whether there is none.
@@ -313,7 +324,8 @@ impl Marks {
                     list[at].flags = flags;
                 }
             } else if current.len() < MAX_MARKS {
-                all.get_or_insert_with(|| self.as_slice().to_vec()).push(mark.clone());
+                all.get_or_insert_with(|| self.as_slice().to_vec())
+                    .push(mark.clone());
             }
         }
         all.map_or_else(|| self.clone(), Self::from_vec)
@@ -345,7 +357,12 @@ impl Marks {
         if contexts == 0 || self.iter().all(|m| m.cleaned & contexts == contexts) {
             return self.clone();
         }
-        self.map(|m| Some(Mark { cleaned: m.cleaned | contexts, ..m.clone() }))
+        self.map(|m| {
+            Some(Mark {
+                cleaned: m.cleaned | contexts,
+                ..m.clone()
+            })
+        })
     }
 
     /// The marks with a flag set.
@@ -354,7 +371,12 @@ impl Marks {
         if self.iter().all(|m| m.flags & flag == flag) {
             return self.clone();
         }
-        self.map(|m| Some(Mark { flags: m.flags | flag, ..m.clone() }))
+        self.map(|m| {
+            Some(Mark {
+                flags: m.flags | flag,
+                ..m.clone()
+            })
+        })
     }
 
     /// The marks without a flag.
@@ -363,13 +385,23 @@ impl Marks {
         if self.iter().all(|m| m.flags & flag == 0) {
             return self.clone();
         }
-        self.map(|m| Some(Mark { flags: m.flags & !flag, ..m.clone() }))
+        self.map(|m| {
+            Some(Mark {
+                flags: m.flags & !flag,
+                ..m.clone()
+            })
+        })
     }
 
     /// The marks with a step added to each trace.
     #[must_use]
     pub fn stepped(&self, step: Step) -> Self {
-        self.map(|m| Some(Mark { trace: extend(&m.trace, step), ..m.clone() }))
+        self.map(|m| {
+            Some(Mark {
+                trace: extend(&m.trace, step),
+                ..m.clone()
+            })
+        })
     }
 
     /// Whether both hold the same origins, cleaned alike.
@@ -378,7 +410,9 @@ impl Marks {
         self.same(other)
             || (self.as_slice().len() == other.as_slice().len()
                 && self.iter().all(|a| {
-                    other.iter().any(|b| a.origin == b.origin && a.cleaned == b.cleaned && a.flags == b.flags)
+                    other.iter().any(|b| {
+                        a.origin == b.origin && a.cleaned == b.cleaned && a.flags == b.flags
+                    })
                 }))
     }
 }
@@ -392,7 +426,10 @@ impl Value {
     /// A value of a shape without marks.
     #[must_use]
     pub fn of(shape: Shape) -> Self {
-        Self { shape, marks: Marks::NONE }
+        Self {
+            shape,
+            marks: Marks::NONE,
+        }
     }
 
     /// A constant.
@@ -466,7 +503,9 @@ impl PartialEq for Shape {
             (Self::Builtin(a), Self::Builtin(b)) => a == b,
             (Self::Api(a), Self::Api(b)) | (Self::Instance(a), Self::Instance(b)) => a == b,
             (Self::ApiMethod(a, ra), Self::ApiMethod(b, rb)) => a == b && ra.shape == rb.shape,
-            (Self::BuiltinMethod(a, ra), Self::BuiltinMethod(b, rb)) => a == b && ra.shape == rb.shape,
+            (Self::BuiltinMethod(a, ra), Self::BuiltinMethod(b, rb)) => {
+                a == b && ra.shape == rb.shape
+            }
             (Self::Module(a), Self::Module(b)) => a == b,
             (Self::Namespace(a, _), Self::Namespace(b, _)) => a == b,
             (Self::Function(a), Self::Function(b)) => a == b,
@@ -486,7 +525,10 @@ const MAX_CHOICES: usize = 6;
 /// What either value may be.
 #[must_use]
 pub fn join(a: &Value, b: &Value) -> Value {
-    Value { shape: join_shapes(&a.shape, &b.shape), marks: a.marks.union(&b.marks) }
+    Value {
+        shape: join_shapes(&a.shape, &b.shape),
+        marks: a.marks.union(&b.marks),
+    }
 }
 
 /// What either shape may be.
@@ -525,7 +567,11 @@ pub fn join_shapes(a: &Shape, b: &Shape) -> Shape {
             }
         }
     }
-    if all.len() == 1 { all.remove(0) } else { Shape::Choice(all.into()) }
+    if all.len() == 1 {
+        all.remove(0)
+    } else {
+        Shape::Choice(all.into())
+    }
 }
 
 /// The builtin type of a constant or text; other shapes as they are.

@@ -10,7 +10,12 @@ use crate::summary::export;
 use crate::value::{Builtin, Marks, Shape, StepKind, Value, flag, join};
 
 impl Interp<'_> {
-    pub(super) fn run_assign(&mut self, targets: &[Target], value: ExprId, annotation: Option<ExprId>) {
+    pub(super) fn run_assign(
+        &mut self,
+        targets: &[Target],
+        value: ExprId,
+        annotation: Option<ExprId>,
+    ) {
         let name = targets.first().and_then(|t| self.target_name(t));
         let depth = self.used_as.len();
         self.used_as.extend(name);
@@ -44,11 +49,19 @@ impl Interp<'_> {
         match var {
             Var::Local(slot) => {
                 let function = self.ir.function(self.frame_ref().function.index);
-                function.locals.get(slot as usize).copied().unwrap_or_else(|| Symbol::new("_"))
+                function
+                    .locals
+                    .get(slot as usize)
+                    .copied()
+                    .unwrap_or_else(|| Symbol::new("_"))
             }
-            Var::Captured { function, slot } => {
-                self.ir.function(function).locals.get(slot as usize).copied().unwrap_or_else(|| Symbol::new("_"))
-            }
+            Var::Captured { function, slot } => self
+                .ir
+                .function(function)
+                .locals
+                .get(slot as usize)
+                .copied()
+                .unwrap_or_else(|| Symbol::new("_")),
             Var::Global(name) => name,
         }
     }
@@ -63,12 +76,20 @@ impl Interp<'_> {
                 let marks = self.assigned(&value.marks, name, *span);
                 self.write_var(*var, value.with_marks(marks));
             }
-            Target::Attribute { value: owner, attr, span } => {
+            Target::Attribute {
+                value: owner,
+                attr,
+                span,
+            } => {
                 let owner_value = self.eval(*owner);
                 self.check_assignment(Some(*attr), None, &value, from, *span);
                 self.set_attribute(&owner_value, *attr, value, *span, Some(*owner), from);
             }
-            Target::Subscript { value: owner, index, span } => {
+            Target::Subscript {
+                value: owner,
+                index,
+                span,
+            } => {
                 let owner_value = self.eval(*owner);
                 let key = self.eval(*index);
                 let container = self.expr_name(*owner);
@@ -116,21 +137,37 @@ impl Interp<'_> {
                 value.clone()
             } else {
                 let index = Value::constant(Const::Int(i64::try_from(at).unwrap_or(0)));
-                if star.is_some_and(|s| at > s) { self.state.element(value) } else { self.get_item(value, &index, from) }
+                if star.is_some_and(|s| at > s) {
+                    self.state.element(value)
+                } else {
+                    self.get_item(value, &index, from)
+                }
             };
             self.assign(target, item, from);
         }
     }
 
-    pub(super) fn run_aug_assign(&mut self, target: &Target, op: BinaryOp, value: ExprId, span: Span) {
+    pub(super) fn run_aug_assign(
+        &mut self,
+        target: &Target,
+        op: BinaryOp,
+        value: ExprId,
+        span: Span,
+    ) {
         let right = self.eval(value);
         let old = match target {
             Target::Var(var, _) => self.read_var(*var, span),
-            Target::Attribute { value: owner, attr, .. } => {
+            Target::Attribute {
+                value: owner, attr, ..
+            } => {
                 let owner = self.eval(*owner);
                 self.get_attribute(&owner, *attr, value)
             }
-            Target::Subscript { value: owner, index, .. } => {
+            Target::Subscript {
+                value: owner,
+                index,
+                ..
+            } => {
                 let owner = self.eval(*owner);
                 let key = self.eval(*index);
                 self.get_item(&owner, &key, value)
@@ -222,12 +259,24 @@ impl Interp<'_> {
     }
 
     /// An object of which only the variable is known gets the marks itself.
-    pub(super) fn taint_unknown_owner(&mut self, owner: &Value, owner_expr: Option<ExprId>, marks: &Marks) {
-        if owner.shape.alternatives().iter().any(|s| matches!(s, Shape::Object(_) | Shape::Module(_) | Shape::Class(_))) {
+    pub(super) fn taint_unknown_owner(
+        &mut self,
+        owner: &Value,
+        owner_expr: Option<ExprId>,
+        marks: &Marks,
+    ) {
+        if owner
+            .shape
+            .alternatives()
+            .iter()
+            .any(|s| matches!(s, Shape::Object(_) | Shape::Module(_) | Shape::Class(_)))
+        {
             return;
         }
         let Some(expr) = owner_expr else { return };
-        let Some(place) = self.place_of(expr) else { return };
+        let Some(place) = self.place_of(expr) else {
+            return;
+        };
         let marks = marks.flagged(flag::INEXACT);
         self.update_place(&place, &|v: &mut Value| v.marks = v.marks.union(&marks));
     }
@@ -242,7 +291,9 @@ impl Interp<'_> {
         owner_expr: ExprId,
         from: ExprId,
     ) {
-        let name = self.expr_name(owner_expr).unwrap_or_else(|| Symbol::new("item"));
+        let name = self
+            .expr_name(owner_expr)
+            .unwrap_or_else(|| Symbol::new("item"));
         let marks = self.assigned(&value.marks, name, span);
         let value = value.with_marks(marks);
         let single = !matches!(owner.shape, Shape::Choice(_));
@@ -260,7 +311,8 @@ impl Interp<'_> {
                             self.store(id, Key::Any, value.clone(), false);
                             if !keys.is_empty() {
                                 let object = self.state.object_mut(id);
-                                object.keys = Some(object.keys.take().unwrap_or_default().union(&keys));
+                                object.keys =
+                                    Some(object.keys.take().unwrap_or_default().union(&keys));
                             }
                         }
                     }
@@ -279,14 +331,21 @@ impl Interp<'_> {
     }
 
     /// Stores into an object of the heap.
-    pub(super) fn store(&mut self, id: crate::value::ObjectId, key: Key, value: Value, strong: bool) {
+    pub(super) fn store(
+        &mut self,
+        id: crate::value::ObjectId,
+        key: Key,
+        value: Value,
+        strong: bool,
+    ) {
         let in_loop = self.frame_ref().loop_depth > 0;
         let object = self.state.object_mut(id);
         if let Some(items) = &mut object.items {
             match key {
                 Key::Index(i) => {
                     let length = i64::try_from(items.len()).unwrap_or(0);
-                    let at = usize::try_from(if i < 0 { i + length } else { i }).unwrap_or(usize::MAX);
+                    let at =
+                        usize::try_from(if i < 0 { i + length } else { i }).unwrap_or(usize::MAX);
                     if let Some(slot) = items.get_mut(at) {
                         *slot = if strong { value } else { join(slot, &value) };
                     }
@@ -311,7 +370,9 @@ impl Interp<'_> {
                 object.set_field(key, value);
             }
             _ => {
-                let joined = object.field(key).map_or_else(|| value.clone(), |old| join(old, &value));
+                let joined = object
+                    .field(key)
+                    .map_or_else(|| value.clone(), |old| join(old, &value));
                 object.set_field(key, joined);
             }
         }
@@ -345,7 +406,8 @@ impl Interp<'_> {
             let value = self.annotated(annotation);
             self.declare_field(*var, annotation);
             if let Var::Local(slot) = var
-                && self.ir.function(self.frame_ref().function.index).kind != pyward_ir::FunctionKind::ClassBody
+                && self.ir.function(self.frame_ref().function.index).kind
+                    != pyward_ir::FunctionKind::ClassBody
                 && let Some(place) = self.state.locals.get_mut(*slot as usize)
                 && matches!(place.shape, Shape::Unknown)
             {
@@ -366,8 +428,10 @@ impl Interp<'_> {
             ExprKind::Call { callee, args } => {
                 let name = self.expr_name(*callee)?;
                 // `get("password")` and `form.get("x")` are named by their key.
-                if matches!(name.as_str(), "get" | "getlist" | "pop" | "getenv" | "get_argument" | "getfirst")
-                    && let Some(first) = args.first()
+                if matches!(
+                    name.as_str(),
+                    "get" | "getlist" | "pop" | "getenv" | "get_argument" | "getfirst"
+                ) && let Some(first) = args.first()
                     && let ExprKind::Const(Const::Str(s)) = self.ir.expr(first.value).kind
                 {
                     return Some(s);
@@ -375,7 +439,17 @@ impl Interp<'_> {
                 // A conversion or a method is named by what it is applied to.
                 if matches!(
                     name.as_str(),
-                    "encode" | "decode" | "strip" | "lower" | "upper" | "str" | "bytes" | "format" | "repr" | "hexdigest" | "digest"
+                    "encode"
+                        | "decode"
+                        | "strip"
+                        | "lower"
+                        | "upper"
+                        | "str"
+                        | "bytes"
+                        | "format"
+                        | "repr"
+                        | "hexdigest"
+                        | "digest"
                 ) {
                     if let ExprKind::Attribute { value, .. } = self.ir.expr(*callee).kind {
                         return self.expr_name(value).or(Some(name));
@@ -392,6 +466,10 @@ impl Interp<'_> {
     }
 
     pub(super) fn through(&self, marks: &Marks, span: Span, name: Symbol) -> Marks {
-        if marks.is_empty() { Marks::NONE } else { marks.stepped(self.step(StepKind::Through, span, name)) }
+        if marks.is_empty() {
+            Marks::NONE
+        } else {
+            marks.stepped(self.step(StepKind::Through, span, name))
+        }
     }
 }

@@ -13,12 +13,23 @@ use crate::value::{Builtin, Marks, Shape, Value, flag, join};
 impl Interp<'_> {
     /// Calls `builtins.name`; `None` if it is not known here.
     #[allow(clippy::too_many_lines, reason = "one arm per function")]
-    pub(super) fn builtin_function(&mut self, name: &str, call: &CallArgs, span: Span) -> Option<Value> {
+    pub(super) fn builtin_function(
+        &mut self,
+        name: &str,
+        call: &CallArgs,
+        span: Span,
+    ) -> Option<Value> {
         let first = call.positional.first().cloned();
-        let deep = |interp: &Self, v: &Option<Value>| v.as_ref().map(|v| interp.state.deep_marks(v)).unwrap_or_default();
+        let deep = |interp: &Self, v: &Option<Value>| {
+            v.as_ref()
+                .map(|v| interp.state.deep_marks(v))
+                .unwrap_or_default()
+        };
         Some(match name {
             "str" | "repr" | "ascii" | "format" => {
-                let Some(value) = first else { return Some(Value::str("")) };
+                let Some(value) = first else {
+                    return Some(Value::str(""));
+                };
                 if name == "str"
                     && let Some(c) = value.as_const()
                     && let Some(text) = fold::display(c)
@@ -37,24 +48,35 @@ impl Interp<'_> {
             }
             "bytes" | "bytearray" | "memoryview" => {
                 let marks = deep(self, &first);
-                Value { shape: Shape::Builtin(Builtin::Bytes), marks }
+                Value {
+                    shape: Shape::Builtin(Builtin::Bytes),
+                    marks,
+                }
             }
             "int" | "float" | "complex" => {
-                let folded = first.as_ref().and_then(Value::as_const).and_then(|c| match name {
-                    "int" if call.positional.len() == 1 => fold::to_int(c),
-                    _ => None,
-                });
+                let folded = first
+                    .as_ref()
+                    .and_then(Value::as_const)
+                    .and_then(|c| match name {
+                        "int" if call.positional.len() == 1 => fold::to_int(c),
+                        _ => None,
+                    });
                 folded.map_or_else(|| Value::of(Shape::Builtin(Builtin::Int)), Value::constant)
             }
             "bool" => {
                 let truth = first.as_ref().and_then(|v| self.truth(v));
-                truth.map_or_else(|| Value::of(Shape::Builtin(Builtin::Bool)), |t| Value::constant(Const::Bool(t)))
+                truth.map_or_else(
+                    || Value::of(Shape::Builtin(Builtin::Bool)),
+                    |t| Value::constant(Const::Bool(t)),
+                )
             }
             "len" => {
                 let value = first?;
                 self.note_interest(&value.marks);
                 match &value.shape {
-                    Shape::Const(c) => fold::length(*c).map_or_else(Value::unknown, Value::constant),
+                    Shape::Const(c) => {
+                        fold::length(*c).map_or_else(Value::unknown, Value::constant)
+                    }
                     Shape::Object(id) => {
                         let object = self.state.object(*id);
                         match &object.items {
@@ -67,10 +89,16 @@ impl Interp<'_> {
                     _ => Value::of(Shape::Builtin(Builtin::Int)),
                 }
             }
-            "ord" | "hash" | "id" | "round" | "abs" | "divmod" | "pow" => Value::of(Shape::Builtin(Builtin::Int)),
+            "ord" | "hash" | "id" | "round" | "abs" | "divmod" | "pow" => {
+                Value::of(Shape::Builtin(Builtin::Int))
+            }
             "sum" => {
                 let content = self.state.content(&first?);
-                if matches!(content.shape, Shape::Object(_)) { content } else { Value::of(Shape::Builtin(Builtin::Int)) }
+                if matches!(content.shape, Shape::Object(_)) {
+                    content
+                } else {
+                    Value::of(Shape::Builtin(Builtin::Int))
+                }
             }
             "chr" | "hex" | "oct" | "bin" => Value::of(Shape::Builtin(Builtin::Str)),
             "isinstance" | "issubclass" => return Some(self.isinstance(call)),
@@ -127,7 +155,9 @@ impl Interp<'_> {
                     "iter" => Builtin::Iterator,
                     _ => Builtin::List,
                 };
-                let Some(value) = first else { return Some(self.new_list(class, Vec::new())) };
+                let Some(value) = first else {
+                    return Some(self.new_list(class, Vec::new()));
+                };
                 let items = match &value.shape {
                     Shape::Object(id) => self.state.object(*id).items.clone(),
                     _ => None,
@@ -204,7 +234,11 @@ impl Interp<'_> {
                 }
                 let inner = CallArgs::of(args.clone(), call.site);
                 let result = self.call_value(&function, &inner, span);
-                let element = if name == "map" { result } else { args.into_iter().next().unwrap_or_default() };
+                let element = if name == "map" {
+                    result
+                } else {
+                    args.into_iter().next().unwrap_or_default()
+                };
                 self.new_sequence(Builtin::Iterator, element)
             }
             "range" => {
@@ -225,7 +259,9 @@ impl Interp<'_> {
                 let value = first?;
                 let site = call.site?;
                 let element = self.iterate(&value, site);
-                call.positional.get(1).map_or_else(|| element.clone(), |d| join(&element, d))
+                call.positional
+                    .get(1)
+                    .map_or_else(|| element.clone(), |d| join(&element, d))
             }
             "type" if call.positional.len() == 1 => {
                 let value = first?;
@@ -248,7 +284,9 @@ impl Interp<'_> {
                 let receiver = call.positional.get(1).cloned().unwrap_or_default();
                 Value::of(Shape::Super(class, Arc::new(receiver)))
             }
-            "vars" | "locals" | "globals" | "dir" => Value::unknown().with_marks(deep(self, &first)),
+            "vars" | "locals" | "globals" | "dir" => {
+                Value::unknown().with_marks(deep(self, &first))
+            }
             "staticmethod" | "classmethod" | "property" => first?,
             "object" => Value::unknown(),
             "slice" => Value::of(Shape::Builtin(Builtin::Slice)),
@@ -259,9 +297,13 @@ impl Interp<'_> {
 
     fn isinstance(&mut self, call: &CallArgs) -> Value {
         let unknown = Value::of(Shape::Builtin(Builtin::Bool));
-        let [subject, class] = call.positional.as_slice() else { return unknown };
+        let [subject, class] = call.positional.as_slice() else {
+            return unknown;
+        };
         self.note_interest(&subject.marks.clone());
-        let Shape::Api(api) = class.shape else { return unknown };
+        let Shape::Api(api) = class.shape else {
+            return unknown;
+        };
         let wanted = self.cx.api.text(api);
         let actual = match &subject.shape {
             Shape::Const(Const::Str(_)) | Shape::Text(_) => "builtins.str",
@@ -279,7 +321,13 @@ impl Interp<'_> {
         };
         if !matches!(
             wanted,
-            "builtins.str" | "builtins.bytes" | "builtins.int" | "builtins.float" | "builtins.list" | "builtins.dict" | "builtins.tuple"
+            "builtins.str"
+                | "builtins.bytes"
+                | "builtins.int"
+                | "builtins.float"
+                | "builtins.list"
+                | "builtins.dict"
+                | "builtins.tuple"
         ) {
             return unknown;
         }
@@ -316,7 +364,12 @@ impl Interp<'_> {
     }
 
     /// What an `except ... as e` binds.
-    pub(super) fn exception_value(&mut self, class: Option<&Value>, raised: &Marks, span: Span) -> Value {
+    pub(super) fn exception_value(
+        &mut self,
+        class: Option<&Value>,
+        raised: &Marks,
+        span: Span,
+    ) -> Value {
         let mut marks = raised.clone();
         if let Some(kind) = self.cx.models.kind("exception") {
             marks = marks.union(&self.source(kind, span, Symbol::new("exception"), 0));

@@ -28,11 +28,19 @@ impl CallArgs {
     /// Positional arguments alone.
     pub(crate) fn of(positional: Vec<Value>, site: Option<ExprId>) -> Self {
         let positional_exprs = vec![None; positional.len()];
-        Self { positional, positional_exprs, site, ..Self::default() }
+        Self {
+            positional,
+            positional_exprs,
+            site,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn keyword(&self, name: &str) -> Option<&Value> {
-        self.keywords.iter().find(|(n, _, _)| n.as_str() == name).map(|(_, v, _)| v)
+        self.keywords
+            .iter()
+            .find(|(n, _, _)| n.as_str() == name)
+            .map(|(_, v, _)| v)
     }
 
     pub(crate) fn get(&self, position: usize, name: &str) -> Option<&Value> {
@@ -81,13 +89,18 @@ impl Interp<'_> {
                     match items {
                         Some(items) if call.star.is_none() => {
                             for item in items {
-                                call.positional.push(item.clone().with_marks(item.marks.union(&value.marks)));
+                                call.positional
+                                    .push(item.clone().with_marks(item.marks.union(&value.marks)));
                                 call.positional_exprs.push(Some(arg.value));
                             }
                         }
                         _ => {
                             let element = self.state.element(&value);
-                            call.star = Some(call.star.take().map_or_else(|| element.clone(), |s| join(&s, &element)));
+                            call.star = Some(
+                                call.star
+                                    .take()
+                                    .map_or_else(|| element.clone(), |s| join(&s, &element)),
+                            );
                         }
                     }
                 }
@@ -148,12 +161,21 @@ impl Interp<'_> {
                 continue;
             }
             let one = match &shape {
-                Shape::Unknown | Shape::Object(_) | Shape::BuiltinMethod(..) if receiver.is_some() => {
+                Shape::Unknown | Shape::Object(_) | Shape::BuiltinMethod(..)
+                    if receiver.is_some() =>
+                {
                     let (owner, attr, owner_expr) = receiver.clone().expect("checked");
                     if matches!(&shape, Shape::Object(o) if self.is_project_object(*o)) {
                         self.call_shape(&shape, &callee_value.marks, &call, span)
                     } else {
-                        self.call_method_by_name(&owner, attr, &callee_value, &call, owner_expr, span)
+                        self.call_method_by_name(
+                            &owner,
+                            attr,
+                            &callee_value,
+                            &call,
+                            owner_expr,
+                            span,
+                        )
                     }
                 }
                 _ => self.call_shape(&shape, &callee_value.marks, &call, span),
@@ -172,7 +194,12 @@ impl Interp<'_> {
     }
 
     fn note_callee_interest(&mut self, callee: &Value, receiver: Option<&Value>) {
-        if callee.shape.alternatives().iter().any(|s| matches!(s, Shape::Unknown | Shape::Object(_))) {
+        if callee
+            .shape
+            .alternatives()
+            .iter()
+            .any(|s| matches!(s, Shape::Unknown | Shape::Object(_)))
+        {
             let marks = receiver.map_or_else(|| callee.marks.clone(), |r| r.marks.clone());
             self.note_interest(&marks);
         }
@@ -186,15 +213,26 @@ impl Interp<'_> {
                 }
             }
             Shape::Function(id) => self.refine_by_return(*id, 0, args),
-            Shape::Closure(c) => self.refine_by_return(c.function, usize::from(c.receiver.is_some()), args),
+            Shape::Closure(c) => {
+                self.refine_by_return(c.function, usize::from(c.receiver.is_some()), args)
+            }
             _ => {}
         }
     }
 
     fn refine_by_return(&mut self, id: pyward_program::FunctionId, skip: usize, args: &[Arg]) {
-        let Some(summary) = self.cx.tables.summary(id).cloned() else { return };
+        let Some(summary) = self.cx.tables.summary(id).cloned() else {
+            return;
+        };
         for (index, contexts) in &summary.proves {
-            let name = self.cx.program.ir(id.file).function(id.index).params.get(usize::from(*index)).map(|p| p.name);
+            let name = self
+                .cx
+                .program
+                .ir(id.file)
+                .function(id.index)
+                .params
+                .get(usize::from(*index))
+                .map(|p| p.name);
             let arg = args
                 .iter()
                 .find(|a| matches!((a.kind, name), (ArgKind::Keyword(k), Some(n)) if k == n))
@@ -210,12 +248,22 @@ impl Interp<'_> {
     }
 
     /// Calls one shape.
-    pub(super) fn call_shape(&mut self, shape: &Shape, marks: &Marks, call: &CallArgs, span: Span) -> Value {
+    pub(super) fn call_shape(
+        &mut self,
+        shape: &Shape,
+        marks: &Marks,
+        call: &CallArgs,
+        span: Span,
+    ) -> Value {
         match shape {
             Shape::Function(id) => self.call_function(*id, None, Vec::new(), call, span),
-            Shape::Closure(closure) => {
-                self.call_function(closure.function, closure.receiver.clone(), closure.captured.clone(), call, span)
-            }
+            Shape::Closure(closure) => self.call_function(
+                closure.function,
+                closure.receiver.clone(),
+                closure.captured.clone(),
+                call,
+                span,
+            ),
             Shape::Class(class) => self.instantiate(*class, call, span),
             Shape::Api(id) => self.call_api(*id, None, call, span),
             Shape::ApiMethod(id, receiver) => {
@@ -224,18 +272,27 @@ impl Interp<'_> {
             }
             Shape::Instance(id) => {
                 let method = self.cx.api.child(*id, Symbol::new("__call__"));
-                let receiver = Value { shape: shape.clone(), marks: marks.clone() };
+                let receiver = Value {
+                    shape: shape.clone(),
+                    marks: marks.clone(),
+                };
                 self.call_api(method, Some(&receiver), call, span)
             }
             Shape::BuiltinMethod(name, receiver) => {
                 let receiver = receiver.as_ref().clone();
-                self.builtin_method(&receiver, *name, call, span, None).unwrap_or_else(|| self.unknown_call(marks, call, span))
+                self.builtin_method(&receiver, *name, call, span, None)
+                    .unwrap_or_else(|| self.unknown_call(marks, call, span))
             }
             Shape::Partial(partial) => {
                 let mut all = CallArgs::of(partial.positional.clone(), call.site);
                 all.positional.extend(call.positional.iter().cloned());
-                all.positional_exprs.extend(call.positional_exprs.iter().copied());
-                all.keywords = partial.keywords.iter().map(|(k, v)| (*k, v.clone(), None)).collect();
+                all.positional_exprs
+                    .extend(call.positional_exprs.iter().copied());
+                all.keywords = partial
+                    .keywords
+                    .iter()
+                    .map(|(k, v)| (*k, v.clone(), None))
+                    .collect();
                 all.keywords.extend(call.keywords.iter().cloned());
                 all.star.clone_from(&call.star);
                 all.double_star.clone_from(&call.double_star);
@@ -243,14 +300,20 @@ impl Interp<'_> {
             }
             Shape::Object(id) => match self.state.object(*id).class {
                 Class::Project(class) => {
-                    let receiver = Value { shape: shape.clone(), marks: marks.clone() };
+                    let receiver = Value {
+                        shape: shape.clone(),
+                        marks: marks.clone(),
+                    };
                     match self.find_method(class, Symbol::new("__call__")) {
                         Some(method) => self.call_method_with(&method, &receiver, call, span),
                         None => self.unknown_call(marks, call, span),
                     }
                 }
                 Class::Api(api) => {
-                    let receiver = Value { shape: shape.clone(), marks: marks.clone() };
+                    let receiver = Value {
+                        shape: shape.clone(),
+                        marks: marks.clone(),
+                    };
                     let method = self.cx.api.child(api, Symbol::new("__call__"));
                     self.call_api(method, Some(&receiver), call, span)
                 }
@@ -271,7 +334,12 @@ impl Interp<'_> {
     }
 
     /// A call of which nothing is known: the result may hold whatever went in.
-    pub(super) fn unknown_call(&mut self, callee_marks: &Marks, call: &CallArgs, span: Span) -> Value {
+    pub(super) fn unknown_call(
+        &mut self,
+        callee_marks: &Marks,
+        call: &CallArgs,
+        span: Span,
+    ) -> Value {
         let mut marks = callee_marks.clone();
         for value in call.values() {
             marks = marks.union(&self.state.deep_marks(value));
@@ -306,18 +374,31 @@ impl Interp<'_> {
             let relevant: Vec<Shape> = list
                 .iter()
                 .filter(|s| !matches!(s, Shape::Const(Const::None)))
-                .filter(|s| matches!(s, Shape::Unknown | Shape::Const(_) | Shape::Text(_) | Shape::Builtin(_) | Shape::Object(_)))
+                .filter(|s| {
+                    matches!(
+                        s,
+                        Shape::Unknown
+                            | Shape::Const(_)
+                            | Shape::Text(_)
+                            | Shape::Builtin(_)
+                            | Shape::Object(_)
+                    )
+                })
                 .cloned()
                 .collect();
             let mut result: Option<Value> = None;
             for shape in relevant {
-                let one_owner = Value { shape, marks: owner.marks.clone() };
+                let one_owner = Value {
+                    shape,
+                    marks: owner.marks.clone(),
+                };
                 if let Shape::Object(id) = one_owner.shape
                     && let Class::Project(_) | Class::Api(_) = self.state.object(id).class
                 {
                     continue;
                 }
-                let one = self.call_method_by_name(&one_owner, attr, member, call, owner_expr, span);
+                let one =
+                    self.call_method_by_name(&one_owner, attr, member, call, owner_expr, span);
                 result = Some(result.map_or_else(|| one.clone(), |r| join(&r, &one)));
             }
             return result.unwrap_or_default();
@@ -335,11 +416,17 @@ impl Interp<'_> {
         if !known && self.cx.api.entry(duck).is_some() {
             modelled = Some(self.call_duck(duck, owner, call, span, owner_expr));
         }
-        if !known && let Some(value) = self.builtin_method(owner, attr, call, span, Some(owner_expr)) {
+        if !known
+            && let Some(value) = self.builtin_method(owner, attr, call, span, Some(owner_expr))
+        {
             return match modelled {
                 Some(m) => {
                     let marks = m.marks.union(&value.marks);
-                    if m.shape.is_unknown() { value.with_marks(marks) } else { m.with_marks(marks) }
+                    if m.shape.is_unknown() {
+                        value.with_marks(marks)
+                    } else {
+                        m.with_marks(marks)
+                    }
                 }
                 None => value,
             };
@@ -366,7 +453,11 @@ impl Interp<'_> {
         let partial = Partial {
             callee: callee.clone(),
             positional: rest.to_vec(),
-            keywords: call.keywords.iter().map(|(k, v, _)| (*k, v.clone())).collect(),
+            keywords: call
+                .keywords
+                .iter()
+                .map(|(k, v, _)| (*k, v.clone()))
+                .collect(),
         };
         Some(Value::of(Shape::Partial(Arc::new(partial))))
     }
@@ -426,7 +517,12 @@ impl Interp<'_> {
                 let mut marks = iterable.marks.clone();
                 for source in &entry.sources {
                     let span = self.expr_span(at);
-                    marks = marks.union(&self.source(source.kind, span, self.cx.api.symbol(method), source.except));
+                    marks = marks.union(&self.source(
+                        source.kind,
+                        span,
+                        self.cx.api.symbol(method),
+                        source.except,
+                    ));
                 }
                 let value = match entry.returns.clone() {
                     Some(t) => {
@@ -453,9 +549,21 @@ impl Interp<'_> {
 
 /// Method names that put their arguments into the receiver.
 fn is_mutator(name: &str) -> bool {
-    name.starts_with("add") || name.starts_with("set_") || matches!(
-        name,
-        "append" | "extend" | "insert" | "update" | "push" | "put" | "write" | "writelines" | "setdefault" | "appendleft"
-            | "register" | "set"
-    )
+    name.starts_with("add")
+        || name.starts_with("set_")
+        || matches!(
+            name,
+            "append"
+                | "extend"
+                | "insert"
+                | "update"
+                | "push"
+                | "put"
+                | "write"
+                | "writelines"
+                | "setdefault"
+                | "appendleft"
+                | "register"
+                | "set"
+        )
 }

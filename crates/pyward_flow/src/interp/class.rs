@@ -19,7 +19,10 @@ impl Interp<'_> {
     pub(super) fn define_class(&mut self, index: ClassIndex, target: Var) {
         let ir = self.ir;
         let class = ir.class(index);
-        let id = ClassId { file: self.file, index };
+        let id = ClassId {
+            file: self.file,
+            index,
+        };
         let mut info = ClassInfo::default();
         for &base in &class.bases {
             let value = self.eval(base);
@@ -62,18 +65,27 @@ impl Interp<'_> {
     ) -> rustc_hash::FxHashMap<Symbol, Portable> {
         let ir = self.ir;
         let function = ir.function(body);
-        let outer_locals = std::mem::replace(&mut self.state.locals, vec![Value::unknown(); function.locals.len()]);
+        let outer_locals = std::mem::replace(
+            &mut self.state.locals,
+            vec![Value::unknown(); function.locals.len()],
+        );
         let outer_function = self.frame_ref().function;
         if outer_function.index.0 != 0 {
             // Methods see the variables of the function that the class stands in.
             let owner = outer_function.index.0;
             let captured = Arc::make_mut(&mut self.state.captured);
             for (slot, value) in outer_locals.iter().enumerate() {
-                captured.insert((owner, u32::try_from(slot).unwrap_or(u32::MAX)), value.clone());
+                captured.insert(
+                    (owner, u32::try_from(slot).unwrap_or(u32::MAX)),
+                    value.clone(),
+                );
             }
         }
         let outer_class = self.frame().class.replace(id);
-        self.frame().function = pyward_program::FunctionId { file: self.file, index: body };
+        self.frame().function = pyward_program::FunctionId {
+            file: self.file,
+            index: body,
+        };
         let outer_fields = std::mem::take(&mut self.class_fields);
         self.run_block(&function.body);
         self.frame().function = outer_function;
@@ -147,15 +159,29 @@ impl Interp<'_> {
                         }
                         _ => Vec::new(),
                     };
-                    let entry = Entry { points: vec![point], guards: guards.clone(), verbs, ..Entry::default() };
-                    self.out.entries.push((pyward_program::FunctionId { file: self.file, index: method }, entry));
+                    let entry = Entry {
+                        points: vec![point],
+                        guards: guards.clone(),
+                        verbs,
+                        ..Entry::default()
+                    };
+                    self.out.entries.push((
+                        pyward_program::FunctionId {
+                            file: self.file,
+                            index: method,
+                        },
+                        entry,
+                    ));
                 }
             }
         }
     }
 
     pub(super) fn class_info(&self, id: ClassId) -> Option<Arc<ClassInfo>> {
-        self.local_classes.get(&id).or_else(|| self.cx.tables.class(id)).cloned()
+        self.local_classes
+            .get(&id)
+            .or_else(|| self.cx.tables.class(id))
+            .cloned()
     }
 
     /// The class and its bases in look-up order (depth first, left to right, each once).
@@ -177,7 +203,12 @@ impl Interp<'_> {
     }
 
     /// An attribute of a class, found along its bases; `after` starts behind that class.
-    pub(super) fn class_attribute(&mut self, id: ClassId, attr: Symbol, after: Option<ClassId>) -> Option<Value> {
+    pub(super) fn class_attribute(
+        &mut self,
+        id: ClassId,
+        attr: Symbol,
+        after: Option<ClassId>,
+    ) -> Option<Value> {
         let mut skipping = after.is_some();
         for base in self.linear_bases(id) {
             if skipping {
@@ -215,7 +246,12 @@ impl Interp<'_> {
             .methods
             .iter()
             .find(|m| ir.function(**m).name == attr)
-            .map(|m| Value::of(Shape::Function(pyward_program::FunctionId { file: class.file, index: *m })))
+            .map(|m| {
+                Value::of(Shape::Function(pyward_program::FunctionId {
+                    file: class.file,
+                    index: *m,
+                }))
+            })
     }
 
     pub(super) fn find_method(&mut self, class: ClassId, name: Symbol) -> Option<Value> {
@@ -224,7 +260,13 @@ impl Interp<'_> {
     }
 
     /// An attribute of an instance that is not among the fields tracked.
-    pub(super) fn project_attribute(&mut self, class: ClassId, owner: &Value, attr: Symbol, _at: ExprId) -> Option<Value> {
+    pub(super) fn project_attribute(
+        &mut self,
+        class: ClassId,
+        owner: &Value,
+        attr: Symbol,
+        _at: ExprId,
+    ) -> Option<Value> {
         let from_class = self.class_attribute(class, attr, None);
         if let Some(value) = &from_class
             && let Some(bound) = self.bind_descriptor(value, owner, class)
@@ -258,7 +300,10 @@ impl Interp<'_> {
     /// A member found on an external base, seen from an instance.
     fn instance_of_api(&mut self, value: Value, owner: &Value) -> Value {
         if let Shape::Api(api) = value.shape {
-            let value = Value { shape: Shape::ApiMethod(api, Arc::new(owner.clone())), marks: value.marks };
+            let value = Value {
+                shape: Shape::ApiMethod(api, Arc::new(owner.clone())),
+                marks: value.marks,
+            };
             let span = self.current_span;
             return self.with_api_source(value, span);
         }
@@ -272,7 +317,9 @@ impl Interp<'_> {
             Shape::Closure(c) if c.receiver.is_none() => Some(self.bind_method(value, owner)),
             Shape::Object(id) => {
                 let object = self.state.object(*id);
-                let Class::Api(api) = object.class else { return None };
+                let Class::Api(api) = object.class else {
+                    return None;
+                };
                 let inner = object.field(Key::Attribute(Symbol::new("fget"))).cloned()?;
                 match self.cx.api.text(api) {
                     "builtins.property" => {
@@ -280,7 +327,9 @@ impl Interp<'_> {
                         Some(result)
                     }
                     "builtins.staticmethod" => Some(inner),
-                    "builtins.classmethod" => Some(self.bind_method(&inner, &Value::of(Shape::Class(class)))),
+                    "builtins.classmethod" => {
+                        Some(self.bind_method(&inner, &Value::of(Shape::Class(class))))
+                    }
                     _ => None,
                 }
             }
@@ -288,9 +337,23 @@ impl Interp<'_> {
         }
     }
 
-    pub(super) fn call_setter(&mut self, _class: ClassId, _owner: &Value, _attr: Symbol, _value: &Value, _from: ExprId) {}
+    pub(super) fn call_setter(
+        &mut self,
+        _class: ClassId,
+        _owner: &Value,
+        _attr: Symbol,
+        _value: &Value,
+        _from: ExprId,
+    ) {
+    }
 
-    pub(super) fn call_dunder(&mut self, class: ClassId, owner: &Value, name: &str, args: &[Value]) -> Value {
+    pub(super) fn call_dunder(
+        &mut self,
+        class: ClassId,
+        owner: &Value,
+        name: &str,
+        args: &[Value],
+    ) -> Value {
         match self.find_method(class, Symbol::new(name)) {
             Some(method) => self.call_method_value(&method, owner, args.to_vec()),
             None => {
@@ -310,7 +373,12 @@ impl Interp<'_> {
         }
     }
 
-    pub(super) fn super_attribute(&mut self, class: ClassId, receiver: &Value, attr: Symbol) -> Value {
+    pub(super) fn super_attribute(
+        &mut self,
+        class: ClassId,
+        receiver: &Value,
+        attr: Symbol,
+    ) -> Value {
         let start = match &receiver.shape {
             Shape::Object(id) => match self.state.object(*id).class {
                 Class::Project(actual) => actual,
@@ -332,7 +400,10 @@ impl Interp<'_> {
                 for base in self.linear_bases(class) {
                     if let Base::Api(api) = base {
                         let member = self.cx.api.child(api, attr);
-                        return Value { shape: Shape::ApiMethod(member, Arc::new(receiver.clone())), marks: receiver.marks.clone() };
+                        return Value {
+                            shape: Shape::ApiMethod(member, Arc::new(receiver.clone())),
+                            marks: receiver.marks.clone(),
+                        };
                     }
                 }
                 Value::unknown()
@@ -345,7 +416,9 @@ impl Interp<'_> {
         let mut object = Object::new(Class::Project(class));
         object.closed = false;
         let value = self.new_object(object);
-        let Shape::Object(id) = value.shape else { return value };
+        let Shape::Object(id) = value.shape else {
+            return value;
+        };
         if let Some(init) = self.find_method(class, Symbol::new("__init__")) {
             self.call_method_with(&init, &value, call, span);
             return value;
@@ -414,11 +487,10 @@ impl Interp<'_> {
                     _ => vec![*index],
                 };
                 match name.as_str() {
-                    "Optional" | "Annotated" | "Final" | "ClassVar" | "Required" | "NotRequired" | "Union" | "Awaitable" => {
-                        self.annotated(inner[0])
-                    }
-                    "list" | "List" | "Sequence" | "Iterable" | "Iterator" | "set" | "Set" | "AsyncIterator" | "Generator"
-                    | "AsyncGenerator" => {
+                    "Optional" | "Annotated" | "Final" | "ClassVar" | "Required"
+                    | "NotRequired" | "Union" | "Awaitable" => self.annotated(inner[0]),
+                    "list" | "List" | "Sequence" | "Iterable" | "Iterator" | "set" | "Set"
+                    | "AsyncIterator" | "Generator" | "AsyncGenerator" => {
                         let element = self.annotated(inner[0]);
                         self.new_sequence(crate::value::Builtin::List, element)
                     }
@@ -432,7 +504,11 @@ impl Interp<'_> {
             }
             ExprKind::Binary { left, right, .. } => {
                 let first = self.annotated(*left);
-                if matches!(first.shape, Shape::Const(_) | Shape::Unknown) { self.annotated(*right) } else { first }
+                if matches!(first.shape, Shape::Const(_) | Shape::Unknown) {
+                    self.annotated(*right)
+                } else {
+                    first
+                }
             }
             _ => {
                 let class = self.eval(annotation);
@@ -459,7 +535,9 @@ impl Interp<'_> {
                     "builtins.bool" => Some(B::Bool),
                     "builtins.list" => Some(B::List),
                     "builtins.dict" => Some(B::Dict),
-                    "typing.Any" | "builtins.object" | "typing.Callable" => return Value::unknown(),
+                    "typing.Any" | "builtins.object" | "typing.Callable" => {
+                        return Value::unknown();
+                    }
                     _ => None,
                 };
                 match builtin {
@@ -474,14 +552,20 @@ impl Interp<'_> {
 
     /// A value whose variable is annotated: the annotation helps where nothing else is known.
     pub(super) fn with_annotation(&mut self, value: Value, annotation: ExprId) -> Value {
-        if !matches!(value.shape, Shape::Unknown | Shape::Const(pyward_ir::Const::None)) {
+        if !matches!(
+            value.shape,
+            Shape::Unknown | Shape::Const(pyward_ir::Const::None)
+        ) {
             return value;
         }
         let declared = self.annotated(annotation);
         if declared.shape.is_unknown() {
             return value;
         }
-        Value { shape: declared.shape, marks: value.marks }
+        Value {
+            shape: declared.shape,
+            marks: value.marks,
+        }
     }
 
     /// Whether a function is a method called with an instance.

@@ -12,7 +12,10 @@ impl Interp<'_> {
     pub(super) fn eval_test(&mut self, test: ExprId) -> Option<bool> {
         let ir = self.ir;
         match &ir.expr(test).kind {
-            ExprKind::Unary { op: UnaryOp::Not, operand } => self.eval_test(*operand).map(|t| !t),
+            ExprKind::Unary {
+                op: UnaryOp::Not,
+                operand,
+            } => self.eval_test(*operand).map(|t| !t),
             ExprKind::Bool { op, values } => {
                 let before = self.state.clone();
                 let mut unknown = false;
@@ -34,7 +37,11 @@ impl Interp<'_> {
                 }
                 self.state.alive = true;
                 self.state.merge(&before);
-                result.or(if unknown { None } else { Some(*op == BoolOp::And) })
+                result.or(if unknown {
+                    None
+                } else {
+                    Some(*op == BoolOp::And)
+                })
             }
             ExprKind::Compare { left, rest } => {
                 let mut left_value = self.eval(*left);
@@ -95,7 +102,11 @@ impl Interp<'_> {
             CompareOp::Is | CompareOp::Eq | CompareOp::IsNot | CompareOp::NotEq => {
                 let same = match (left, right) {
                     (Shape::Const(Const::None), other) | (other, Shape::Const(Const::None)) => {
-                        if definitely_not_none(other) { Some(false) } else { None }
+                        if definitely_not_none(other) {
+                            Some(false)
+                        } else {
+                            None
+                        }
                     }
                     (Shape::Api(a), Shape::Api(b)) if a == b => Some(true),
                     (Shape::Class(a), Shape::Class(b)) => Some(a == b),
@@ -104,12 +115,16 @@ impl Interp<'_> {
                 Some(same == matches!(op, CompareOp::Is | CompareOp::Eq))
             }
             CompareOp::In | CompareOp::NotIn => {
-                let Shape::Object(id) = right else { return None };
+                let Shape::Object(id) = right else {
+                    return None;
+                };
                 let object = self.state.object(*id);
                 if !object.closed || object.rest.is_some() || object.keys.is_some() {
                     return None;
                 }
-                let Shape::Const(needle) = left else { return None };
+                let Shape::Const(needle) = left else {
+                    return None;
+                };
                 let found = match (&object.items, object.class) {
                     (Some(items), _) => {
                         let mut found = false;
@@ -118,7 +133,9 @@ impl Interp<'_> {
                         }
                         found
                     }
-                    (None, Class::Builtin(Builtin::Dict)) => object.field(Key::of_const(*needle)).is_some(),
+                    (None, Class::Builtin(Builtin::Dict)) => {
+                        object.field(Key::of_const(*needle)).is_some()
+                    }
                     _ => return None,
                 };
                 Some(found == (op == CompareOp::In))
@@ -144,12 +161,20 @@ impl Interp<'_> {
         match shape {
             Shape::Const(c) => fold::truth(*c),
             Shape::Text(t) if t.literal.as_str().chars().any(|c| c != '\u{0}') => Some(true),
-            Shape::Function(_) | Shape::Closure(_) | Shape::Class(_) | Shape::Module(_) | Shape::Partial(_) => Some(true),
+            Shape::Function(_)
+            | Shape::Closure(_)
+            | Shape::Class(_)
+            | Shape::Module(_)
+            | Shape::Partial(_) => Some(true),
             Shape::Object(id) => {
                 let object = self.state.object(*id);
                 match (&object.items, object.class) {
-                    (Some(items), _) if object.rest.is_none() && object.closed => Some(!items.is_empty()),
-                    (None, Class::Builtin(Builtin::Dict)) if object.rest.is_none() && object.closed => {
+                    (Some(items), _) if object.rest.is_none() && object.closed => {
+                        Some(!items.is_empty())
+                    }
+                    (None, Class::Builtin(Builtin::Dict))
+                        if object.rest.is_none() && object.closed =>
+                    {
                         Some(!object.fields.is_empty())
                     }
                     _ => None,
@@ -165,7 +190,12 @@ fn definitely_not_none(shape: &Shape) -> bool {
     matches!(
         shape,
         Shape::Const(
-            Const::Bool(_) | Const::Int(_) | Const::Float(_) | Const::Str(_) | Const::Bytes(_) | Const::Ellipsis
+            Const::Bool(_)
+                | Const::Int(_)
+                | Const::Float(_)
+                | Const::Str(_)
+                | Const::Bytes(_)
+                | Const::Ellipsis
         ) | Shape::Text(_)
             | Shape::Function(_)
             | Shape::Closure(_)

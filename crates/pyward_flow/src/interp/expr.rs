@@ -1,8 +1,8 @@
 //! Expressions.
 
 use pyward_ir::{
-    BinaryOp, BoolOp, Comprehension, ComprehensionKind, Const, Conversion, ExprId, ExprKind, InterpolatedPart, Span,
-    Symbol, UnaryOp,
+    BinaryOp, BoolOp, Comprehension, ComprehensionKind, Const, Conversion, ExprId, ExprKind,
+    InterpolatedPart, Span, Symbol, UnaryOp,
 };
 
 use super::Interp;
@@ -64,8 +64,10 @@ impl Interp<'_> {
             ExprKind::Unary { op, operand } => {
                 if *op == UnaryOp::Not {
                     let truth = self.eval_test(*operand);
-                    return truth
-                        .map_or_else(|| Value::of(Shape::Builtin(Builtin::Bool)), |t| Value::constant(Const::Bool(!t)));
+                    return truth.map_or_else(
+                        || Value::of(Shape::Builtin(Builtin::Bool)),
+                        |t| Value::constant(Const::Bool(!t)),
+                    );
                 }
                 let value = self.eval(*operand);
                 match value.as_const().and_then(|c| fold::unary(*op, c)) {
@@ -73,9 +75,10 @@ impl Interp<'_> {
                     None => Value::unknown().with_marks(value.marks),
                 }
             }
-            ExprKind::Compare { .. } => self
-                .eval_test(id)
-                .map_or_else(|| Value::of(Shape::Builtin(Builtin::Bool)), |t| Value::constant(Const::Bool(t))),
+            ExprKind::Compare { .. } => self.eval_test(id).map_or_else(
+                || Value::of(Shape::Builtin(Builtin::Bool)),
+                |t| Value::constant(Const::Bool(t)),
+            ),
             ExprKind::Bool { op, values } => self.eval_bool(*op, values),
             ExprKind::IfElse { test, body, orelse } => match self.eval_test(*test) {
                 Some(true) => self.eval(*body),
@@ -206,7 +209,8 @@ impl Interp<'_> {
                             object.closed = false;
                             let marks = self.state.deep_marks(&key);
                             if !marks.is_empty() {
-                                object.keys = Some(object.keys.take().unwrap_or_default().union(&marks));
+                                object.keys =
+                                    Some(object.keys.take().unwrap_or_default().union(&marks));
                             }
                         }
                     }
@@ -296,7 +300,11 @@ impl Interp<'_> {
             let skipped = !last && truth.is_some() && !stops;
             if !skipped {
                 // `x or default`: what goes on from `x` is true, so not the empty constants.
-                let value = if last { value } else { self.narrowed(value, op == BoolOp::Or) };
+                let value = if last {
+                    value
+                } else {
+                    self.narrowed(value, op == BoolOp::Or)
+                };
                 result = Some(result.map_or_else(|| value.clone(), |r| join(&r, &value)));
             }
             if stops {
@@ -314,20 +322,32 @@ impl Interp<'_> {
     /// The alternatives of a value that are (not) true.
     pub(super) fn narrowed(&self, value: Value, to: bool) -> Value {
         if let Shape::Choice(list) = &value.shape {
-            let kept: Vec<Shape> =
-                list.iter().filter(|s| self.shape_truth(s).is_none_or(|t| t == to)).cloned().collect();
+            let kept: Vec<Shape> = list
+                .iter()
+                .filter(|s| self.shape_truth(s).is_none_or(|t| t == to))
+                .cloned()
+                .collect();
             let shape = match kept.len() {
                 0 => return value,
                 1 => kept[0].clone(),
                 _ => Shape::Choice(kept.into()),
             };
-            return Value { shape, marks: value.marks };
+            return Value {
+                shape,
+                marks: value.marks,
+            };
         }
         value
     }
 
     /// `left op right`
-    pub(super) fn binary(&mut self, op: BinaryOp, left: &Value, right: &Value, at: ExprId) -> Value {
+    pub(super) fn binary(
+        &mut self,
+        op: BinaryOp,
+        left: &Value,
+        right: &Value,
+        at: ExprId,
+    ) -> Value {
         if let (Some(a), Some(b)) = (left.as_const(), right.as_const())
             && let Some(c) = fold::binary(op, a, b)
         {
@@ -342,7 +362,9 @@ impl Interp<'_> {
             }
             BinaryOp::Mod => self.percent(left, right, at),
             BinaryOp::Div => self.divide(left, right, at),
-            BinaryOp::Mul if is_text(&left.shape) => Value::of(Shape::Builtin(Builtin::Str)).with_marks(left.marks.clone()),
+            BinaryOp::Mul if is_text(&left.shape) => {
+                Value::of(Shape::Builtin(Builtin::Str)).with_marks(left.marks.clone())
+            }
             BinaryOp::BitOr => {
                 let mut object = Object::new(Class::Builtin(Builtin::Dict));
                 if self.is_dict(left) && self.is_dict(right) {
@@ -442,7 +464,11 @@ impl Interp<'_> {
             }
         }
         if !textual {
-            let shape = if parts.iter().all(|p| is_number(&p.shape)) { Shape::Builtin(Builtin::Int) } else { Shape::Unknown };
+            let shape = if parts.iter().all(|p| is_number(&p.shape)) {
+                Shape::Builtin(Builtin::Int)
+            } else {
+                Shape::Unknown
+            };
             if let Shape::Builtin(Builtin::Int) = shape {
                 return Value::of(shape);
             }
@@ -450,11 +476,18 @@ impl Interp<'_> {
         }
         if all_const && literal.len() <= 4096 {
             let symbol = Symbol::new(&literal);
-            let c = if is_bytes { Const::Bytes(symbol) } else { Const::Str(symbol) };
+            let c = if is_bytes {
+                Const::Bytes(symbol)
+            } else {
+                Const::Str(symbol)
+            };
             return Value::constant(c).with_marks(marks);
         }
         let prefix = prefix.unwrap_or(closed_prefix);
-        Value { shape: text_shape(&prefix, &literal, is_bytes), marks: self.after_prefix(&prefix, &marks) }
+        Value {
+            shape: text_shape(&prefix, &literal, is_bytes),
+            marks: self.after_prefix(&prefix, &marks),
+        }
     }
 
     /// What a fixed beginning of a string takes away from what the rest can do.
@@ -492,7 +525,10 @@ impl Interp<'_> {
         };
         self.check_format(left, at);
         let Some(template) = template else {
-            let marks = self.state.deep_marks(left).union(&self.state.deep_marks(right));
+            let marks = self
+                .state
+                .deep_marks(left)
+                .union(&self.state.deep_marks(right));
             return Value::of(Shape::Builtin(Builtin::Str)).with_marks(marks);
         };
         let items = match &right.shape {
@@ -548,7 +584,10 @@ impl Interp<'_> {
                 }
             };
             // A number cannot carry anything.
-            let value = if matches!(conversion, 'd' | 'i' | 'u' | 'x' | 'X' | 'o' | 'e' | 'E' | 'f' | 'F' | 'g' | 'G') {
+            let value = if matches!(
+                conversion,
+                'd' | 'i' | 'u' | 'x' | 'X' | 'o' | 'e' | 'E' | 'f' | 'F' | 'g' | 'G'
+            ) {
                 Value::of(Shape::Builtin(Builtin::Int))
             } else {
                 self.as_text(value)
@@ -566,7 +605,11 @@ impl Interp<'_> {
         for part in parts {
             match part {
                 InterpolatedPart::Literal(text) => values.push(Value::constant(Const::Str(*text))),
-                InterpolatedPart::Value { value, conversion, spec } => {
+                InterpolatedPart::Value {
+                    value,
+                    conversion,
+                    spec,
+                } => {
                     let mut inner = self.eval(*value);
                     if let Some(spec) = spec {
                         let spec = self.eval(*spec);
@@ -579,7 +622,9 @@ impl Interp<'_> {
                             }
                         }
                     }
-                    if matches!(conversion, Conversion::Repr | Conversion::Ascii) && inner.as_const().is_some() {
+                    if matches!(conversion, Conversion::Repr | Conversion::Ascii)
+                        && inner.as_const().is_some()
+                    {
                         inner.shape = Shape::Builtin(Builtin::Str);
                     }
                     values.push(self.as_text(inner));
@@ -614,7 +659,13 @@ impl Interp<'_> {
     }
 
     /// `{...}`-style formatting of a template with values.
-    pub(super) fn format_template(&mut self, template: &Value, args: &[Value], named: &[(Symbol, Value)], extra: &Marks) -> Value {
+    pub(super) fn format_template(
+        &mut self,
+        template: &Value,
+        args: &[Value],
+        named: &[(Symbol, Value)],
+        extra: &Marks,
+    ) -> Value {
         let literal = match &template.shape {
             Shape::Const(Const::Str(s)) => s.as_str().to_owned(),
             Shape::Text(t) => t.literal.as_str().to_owned(),
@@ -646,7 +697,10 @@ impl Interp<'_> {
                     } else if let Ok(at) = name.parse::<usize>() {
                         args.get(at).cloned()
                     } else {
-                        named.iter().find(|(n, _)| n.as_str() == name).map(|(_, v)| v.clone())
+                        named
+                            .iter()
+                            .find(|(n, _)| n.as_str() == name)
+                            .map(|(_, v)| v.clone())
                     };
                     let value = value.unwrap_or_else(|| Value::unknown().with_marks(extra.clone()));
                     parts.push(Value::str(&std::mem::take(&mut text)));
@@ -685,7 +739,9 @@ pub(super) fn is_number(shape: &Shape) -> bool {
 pub(super) fn is_text(shape: &Shape) -> bool {
     matches!(
         shape,
-        Shape::Const(Const::Str(_) | Const::Bytes(_)) | Shape::Text(_) | Shape::Builtin(Builtin::Str | Builtin::Bytes)
+        Shape::Const(Const::Str(_) | Const::Bytes(_))
+            | Shape::Text(_)
+            | Shape::Builtin(Builtin::Str | Builtin::Bytes)
     )
 }
 
@@ -698,7 +754,11 @@ pub(super) fn text_shape(prefix: &str, literal: &str, is_bytes: bool) -> Shape {
         }
         Symbol::new(&s[..end])
     };
-    Shape::Text(std::sync::Arc::new(Text { prefix: cut(prefix), literal: cut(literal), is_bytes }))
+    Shape::Text(std::sync::Arc::new(Text {
+        prefix: cut(prefix),
+        literal: cut(literal),
+        is_bytes,
+    }))
 }
 
 impl Value {

@@ -12,7 +12,13 @@ use crate::value::{Marks, Shape, Step, StepKind, Value, flag, join};
 
 impl Interp<'_> {
     /// Calls an external function or method.
-    pub(super) fn call_api(&mut self, id: ApiId, receiver: Option<&Value>, call: &CallArgs, span: Span) -> Value {
+    pub(super) fn call_api(
+        &mut self,
+        id: ApiId,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+    ) -> Value {
         let entry = self.cx.api.entry(id);
         let name = self.cx.api.symbol(id);
         if let Some(entry) = entry {
@@ -64,8 +70,17 @@ impl Interp<'_> {
     }
 
     /// Calls a method of which only the name is known.
-    pub(super) fn call_duck(&mut self, id: ApiId, owner: &Value, call: &CallArgs, span: Span, owner_expr: ExprId) -> Value {
-        let Some(entry) = self.cx.api.entry(id) else { return Value::unknown() };
+    pub(super) fn call_duck(
+        &mut self,
+        id: ApiId,
+        owner: &Value,
+        call: &CallArgs,
+        span: Span,
+        owner_expr: ExprId,
+    ) -> Value {
+        let Some(entry) = self.cx.api.entry(id) else {
+            return Value::unknown();
+        };
         self.receiver_expr = Some(owner_expr);
         self.check_call(entry, id, Some(owner), call, span);
         self.register_entries(entry, call, span);
@@ -89,8 +104,17 @@ impl Interp<'_> {
     }
 
     /// Type and data of the result, before sanitisers and sources.
-    fn api_result(&mut self, id: ApiId, entry: Option<&Entry>, receiver: Option<&Value>, call: &CallArgs, span: Span) -> Value {
-        let typed = entry.and_then(|e| e.returns.clone()).map(|t| self.typed(&t, receiver, &call.positional));
+    fn api_result(
+        &mut self,
+        id: ApiId,
+        entry: Option<&Entry>,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+    ) -> Value {
+        let typed = entry
+            .and_then(|e| e.returns.clone())
+            .map(|t| self.typed(&t, receiver, &call.positional));
         let is_class = self.cx.api.looks_like_class(id);
         let mut marks;
         let described = entry.is_some_and(|e| !e.propagators.is_empty());
@@ -101,7 +125,9 @@ impl Interp<'_> {
             value = self.propagate(entry, receiver, call, span, id);
             marks = value.marks.clone();
         } else {
-            let own = receiver.map(|r| self.state.deep_marks(r)).unwrap_or_default();
+            let own = receiver
+                .map(|r| self.state.deep_marks(r))
+                .unwrap_or_default();
             let mut passed = Marks::NONE;
             for arg in call.values() {
                 passed = passed.union(&self.state.deep_marks(arg));
@@ -110,13 +136,19 @@ impl Interp<'_> {
                 passed = self.through(&passed, span, self.cx.api.symbol(id));
             }
             let understood = is_class || entry.is_some_and(|e| !e.sanitizers.is_empty());
-            marks = own.union(&if understood { passed } else { passed.flagged(flag::OBSCURE) });
+            marks = own.union(&if understood {
+                passed
+            } else {
+                passed.flagged(flag::OBSCURE)
+            });
         }
         let shape = match typed {
             Some(t) => {
                 marks = marks.union(&t.marks);
                 match t.shape {
-                    Shape::Instance(api) if self.keeps_arguments(api, call) => self.instance_with_args(api, call),
+                    Shape::Instance(api) if self.keeps_arguments(api, call) => {
+                        self.instance_with_args(api, call)
+                    }
                     other => other,
                 }
             }
@@ -128,7 +160,8 @@ impl Interp<'_> {
     }
 
     fn keeps_arguments(&self, api: ApiId, call: &CallArgs) -> bool {
-        self.cx.api.is_known(api) && (!call.keywords.is_empty() || call.positional.iter().any(|v| v.as_const().is_some()))
+        self.cx.api.is_known(api)
+            && (!call.keywords.is_empty() || call.positional.iter().any(|v| v.as_const().is_some()))
     }
 
     /// An instance that remembers what it was made with, for conditions on it.
@@ -139,21 +172,36 @@ impl Interp<'_> {
         let mut object = Object::new(Class::Api(api));
         object.closed = false;
         for (at, value) in call.positional.iter().take(3).enumerate() {
-            if value.as_const().is_some() || matches!(value.shape, Shape::Instance(_) | Shape::Api(_)) {
+            if value.as_const().is_some()
+                || matches!(value.shape, Shape::Instance(_) | Shape::Api(_))
+            {
                 let kept = Value::of(value.shape.clone());
-                object.fields.push((Key::Attribute(Symbol::new(&at.to_string())), kept));
+                object
+                    .fields
+                    .push((Key::Attribute(Symbol::new(&at.to_string())), kept));
             }
         }
         for (name, value, _) in call.keywords.iter().take(16) {
             if !matches!(value.shape, Shape::Unknown) {
-                object.fields.push((Key::Attribute(Symbol::new(&format!("={name}"))), Value::of(value.shape.clone())));
+                object.fields.push((
+                    Key::Attribute(Symbol::new(&format!("={name}"))),
+                    Value::of(value.shape.clone()),
+                ));
             }
         }
         Shape::Object(self.state.allocate(object))
     }
 
     /// Sources and sanitisers on the result.
-    fn finish_call(&mut self, entry: &Entry, id: ApiId, value: Value, receiver: Option<&Value>, call: &CallArgs, span: Span) -> Value {
+    fn finish_call(
+        &mut self,
+        entry: &Entry,
+        id: ApiId,
+        value: Value,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+    ) -> Value {
         let mut marks = value.marks.clone();
         for sanitizer in &entry.sanitizers {
             if self.conditions_hold(&sanitizer.when, &sanitizer.unless, call, receiver) {
@@ -178,12 +226,16 @@ impl Interp<'_> {
 
     /// Marks an argument that a call fills.
     fn taint_place(&mut self, place: &Place, call: &CallArgs, marks: &Marks) {
-        let Some((_, expr)) = self.argument(place, call, None) else { return };
+        let Some((_, expr)) = self.argument(place, call, None) else {
+            return;
+        };
         let values = self.place_values(place, call, None);
         for value in values {
             for shape in value.shape.alternatives().to_vec() {
                 if let Shape::Object(id) = shape {
-                    self.state.object_mut(id).add_rest(&Value::unknown().with_marks(marks.clone()));
+                    self.state
+                        .object_mut(id)
+                        .add_rest(&Value::unknown().with_marks(marks.clone()));
                 }
             }
         }
@@ -195,14 +247,28 @@ impl Interp<'_> {
     }
 
     /// Runs the propagators of a call.
-    fn propagate(&mut self, entry: &Entry, receiver: Option<&Value>, call: &CallArgs, span: Span, id: ApiId) -> Value {
+    fn propagate(
+        &mut self,
+        entry: &Entry,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+        id: ApiId,
+    ) -> Value {
         let mut result = Value::unknown();
         for propagator in &entry.propagators {
             let value = self.propagate_one(propagator, receiver, call, span, id);
             match &propagator.to {
                 None => {
-                    let shape = if result.shape.is_unknown() { value.shape } else { result.shape };
-                    result = Value { shape, marks: result.marks.union(&value.marks) };
+                    let shape = if result.shape.is_unknown() {
+                        value.shape
+                    } else {
+                        result.shape
+                    };
+                    result = Value {
+                        shape,
+                        marks: result.marks.union(&value.marks),
+                    };
                 }
                 Some(place) => self.write_place(place, receiver, call, &value, propagator),
             }
@@ -210,7 +276,14 @@ impl Interp<'_> {
         result
     }
 
-    fn propagate_one(&mut self, propagator: &Propagator, receiver: Option<&Value>, call: &CallArgs, span: Span, id: ApiId) -> Value {
+    fn propagate_one(
+        &mut self,
+        propagator: &Propagator,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+        id: ApiId,
+    ) -> Value {
         let mut marks = Marks::NONE;
         for place in &propagator.from {
             for value in self.place_values(place, call, receiver) {
@@ -232,7 +305,11 @@ impl Interp<'_> {
             marks = marks.unflagged(flag::NORMALISED);
         }
         if let Some(place) = &propagator.prefix {
-            let first = self.place_values(place, call, receiver).into_iter().next().unwrap_or_default();
+            let first = self
+                .place_values(place, call, receiver)
+                .into_iter()
+                .next()
+                .unwrap_or_default();
             let prefix = match &first.shape {
                 Shape::Const(Const::Str(s)) => Some(*s),
                 Shape::Text(t) => Some(t.prefix),
@@ -249,7 +326,14 @@ impl Interp<'_> {
     }
 
     /// Writes what a propagator passes on to a place of the call.
-    fn write_place(&mut self, place: &Place, receiver: Option<&Value>, call: &CallArgs, value: &Value, propagator: &Propagator) {
+    fn write_place(
+        &mut self,
+        place: &Place,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        value: &Value,
+        propagator: &Propagator,
+    ) {
         let owner_expr = match place.base {
             Base::Receiver => self.call_receiver_expr(call),
             _ => self.argument(place, call, receiver).and_then(|(_, e)| e),
@@ -278,7 +362,9 @@ impl Interp<'_> {
             let mut stored = false;
             for shape in owner.shape.alternatives().to_vec() {
                 if let Shape::Object(id) = shape {
-                    self.state.object_mut(id).add_rest(&Value::unknown().with_marks(value.marks.clone()));
+                    self.state
+                        .object_mut(id)
+                        .add_rest(&Value::unknown().with_marks(value.marks.clone()));
                     stored = true;
                 }
             }
@@ -301,7 +387,9 @@ impl Interp<'_> {
 
     /// An object on the heap for an external instance that has none yet.
     fn object_behind(&mut self, owner: &Value, expr: Option<ExprId>) -> Value {
-        let Shape::Instance(api) = owner.shape else { return owner.clone() };
+        let Shape::Instance(api) = owner.shape else {
+            return owner.clone();
+        };
         let mut object = Object::new(Class::Api(api));
         object.closed = false;
         let value = self.new_object(object).with_marks(owner.marks.clone());
@@ -313,10 +401,18 @@ impl Interp<'_> {
     }
 
     /// The constant key that several places make up; `None` if one is not constant.
-    fn store_key(&mut self, places: &[Place], call: &CallArgs, receiver: Option<&Value>) -> Option<Symbol> {
+    fn store_key(
+        &mut self,
+        places: &[Place],
+        call: &CallArgs,
+        receiver: Option<&Value>,
+    ) -> Option<Symbol> {
         let mut key = String::from("#");
         for place in places {
-            let value = self.place_values(place, call, receiver).into_iter().next()?;
+            let value = self
+                .place_values(place, call, receiver)
+                .into_iter()
+                .next()?;
             key.push('\u{1}');
             key.push_str(&crate::fold::display(value.as_const()?)?);
         }
@@ -324,7 +420,13 @@ impl Interp<'_> {
     }
 
     fn load_keyed(&mut self, places: &[Place], receiver: Option<&Value>, call: &CallArgs) -> Value {
-        let Some(Value { shape: Shape::Object(id), .. }) = receiver else { return Value::unknown() };
+        let Some(Value {
+            shape: Shape::Object(id),
+            ..
+        }) = receiver
+        else {
+            return Value::unknown();
+        };
         let key = self.store_key(places, call, receiver);
         let object = self.state.object(*id);
         let rest = object.rest.clone();
@@ -347,14 +449,25 @@ impl Interp<'_> {
         }
     }
 
-    fn run_callback(&mut self, callback: &Callback, receiver: Option<&Value>, call: &CallArgs, span: Span) -> Option<Value> {
-        let function = self.place_values(&callback.function, call, receiver).into_iter().next()?;
+    fn run_callback(
+        &mut self,
+        callback: &Callback,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+    ) -> Option<Value> {
+        let function = self
+            .place_values(&callback.function, call, receiver)
+            .into_iter()
+            .next()?;
         let mut args = Vec::new();
         for param in &callback.params {
             args.push(match param {
-                CallbackParam::Place(place) => {
-                    self.place_values(place, call, receiver).into_iter().next().unwrap_or_default()
-                }
+                CallbackParam::Place(place) => self
+                    .place_values(place, call, receiver)
+                    .into_iter()
+                    .next()
+                    .unwrap_or_default(),
                 CallbackParam::Type(t) => self.typed(&t.clone(), receiver, &call.positional),
                 CallbackParam::Source(kind) => {
                     let marks = self.source(*kind, span, Symbol::new("callback argument"), 0);
@@ -394,7 +507,13 @@ impl Interp<'_> {
     }
 
     /// Calls that change what an object is.
-    fn apply_states(&mut self, entry: &Entry, _id: ApiId, receiver: Option<&Value>, call: &CallArgs) {
+    fn apply_states(
+        &mut self,
+        entry: &Entry,
+        _id: ApiId,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+    ) {
         for change in &entry.states {
             if !matches!(change.of.base, Base::Receiver | Base::Argument(..))
                 || !self.conditions_hold(&change.when, &change.unless, call, receiver)
@@ -403,7 +522,9 @@ impl Interp<'_> {
             }
             let expr = match change.of.base {
                 Base::Receiver => self.call_receiver_expr(call),
-                _ => self.argument(&change.of, call, receiver).and_then(|(_, e)| e),
+                _ => self
+                    .argument(&change.of, call, receiver)
+                    .and_then(|(_, e)| e),
             };
             let becomes = self.cx.api.path(&change.becomes);
             self.change_class(expr, becomes);
@@ -411,8 +532,12 @@ impl Interp<'_> {
     }
 
     pub(super) fn change_class(&mut self, expr: Option<ExprId>, becomes: ApiId) {
-        let Some(place) = expr.and_then(|e| self.place_of(e)) else { return };
-        let Some(value) = self.value_at(&place) else { return };
+        let Some(place) = expr.and_then(|e| self.place_of(e)) else {
+            return;
+        };
+        let Some(value) = self.value_at(&place) else {
+            return;
+        };
         if let Shape::Object(id) = value.shape {
             self.state.object_mut(id).class = Class::Api(becomes);
         } else {
@@ -421,10 +546,18 @@ impl Interp<'_> {
     }
 
     /// States that the result of a call is in.
-    pub(super) fn state_of_result(&mut self, entry: &Entry, value: Value, receiver: Option<&Value>, call: &CallArgs) -> Value {
+    pub(super) fn state_of_result(
+        &mut self,
+        entry: &Entry,
+        value: Value,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+    ) -> Value {
         let mut value = value;
         for change in &entry.states {
-            if change.of.base == Base::Return && self.conditions_hold(&change.when, &change.unless, call, receiver) {
+            if change.of.base == Base::Return
+                && self.conditions_hold(&change.when, &change.unless, call, receiver)
+            {
                 let becomes = self.cx.api.path(&change.becomes);
                 match value.shape {
                     Shape::Object(id) => self.state.object_mut(id).class = Class::Api(becomes),
@@ -436,7 +569,12 @@ impl Interp<'_> {
     }
 
     /// The argument at a place, and where it stands.
-    pub(super) fn argument(&self, place: &Place, call: &CallArgs, receiver: Option<&Value>) -> Option<(Value, Option<ExprId>)> {
+    pub(super) fn argument(
+        &self,
+        place: &Place,
+        call: &CallArgs,
+        receiver: Option<&Value>,
+    ) -> Option<(Value, Option<ExprId>)> {
         match &place.base {
             Base::Argument(position, name) => {
                 if let Some(name) = name
@@ -446,29 +584,55 @@ impl Interp<'_> {
                 }
                 if let Some(at) = position {
                     if let Some(value) = call.positional.get(*at) {
-                        return Some((value.clone(), call.positional_exprs.get(*at).copied().flatten()));
+                        return Some((
+                            value.clone(),
+                            call.positional_exprs.get(*at).copied().flatten(),
+                        ));
                     }
                     if let Some(star) = &call.star {
                         return Some((star.clone(), None));
                     }
                 }
-                if name.is_some() && let Some(extra) = &call.double_star && !extra.marks.is_empty() {
+                if name.is_some()
+                    && let Some(extra) = &call.double_star
+                    && !extra.marks.is_empty()
+                {
                     return Some((extra.clone(), None));
                 }
                 None
             }
-            Base::Receiver => receiver.map(|r| (r.clone(), self.receiver_expr.or_else(|| self.call_receiver_expr(call)))),
+            Base::Receiver => receiver.map(|r| {
+                (
+                    r.clone(),
+                    self.receiver_expr.or_else(|| self.call_receiver_expr(call)),
+                )
+            }),
             _ => None,
         }
     }
 
     /// The values that a place stands for.
-    pub(super) fn place_values(&mut self, place: &Place, call: &CallArgs, receiver: Option<&Value>) -> Vec<Value> {
+    pub(super) fn place_values(
+        &mut self,
+        place: &Place,
+        call: &CallArgs,
+        receiver: Option<&Value>,
+    ) -> Vec<Value> {
         let bases: Vec<Value> = match &place.base {
             Base::Positional => call.positional.iter().chain(&call.star).cloned().collect(),
-            Base::Keyword => call.keywords.iter().map(|(_, v, _)| v).chain(&call.double_star).cloned().collect(),
+            Base::Keyword => call
+                .keywords
+                .iter()
+                .map(|(_, v, _)| v)
+                .chain(&call.double_star)
+                .cloned()
+                .collect(),
             Base::Return | Base::Value | Base::Key | Base::Target => Vec::new(),
-            _ => self.argument(place, call, receiver).map(|(v, _)| v).into_iter().collect(),
+            _ => self
+                .argument(place, call, receiver)
+                .map(|(v, _)| v)
+                .into_iter()
+                .collect(),
         };
         let mut values = Vec::new();
         for base in bases {
@@ -486,18 +650,29 @@ impl Interp<'_> {
         match content {
             Content::Whole => vec![value.clone()],
             Content::Element(at) => match items {
-                Some(items) => usize::try_from(*at).ok().and_then(|i| items.get(i).cloned()).into_iter().collect(),
+                Some(items) => usize::try_from(*at)
+                    .ok()
+                    .and_then(|i| items.get(i).cloned())
+                    .into_iter()
+                    .collect(),
                 None => {
                     if let Shape::Object(id) = &value.shape
                         && let Some(field) = self.state.object(*id).field(Key::Index(*at))
                     {
                         return vec![field.clone()];
                     }
-                    if is_sequence(&value.shape, &self.state) { vec![self.state.element(value)] } else { Vec::new() }
+                    if is_sequence(&value.shape, &self.state) {
+                        vec![self.state.element(value)]
+                    } else {
+                        Vec::new()
+                    }
                 }
             },
             Content::From(at) => match items {
-                Some(items) => items.into_iter().skip(usize::try_from(*at).unwrap_or(0)).collect(),
+                Some(items) => items
+                    .into_iter()
+                    .skip(usize::try_from(*at).unwrap_or(0))
+                    .collect(),
                 None => {
                     if let Shape::Object(id) = &value.shape {
                         let object = self.state.object(*id);
@@ -524,7 +699,11 @@ impl Interp<'_> {
                 if let Shape::Object(id) = &value.shape {
                     let object = self.state.object(*id);
                     let made_with = Symbol::new(&format!("={name}"));
-                    for key in [Key::Attribute(*name), Key::Attribute(made_with), Key::Item(*name)] {
+                    for key in [
+                        Key::Attribute(*name),
+                        Key::Attribute(made_with),
+                        Key::Item(*name),
+                    ] {
                         if let Some(field) = object.field(key) {
                             return vec![field.clone()];
                         }
@@ -543,7 +722,9 @@ impl Interp<'_> {
 fn is_sequence(shape: &Shape, state: &crate::heap::State) -> bool {
     match shape {
         Shape::Object(id) => matches!(state.object(*id).class, Class::Builtin(_)),
-        Shape::Builtin(b) => !matches!(b, crate::value::Builtin::Str | crate::value::Builtin::Bytes),
+        Shape::Builtin(b) => {
+            !matches!(b, crate::value::Builtin::Str | crate::value::Builtin::Bytes)
+        }
         _ => false,
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pyward_ir::{Const, ExprId, ExprKind, FunctionIndex, FunctionKind, ParamKind, Span, Symbol, Var};
+use pyward_ir::{
+    Const, ExprId, ExprKind, FunctionIndex, FunctionKind, ParamKind, Span, Symbol, Var,
+};
 use pyward_program::FunctionId;
 use rustc_hash::FxHashMap;
 
@@ -11,7 +13,10 @@ use super::{Interp, MAX_INLINE_DEPTH};
 use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, PortableShape, Summary, export, import};
 use crate::tables::Entry;
-use crate::value::{Builtin, Closure, Contexts, Mark, Marks, Origin, PathId, Shape, StepKind, Value, concat, extend, join};
+use crate::value::{
+    Builtin, Closure, Contexts, Mark, Marks, Origin, PathId, Shape, StepKind, Value, concat,
+    extend, join,
+};
 
 /// Largest body, in statements, that is run for constant arguments' sake alone.
 const SMALL: u32 = 40;
@@ -27,7 +32,10 @@ impl Interp<'_> {
                 self.eval(default);
             }
         }
-        let id = FunctionId { file: self.file, index };
+        let id = FunctionId {
+            file: self.file,
+            index,
+        };
         let mut value = self.make_function(index);
         let mut entry = Entry::default();
         for &decorator in function.decorators.iter().rev() {
@@ -43,7 +51,13 @@ impl Interp<'_> {
     }
 
     /// Applies a decorator.
-    fn decorate(&mut self, decorator: ExprId, value: Value, entry: &mut Entry, id: FunctionId) -> Value {
+    fn decorate(
+        &mut self,
+        decorator: ExprId,
+        value: Value,
+        entry: &mut Entry,
+        id: FunctionId,
+    ) -> Value {
         let ir = self.ir;
         let span = ir.expr(decorator).span;
         let (callee_expr, args) = match &ir.expr(decorator).kind {
@@ -51,9 +65,14 @@ impl Interp<'_> {
             _ => (decorator, None),
         };
         let (callee, owner) = match ir.expr(callee_expr).kind {
-            ExprKind::Attribute { value: owner, attr, .. } => {
+            ExprKind::Attribute {
+                value: owner, attr, ..
+            } => {
                 let owner_value = self.eval(owner);
-                (self.get_attribute(&owner_value, attr, callee_expr), Some((owner_value, attr, owner)))
+                (
+                    self.get_attribute(&owner_value, attr, callee_expr),
+                    Some((owner_value, attr, owner)),
+                )
             }
             _ => (self.eval(callee_expr), None),
         };
@@ -65,9 +84,9 @@ impl Interp<'_> {
         for shape in callee.shape.alternatives().to_vec() {
             let api = match &shape {
                 Shape::Api(api) | Shape::ApiMethod(api, _) | Shape::Instance(api) => Some(*api),
-                Shape::Unknown | Shape::Object(_) => {
-                    owner.as_ref().map(|(_, attr, _)| self.cx.api.by_method_name(*attr))
-                }
+                Shape::Unknown | Shape::Object(_) => owner
+                    .as_ref()
+                    .map(|(_, attr, _)| self.cx.api.by_method_name(*attr)),
                 _ => None,
             };
             if let Some(api) = api
@@ -96,10 +115,14 @@ impl Interp<'_> {
                     if let (Some(call), Some(place)) = (&call, &description.verbs) {
                         for value in self.place_values(&place.clone(), call, None) {
                             let items = match &value.shape {
-                                Shape::Object(o) => self.state.object(*o).items.clone().unwrap_or_default(),
+                                Shape::Object(o) => {
+                                    self.state.object(*o).items.clone().unwrap_or_default()
+                                }
                                 _ => vec![value.clone()],
                             };
-                            entry.verbs.extend(items.iter().filter_map(|v| v.as_str().map(Symbol::new)));
+                            entry
+                                .verbs
+                                .extend(items.iter().filter_map(|v| v.as_str().map(Symbol::new)));
                         }
                     }
                 }
@@ -130,7 +153,9 @@ impl Interp<'_> {
         };
         if let Shape::Api(api) = callee.shape {
             match self.cx.api.text(api) {
-                "builtins.property" | "functools.cached_property" | "django.utils.functional.cached_property" => {
+                "builtins.property"
+                | "functools.cached_property"
+                | "django.utils.functional.cached_property" => {
                     return self.wrap_descriptor("property", value);
                 }
                 "builtins.staticmethod" => return self.wrap_descriptor("staticmethod", value),
@@ -147,7 +172,9 @@ impl Interp<'_> {
 
     fn wrap_descriptor(&mut self, kind: &str, value: Value) -> Value {
         let mut object = Object::new(Class::Api(self.cx.api.path(&format!("builtins.{kind}"))));
-        object.fields.push((Key::Attribute(Symbol::new("fget")), value));
+        object
+            .fields
+            .push((Key::Attribute(Symbol::new("fget")), value));
         self.new_object(object)
     }
 
@@ -181,8 +208,15 @@ impl Interp<'_> {
     }
 
     /// Whether the body is to be run on these arguments rather than its summary applied.
-    fn should_inline(&self, id: FunctionId, bound: &[Value], is_closure: bool, summary: Option<&Summary>) -> bool {
-        if self.frames.len() > MAX_INLINE_DEPTH || self.inline_left == 0 || self.stack.contains(&id) {
+    fn should_inline(
+        &self,
+        id: FunctionId,
+        bound: &[Value],
+        is_closure: bool,
+        summary: Option<&Summary>,
+    ) -> bool {
+        if self.frames.len() > MAX_INLINE_DEPTH || self.inline_left == 0 || self.stack.contains(&id)
+        {
             return false;
         }
         let size = match summary {
@@ -209,8 +243,14 @@ impl Interp<'_> {
             }
             for shape in value.shape.alternatives() {
                 match shape {
-                    Shape::Const(_) | Shape::Text(_) | Shape::Class(_) | Shape::Builtin(_) => concrete = true,
-                    Shape::Function(_) | Shape::Closure(_) | Shape::Partial(_) | Shape::Instance(_) | Shape::Api(_)
+                    Shape::Const(_) | Shape::Text(_) | Shape::Class(_) | Shape::Builtin(_) => {
+                        concrete = true
+                    }
+                    Shape::Function(_)
+                    | Shape::Closure(_)
+                    | Shape::Partial(_)
+                    | Shape::Instance(_)
+                    | Shape::Api(_)
                     | Shape::ApiMethod(..) => strong = true,
                     Shape::Object(o) => {
                         let object = self.state.object(*o);
@@ -220,14 +260,21 @@ impl Interp<'_> {
                 }
             }
         }
-        if strong { size <= MEDIUM } else { concrete && size <= if tainted { MEDIUM } else { SMALL } }
+        if strong {
+            size <= MEDIUM
+        } else {
+            concrete && size <= if tainted { MEDIUM } else { SMALL }
+        }
     }
 
     /// Lines the arguments up with the parameters.
     fn bind(&mut self, id: FunctionId, receiver: Option<Value>, call: &CallArgs) -> Vec<Value> {
         let ir = self.cx.program.ir(id.file);
         let function = ir.function(id.index);
-        let mut positional: Vec<Value> = receiver.into_iter().chain(call.positional.iter().cloned()).collect();
+        let mut positional: Vec<Value> = receiver
+            .into_iter()
+            .chain(call.positional.iter().cloned())
+            .collect();
         positional.reverse();
         let mut used = vec![false; call.keywords.len()];
         let mut bound = Vec::with_capacity(function.params.len());
@@ -287,14 +334,24 @@ impl Interp<'_> {
         match ir.expr(default).kind {
             ExprKind::Const(c) => Value::constant(c),
             ExprKind::Name(_) | ExprKind::Attribute { .. } if id.file == self.file => {
-                if self.frame_ref().function.index == FunctionIndex(0) { self.eval(default) } else { Value::unknown() }
+                if self.frame_ref().function.index == FunctionIndex(0) {
+                    self.eval(default)
+                } else {
+                    Value::unknown()
+                }
             }
             _ => Value::unknown(),
         }
     }
 
     /// Runs the body on the caller's heap.
-    fn run_inline(&mut self, id: FunctionId, bound: Vec<Value>, captured: Vec<(u32, u32, Value)>, span: Span) -> Value {
+    fn run_inline(
+        &mut self,
+        id: FunctionId,
+        bound: Vec<Value>,
+        captured: Vec<(u32, u32, Value)>,
+        span: Span,
+    ) -> Value {
         let ir = self.cx.program.ir(id.file);
         let function = ir.function(id.index);
         let name = function.name;
@@ -306,8 +363,16 @@ impl Interp<'_> {
         let caller_used = std::mem::take(&mut self.used_as);
         let caller_captured = self.state.captured.clone();
         let mut frame = self.new_frame(id);
-        frame.captured = Arc::new(captured.into_iter().map(|(f, s, v)| ((f, s), v)).collect::<FxHashMap<_, _>>());
-        frame.class = function.class.map(|c| pyward_program::ClassId { file: id.file, index: c });
+        frame.captured = Arc::new(
+            captured
+                .into_iter()
+                .map(|(f, s, v)| ((f, s), v))
+                .collect::<FxHashMap<_, _>>(),
+        );
+        frame.class = function.class.map(|c| pyward_program::ClassId {
+            file: id.file,
+            index: c,
+        });
         self.frames.push(frame);
         self.stack.push(id);
         let mut locals = vec![Value::unknown(); function.locals.len()];
@@ -370,7 +435,13 @@ impl Interp<'_> {
     }
 
     /// Applies a summary at a call.
-    fn apply(&mut self, summary: &Arc<Summary>, id: FunctionId, bound: &[Value], span: Span) -> Value {
+    fn apply(
+        &mut self,
+        summary: &Arc<Summary>,
+        id: FunctionId,
+        bound: &[Value],
+        span: Span,
+    ) -> Value {
         let name = self.cx.program.ir(id.file).function(id.index).name;
         let call_step = self.call_step(span, name);
         let arguments: Vec<Value> = bound.to_vec();
@@ -382,16 +453,21 @@ impl Interp<'_> {
             }
         }
         for effect in &summary.effects {
-            let Some(owner) = arguments.get(usize::from(effect.index)) else { continue };
+            let Some(owner) = arguments.get(usize::from(effect.index)) else {
+                continue;
+            };
             let owner = self.resolve(owner, effect.path);
             let value = self.import_for_call(&effect.value, &arguments, call_step);
             for shape in owner.shape.alternatives().to_vec() {
                 if let Shape::Object(object) = shape {
-                    if let (Key::Attribute(attr), Class::Project(class)) = (effect.key, self.state.object(object).class) {
+                    if let (Key::Attribute(attr), Class::Project(class)) =
+                        (effect.key, self.state.object(object).class)
+                    {
                         let portable = export(&self.state, &value).without_params();
                         self.out.instance_writes.push(((class, attr), portable));
                     }
-                    let strong = effect.key != Key::Any && self.state.object(object).field(effect.key).is_none();
+                    let strong = effect.key != Key::Any
+                        && self.state.object(object).field(effect.key).is_none();
                     self.store(object, effect.key, value.clone(), strong);
                 }
             }
@@ -416,7 +492,12 @@ impl Interp<'_> {
         value.with_marks(marks)
     }
 
-    fn import_for_call(&mut self, portable: &Portable, arguments: &[Value], step: crate::value::Step) -> Value {
+    fn import_for_call(
+        &mut self,
+        portable: &Portable,
+        arguments: &[Value],
+        step: crate::value::Step,
+    ) -> Value {
         if let PortableShape::Plain(shape) = &portable.shape
             && portable.marks.is_empty()
         {
@@ -427,7 +508,9 @@ impl Interp<'_> {
             &mut state,
             portable,
             &mut |state, index, path| {
-                arguments.get(usize::from(index)).map_or_else(Value::unknown, |v| resolve_in(state, v, path))
+                arguments
+                    .get(usize::from(index))
+                    .map_or_else(Value::unknown, |v| resolve_in(state, v, path))
             },
             &mut |state, mark| translate_in(state, mark, arguments, step),
         );
@@ -444,18 +527,35 @@ impl Interp<'_> {
     }
 
     /// Calls a method found by look-up with plain arguments.
-    pub(super) fn call_method_value(&mut self, method: &Value, receiver: &Value, args: Vec<Value>) -> Value {
+    pub(super) fn call_method_value(
+        &mut self,
+        method: &Value,
+        receiver: &Value,
+        args: Vec<Value>,
+    ) -> Value {
         let call = CallArgs::of(args, None);
         let span = self.current_span;
         self.call_method_with(method, receiver, &call, span)
     }
 
-    pub(super) fn call_method_with(&mut self, method: &Value, receiver: &Value, call: &CallArgs, span: Span) -> Value {
+    pub(super) fn call_method_with(
+        &mut self,
+        method: &Value,
+        receiver: &Value,
+        call: &CallArgs,
+        span: Span,
+    ) -> Value {
         match &method.shape {
-            Shape::Function(id) => self.call_function(*id, Some(receiver.clone()), Vec::new(), call, span),
-            Shape::Closure(c) if c.receiver.is_none() => {
-                self.call_function(c.function, Some(receiver.clone()), c.captured.clone(), call, span)
+            Shape::Function(id) => {
+                self.call_function(*id, Some(receiver.clone()), Vec::new(), call, span)
             }
+            Shape::Closure(c) if c.receiver.is_none() => self.call_function(
+                c.function,
+                Some(receiver.clone()),
+                c.captured.clone(),
+                call,
+                span,
+            ),
             _ => self.call_value(method, call, span),
         }
     }
@@ -463,12 +563,16 @@ impl Interp<'_> {
     /// A method bound to its receiver.
     pub(super) fn bind_method(&self, function: &Value, receiver: &Value) -> Value {
         let closure = match &function.shape {
-            Shape::Function(id) => {
-                Closure { function: *id, receiver: Some(receiver.clone()), captured: Vec::new() }
-            }
-            Shape::Closure(c) if c.receiver.is_none() => {
-                Closure { function: c.function, receiver: Some(receiver.clone()), captured: c.captured.clone() }
-            }
+            Shape::Function(id) => Closure {
+                function: *id,
+                receiver: Some(receiver.clone()),
+                captured: Vec::new(),
+            },
+            Shape::Closure(c) if c.receiver.is_none() => Closure {
+                function: c.function,
+                receiver: Some(receiver.clone()),
+                captured: c.captured.clone(),
+            },
             _ => return function.clone(),
         };
         Value::of(Shape::Closure(Arc::new(closure)))
@@ -488,13 +592,24 @@ impl Interp<'_> {
 }
 
 /// The caller's marks for a mark of the callee.
-fn translate_in(state: &crate::heap::State, mark: &Mark, arguments: &[Value], step: crate::value::Step) -> Marks {
+fn translate_in(
+    state: &crate::heap::State,
+    mark: &Mark,
+    arguments: &[Value],
+    step: crate::value::Step,
+) -> Marks {
     match mark.origin {
         Origin::Source { .. } => Marks::one(mark.clone()),
         Origin::Param { index, path } => {
-            let Some(argument) = arguments.get(usize::from(index)) else { return Marks::NONE };
+            let Some(argument) = arguments.get(usize::from(index)) else {
+                return Marks::NONE;
+            };
             let value = resolve_in(state, argument, path);
-            let theirs = if path == PathId::ROOT { state.deep_marks(&value) } else { deep_or_own(state, &value, argument) };
+            let theirs = if path == PathId::ROOT {
+                state.deep_marks(&value)
+            } else {
+                deep_or_own(state, &value, argument)
+            };
             theirs.map(|m| {
                 Some(Mark {
                     origin: m.origin,
@@ -515,7 +630,11 @@ fn deep_or_own(state: &crate::heap::State, value: &Value, argument: &Value) -> M
         _ => false,
     });
     let deep = state.deep_marks(value);
-    if stands_for_param { deep } else { deep.union(&argument.marks) }
+    if stands_for_param {
+        deep
+    } else {
+        deep.union(&argument.marks)
+    }
 }
 
 /// What the argument holds at a path.
@@ -530,34 +649,42 @@ fn resolve_in(state: &crate::heap::State, value: &Value, path: PathId) -> Value 
                     let direct = match (key, &object.items) {
                         (Key::Index(i), Some(items)) => {
                             let length = i64::try_from(items.len()).unwrap_or(0);
-                            usize::try_from(if i < 0 { i + length } else { i }).ok().and_then(|i| items.get(i).cloned())
+                            usize::try_from(if i < 0 { i + length } else { i })
+                                .ok()
+                                .and_then(|i| items.get(i).cloned())
                         }
                         _ => object.field(key).cloned(),
                     };
-                    direct.or_else(|| match key {
-                        Key::Attribute(_) => None,
-                        _ => object.rest.clone(),
-                    })
-                    .or_else(|| {
-                        // A part of a caller's own parameter that the caller never touched.
-                        let (index, at) = object.origin?;
-                        let longer = at.child(key)?;
-                        let trace = current.marks.iter().find_map(|m| match m.origin {
-                            Origin::Param { index: i, path } if i == index && path == at => Some(m.trace.clone()),
-                            _ => None,
-                        });
-                        let cleaned = current
-                            .marks
-                            .iter()
-                            .find(|m| m.origin == Origin::Param { index, path: at })
-                            .map_or(0, |m| m.cleaned);
-                        Some(Value::unknown().with_marks(Marks::one(Mark {
-                            origin: Origin::Param { index, path: longer },
-                            cleaned,
-                            flags: 0,
-                            trace: trace.flatten(),
-                        })))
-                    })
+                    direct
+                        .or_else(|| match key {
+                            Key::Attribute(_) => None,
+                            _ => object.rest.clone(),
+                        })
+                        .or_else(|| {
+                            // A part of a caller's own parameter that the caller never touched.
+                            let (index, at) = object.origin?;
+                            let longer = at.child(key)?;
+                            let trace = current.marks.iter().find_map(|m| match m.origin {
+                                Origin::Param { index: i, path } if i == index && path == at => {
+                                    Some(m.trace.clone())
+                                }
+                                _ => None,
+                            });
+                            let cleaned = current
+                                .marks
+                                .iter()
+                                .find(|m| m.origin == Origin::Param { index, path: at })
+                                .map_or(0, |m| m.cleaned);
+                            Some(Value::unknown().with_marks(Marks::one(Mark {
+                                origin: Origin::Param {
+                                    index,
+                                    path: longer,
+                                },
+                                cleaned,
+                                flags: 0,
+                                trace: trace.flatten(),
+                            })))
+                        })
                 }
                 _ => None,
             };
@@ -565,7 +692,12 @@ fn resolve_in(state: &crate::heap::State, value: &Value, path: PathId) -> Value 
                 next = Some(next.map_or_else(|| found.clone(), |n| join(&n, &found)));
             }
         }
-        let through = if current.shape.alternatives().iter().any(|s| matches!(s, Shape::Object(_))) {
+        let through = if current
+            .shape
+            .alternatives()
+            .iter()
+            .any(|s| matches!(s, Shape::Object(_)))
+        {
             Marks::NONE
         } else {
             current.marks.clone()
@@ -581,7 +713,25 @@ fn resolve_in(state: &crate::heap::State, value: &Value, path: PathId) -> Value 
 /// Variable names under which applications and routers go.
 fn looks_like_application(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["app", "application", "api", "bp", "blueprint", "router", "routes", "server", "web", "views", "ns", "route"]
-        .iter()
-        .any(|w| name == *w || name.ends_with(&format!("_{w}")) || name.starts_with(&format!("{w}_")) || (w.len() > 4 && name.contains(w)))
+    [
+        "app",
+        "application",
+        "api",
+        "bp",
+        "blueprint",
+        "router",
+        "routes",
+        "server",
+        "web",
+        "views",
+        "ns",
+        "route",
+    ]
+    .iter()
+    .any(|w| {
+        name == *w
+            || name.ends_with(&format!("_{w}"))
+            || name.starts_with(&format!("{w}_"))
+            || (w.len() > 4 && name.contains(w))
+    })
 }

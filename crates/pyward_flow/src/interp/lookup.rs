@@ -23,7 +23,12 @@ pub(super) struct Place {
 impl Interp<'_> {
     pub(super) fn read_var(&mut self, var: Var, span: Span) -> Value {
         match var {
-            Var::Local(slot) => self.state.locals.get(slot as usize).cloned().unwrap_or_default(),
+            Var::Local(slot) => self
+                .state
+                .locals
+                .get(slot as usize)
+                .cloned()
+                .unwrap_or_default(),
             Var::Captured { function, slot } => self.read_captured(function.0, slot),
             Var::Global(name) => self.read_global(name, span),
         }
@@ -39,9 +44,20 @@ impl Interp<'_> {
         // The owner is being run right now, further down the stack of inlined calls, or is the code at hand
         // (a comprehension's or class body's view of its function).
         if self.frame_ref().function.index.0 == owner {
-            return self.state.locals.get(slot as usize).cloned().unwrap_or_default();
+            return self
+                .state
+                .locals
+                .get(slot as usize)
+                .cloned()
+                .unwrap_or_default();
         }
-        if let Some(portable) = self.cx.tables.captured.get(&(self.file, owner, slot)).cloned() {
+        if let Some(portable) = self
+            .cx
+            .tables
+            .captured
+            .get(&(self.file, owner, slot))
+            .cloned()
+        {
             let value = self.import_plain(&portable);
             Arc::make_mut(&mut self.state.captured).insert((owner, slot), value.clone());
             return value;
@@ -89,22 +105,32 @@ impl Interp<'_> {
         if depth > 6 {
             return None;
         }
-        let program = self.cx.program;
         let found = self.cx.index.top_level(file, name)?;
         match found {
             crate::index::TopLevel::Function(index) => {
                 Some(Value::of(Shape::Function(FunctionId { file, index })))
             }
-            crate::index::TopLevel::Class(index) => Some(Value::of(Shape::Class(ClassId { file, index }))),
-            crate::index::TopLevel::Import { module, level, name } => {
-                Some(self.imported_name(file, level, module, name, depth + 1))
+            crate::index::TopLevel::Class(index) => {
+                Some(Value::of(Shape::Class(ClassId { file, index })))
             }
-            crate::index::TopLevel::Module { module, has_alias } => Some(self.imported_module(file, module, has_alias)),
+            crate::index::TopLevel::Import {
+                module,
+                level,
+                name,
+            } => Some(self.imported_name(file, level, module, name, depth + 1)),
+            crate::index::TopLevel::Module { module, has_alias } => {
+                Some(self.imported_module(file, module, has_alias))
+            }
+            crate::index::TopLevel::Other => None,
         }
     }
 
     fn imported_module(&mut self, from: FileId, module: Symbol, has_alias: bool) -> Value {
-        let target = if has_alias { module } else { first_part(module) };
+        let target = if has_alias {
+            module
+        } else {
+            first_part(module)
+        };
         match self.cx.program.resolve_import(from, 0, Some(target)) {
             Some(ModuleTarget::File(file)) => Value::of(Shape::Module(file)),
             Some(ModuleTarget::Namespace(dir)) => Value::of(Shape::Namespace(dir, target)),
@@ -112,27 +138,41 @@ impl Interp<'_> {
         }
     }
 
-    fn imported_name(&mut self, from: FileId, level: u32, module: Option<Symbol>, name: Symbol, depth: u8) -> Value {
+    fn imported_name(
+        &mut self,
+        from: FileId,
+        level: u32,
+        module: Option<Symbol>,
+        name: Symbol,
+        depth: u8,
+    ) -> Value {
         match self.cx.program.resolve_import(from, level, module) {
             Some(ModuleTarget::File(file)) => {
                 if let Some(value) = self.state.imported.get(&(file, name)) {
                     return value.clone();
                 }
                 let known = self.cx.tables.modules[file.0 as usize].contains_key(&name);
-                let value = if known { self.module_value(file, name) } else { self.static_name(file, name, depth) };
+                let value = if known {
+                    self.module_value(file, name)
+                } else {
+                    self.static_name(file, name, depth)
+                };
                 if let Some(value) = value {
                     return value;
                 }
-                self.submodule(ModuleTarget::File(file), name).unwrap_or_default()
+                self.submodule(ModuleTarget::File(file), name)
+                    .unwrap_or_default()
             }
-            Some(target @ ModuleTarget::Namespace(_)) => self.submodule(target, name).unwrap_or_else(|| match module {
-                Some(module) if level == 0 => {
-                    let module = self.cx.api.path(module.as_str());
-                    let member = self.cx.api.child(module, name);
-                    self.api_value(member)
-                }
-                _ => Value::unknown(),
-            }),
+            Some(target @ ModuleTarget::Namespace(_)) => self
+                .submodule(target, name)
+                .unwrap_or_else(|| match module {
+                    Some(module) if level == 0 => {
+                        let module = self.cx.api.path(module.as_str());
+                        let member = self.cx.api.child(module, name);
+                        self.api_value(member)
+                    }
+                    _ => Value::unknown(),
+                }),
             None => match module {
                 Some(module) => {
                     let module = self.cx.api.path(module.as_str());
@@ -156,7 +196,13 @@ impl Interp<'_> {
         self.write_var(target, value);
     }
 
-    pub(super) fn run_import_from(&mut self, module: Option<Symbol>, level: u32, names: &[Alias], star: bool) {
+    pub(super) fn run_import_from(
+        &mut self,
+        module: Option<Symbol>,
+        level: u32,
+        names: &[Alias],
+        star: bool,
+    ) {
         for alias in names {
             let value = self.imported_name(self.file, level, module, alias.name, 0);
             self.write_var(alias.target, value);
@@ -209,7 +255,12 @@ impl Interp<'_> {
     }
 
     /// A value of a type.
-    pub(super) fn typed(&mut self, t: &TypeExpr, receiver: Option<&Value>, args: &[Value]) -> Value {
+    pub(super) fn typed(
+        &mut self,
+        t: &TypeExpr,
+        receiver: Option<&Value>,
+        args: &[Value],
+    ) -> Value {
         match t {
             TypeExpr::Instance(path) => Value::of(Shape::Instance(self.cx.api.path(path))),
             TypeExpr::Class(path) => Value::of(Shape::Api(self.cx.api.path(path))),
@@ -223,7 +274,10 @@ impl Interp<'_> {
                 self.new_sequence(Builtin::Dict, element)
             }
             TypeExpr::Tuple(parts) => {
-                let items = parts.iter().map(|p| self.typed(p, receiver, args)).collect();
+                let items = parts
+                    .iter()
+                    .map(|p| self.typed(p, receiver, args))
+                    .collect();
                 self.new_list(Builtin::Tuple, items)
             }
             TypeExpr::Receiver => receiver.cloned().unwrap_or_default(),
@@ -234,12 +288,21 @@ impl Interp<'_> {
 
     /// Adds the marks of a source when a modelled one is read.
     pub(super) fn with_api_source(&mut self, value: Value, span: Span) -> Value {
-        let Shape::Api(id) | Shape::ApiMethod(id, _) = &value.shape else { return value };
-        let Some(entry) = self.cx.api.entry(*id) else { return value };
+        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = &value.shape else {
+            return value;
+        };
+        let Some(entry) = self.cx.api.entry(*id) else {
+            return value;
+        };
         let mut marks = value.marks.clone();
         for source in &entry.sources {
             if source.to.is_none() && source.when.is_empty() {
-                marks = marks.union(&self.source(source.kind, span, self.cx.api.symbol(*id), source.except));
+                marks = marks.union(&self.source(
+                    source.kind,
+                    span,
+                    self.cx.api.symbol(*id),
+                    source.except,
+                ));
             }
         }
         value.with_marks(marks)
@@ -249,7 +312,8 @@ impl Interp<'_> {
     pub(super) fn get_attribute(&mut self, owner: &Value, attr: Symbol, at: ExprId) -> Value {
         let mut result: Option<Value> = None;
         for shape in owner.shape.alternatives().to_vec() {
-            if matches!(shape, Shape::Const(Const::None)) && matches!(owner.shape, Shape::Choice(_)) {
+            if matches!(shape, Shape::Const(Const::None)) && matches!(owner.shape, Shape::Choice(_))
+            {
                 continue;
             }
             let one = self.shape_attribute(&shape, owner, attr, at);
@@ -266,15 +330,17 @@ impl Interp<'_> {
                 if let Some(value) = self.module_value(*file, attr) {
                     return value;
                 }
-                self.submodule(ModuleTarget::File(*file), attr).unwrap_or_default()
+                self.submodule(ModuleTarget::File(*file), attr)
+                    .unwrap_or_default()
             }
             Shape::Namespace(dir, name) => {
                 let (dir, name) = (*dir, *name);
-                self.submodule(ModuleTarget::Namespace(dir), attr).unwrap_or_else(|| {
-                    let package = self.cx.api.path(name.as_str());
-                    let member = self.cx.api.child(package, attr);
-                    self.api_value(member)
-                })
+                self.submodule(ModuleTarget::Namespace(dir), attr)
+                    .unwrap_or_else(|| {
+                        let package = self.cx.api.path(name.as_str());
+                        let member = self.cx.api.child(package, attr);
+                        self.api_value(member)
+                    })
             }
             Shape::Api(id) => {
                 let member = self.cx.api.child(*id, attr);
@@ -292,16 +358,30 @@ impl Interp<'_> {
                 self.super_attribute(*class, &receiver, attr)
             }
             Shape::Const(_) | Shape::Text(_) | Shape::Builtin(_) => {
-                let receiver = Value { shape: shape.clone(), marks: marks.clone() };
-                Value { shape: Shape::BuiltinMethod(attr, Arc::new(receiver)), marks: marks.clone() }
+                let receiver = Value {
+                    shape: shape.clone(),
+                    marks: marks.clone(),
+                };
+                Value {
+                    shape: Shape::BuiltinMethod(attr, Arc::new(receiver)),
+                    marks: marks.clone(),
+                }
             }
-            Shape::Function(_) | Shape::Closure(_) | Shape::Partial(_) => Value::unknown().with_marks(marks.clone()),
+            Shape::Function(_) | Shape::Closure(_) | Shape::Partial(_) => {
+                Value::unknown().with_marks(marks.clone())
+            }
             Shape::ApiMethod(id, _) => {
                 let member = self.cx.api.child(*id, attr);
-                Value { shape: Shape::Instance(member), marks: marks.clone() }
+                Value {
+                    shape: Shape::Instance(member),
+                    marks: marks.clone(),
+                }
             }
             Shape::BuiltinMethod(..) | Shape::Unknown | Shape::Choice(_) => {
-                let receiver = Value { shape: shape.clone(), marks: marks.clone() };
+                let receiver = Value {
+                    shape: shape.clone(),
+                    marks: marks.clone(),
+                };
                 let _ = receiver;
                 Value::unknown().with_marks(marks.clone())
             }
@@ -315,14 +395,26 @@ impl Interp<'_> {
             // The member may be a source although its type is known.
             let mut marks = value.marks.union(&owner.marks);
             if let Some(entry) = self.cx.api.entry(member) {
-                for source in entry.sources.iter().filter(|s| s.to.is_none() && s.when.is_empty()) {
+                for source in entry
+                    .sources
+                    .iter()
+                    .filter(|s| s.to.is_none() && s.when.is_empty())
+                {
                     let span = self.current_span;
-                    marks = marks.union(&self.source(source.kind, span, self.cx.api.symbol(member), source.except));
+                    marks = marks.union(&self.source(
+                        source.kind,
+                        span,
+                        self.cx.api.symbol(member),
+                        source.except,
+                    ));
                 }
             }
             return value.with_marks(marks);
         }
-        Value { shape: Shape::ApiMethod(member, Arc::new(owner.clone())), marks: owner.marks.clone() }
+        Value {
+            shape: Shape::ApiMethod(member, Arc::new(owner.clone())),
+            marks: owner.marks.clone(),
+        }
     }
 
     fn object_attribute(&mut self, id: ObjectId, owner: &Value, attr: Symbol, at: ExprId) -> Value {
@@ -333,21 +425,32 @@ impl Interp<'_> {
         }
         let (class, origin) = (object.class, object.origin);
         let rest_marks = |interp: &Self| -> Marks {
-            if origin.is_some() { Marks::NONE } else { interp.member_marks(owner) }
+            if origin.is_some() {
+                Marks::NONE
+            } else {
+                interp.member_marks(owner)
+            }
         };
         match class {
             Class::Project(project) => {
                 let mut value = self.project_attribute(project, owner, attr, at);
                 if origin.is_some() && !value.as_ref().is_some_and(|v| is_callable(&v.shape)) {
                     // What the caller's object holds there comes through the parameter.
-                    if let Some(member) = self.param_member(id, Key::Attribute(attr), &owner.marks) {
+                    if let Some(member) = self.param_member(id, Key::Attribute(attr), &owner.marks)
+                    {
                         value = Some(match value {
                             Some(known) => {
                                 let merged = Value {
-                                    shape: if known.shape.is_unknown() { member.shape } else { known.shape },
+                                    shape: if known.shape.is_unknown() {
+                                        member.shape
+                                    } else {
+                                        known.shape
+                                    },
                                     marks: known.marks.union(&member.marks),
                                 };
-                                self.state.object_mut(id).set_field(Key::Attribute(attr), merged.clone());
+                                self.state
+                                    .object_mut(id)
+                                    .set_field(Key::Attribute(attr), merged.clone());
                                 merged
                             }
                             None => member,
@@ -366,10 +469,13 @@ impl Interp<'_> {
             Class::Api(api) => {
                 let found = self.instance_member(api, owner, attr);
                 if origin.is_some() {
-                    let marks = found.marks.map(|m| (!matches!(m.origin, Origin::Param { .. })).then(|| m.clone()));
+                    let marks = found
+                        .marks
+                        .map(|m| (!matches!(m.origin, Origin::Param { .. })).then(|| m.clone()));
                     if let Shape::ApiMethod(member, _) = &found.shape
                         && !self.cx.api.is_known(*member)
-                        && let Some(value) = self.param_member(id, Key::Attribute(attr), &owner.marks)
+                        && let Some(value) =
+                            self.param_member(id, Key::Attribute(attr), &owner.marks)
                     {
                         let all = value.marks.union(&marks);
                         return value.with_marks(all);
@@ -378,13 +484,14 @@ impl Interp<'_> {
                 }
                 found
             }
-            Class::Unknown if origin.is_some() => {
-                self.param_member(id, Key::Attribute(attr), &owner.marks).unwrap_or_default()
-            }
+            Class::Unknown if origin.is_some() => self
+                .param_member(id, Key::Attribute(attr), &owner.marks)
+                .unwrap_or_default(),
             Class::Unknown => Value::unknown().with_marks(rest_marks(self)),
-            Class::Builtin(_) => {
-                Value { shape: Shape::BuiltinMethod(attr, Arc::new(owner.clone())), marks: owner.marks.clone() }
-            }
+            Class::Builtin(_) => Value {
+                shape: Shape::BuiltinMethod(attr, Arc::new(owner.clone())),
+                marks: owner.marks.clone(),
+            },
         }
     }
 
@@ -410,7 +517,9 @@ impl Interp<'_> {
         match shape {
             Shape::Const(c) => {
                 if is_slice {
-                    let folded = self.slice_bounds(at).and_then(|(l, u, s)| fold::slice(*c, l, u, s));
+                    let folded = self
+                        .slice_bounds(at)
+                        .and_then(|(l, u, s)| fold::slice(*c, l, u, s));
                     return folded.map_or_else(
                         || Value::of(crate::value::widen(shape)).with_marks(owner.marks.clone()),
                         |c| Value::constant(c).with_marks(owner.marks.clone()),
@@ -454,16 +563,30 @@ impl Interp<'_> {
             Shape::Api(api) => {
                 // `list[int]`, `os.environ["X"]`
                 let value = Value::unknown().with_marks(owner.marks.clone());
-                if self.cx.api.looks_like_class(*api) { Value { shape: shape.clone(), marks: Marks::NONE } } else { value }
+                if self.cx.api.looks_like_class(*api) {
+                    Value {
+                        shape: shape.clone(),
+                        marks: Marks::NONE,
+                    }
+                } else {
+                    value
+                }
             }
             Shape::Class(_) => Value::of(shape.clone()),
             _ => Value::unknown().with_marks(owner.marks.clone()),
         }
     }
 
-    fn slice_bounds(&mut self, at: ExprId) -> Option<(Option<Const>, Option<Const>, Option<Const>)> {
-        let ExprKind::Subscript { index, .. } = self.ir.expr(at).kind else { return None };
-        let ExprKind::Slice { lower, upper, step } = self.ir.expr(index).kind else { return None };
+    fn slice_bounds(
+        &mut self,
+        at: ExprId,
+    ) -> Option<(Option<Const>, Option<Const>, Option<Const>)> {
+        let ExprKind::Subscript { index, .. } = self.ir.expr(at).kind else {
+            return None;
+        };
+        let ExprKind::Slice { lower, upper, step } = self.ir.expr(index).kind else {
+            return None;
+        };
         let mut bound = |e: Option<ExprId>| -> Option<Option<Const>> {
             match e {
                 None => Some(None),
@@ -479,7 +602,10 @@ impl Interp<'_> {
             if let Some((l, u, s)) = self.slice_bounds(at)
                 && let Some(positions) = fold::slice_positions(items.len(), l, u, s)
             {
-                let picked = positions.into_iter().filter_map(|p| items.get(p).cloned()).collect();
+                let picked = positions
+                    .into_iter()
+                    .filter_map(|p| items.get(p).cloned())
+                    .collect();
                 return self.new_list(class, picked).with_marks(owner.marks.clone());
             }
             let element = self.state.element(owner);
@@ -499,7 +625,8 @@ impl Interp<'_> {
                 let key = Key::of_const(c);
                 if let (Some(items), Key::Index(i)) = (&object.items, key) {
                     let length = i64::try_from(items.len()).unwrap_or(0);
-                    let index = usize::try_from(if i < 0 { i + length } else { i }).unwrap_or(usize::MAX);
+                    let index =
+                        usize::try_from(if i < 0 { i + length } else { i }).unwrap_or(usize::MAX);
                     if let Some(item) = items.get(index) {
                         let marks = item.marks.union(&owner.marks);
                         return item.clone().with_marks(marks);
@@ -512,7 +639,10 @@ impl Interp<'_> {
                         value.marks = value.marks.union(&owner.marks);
                     }
                     // An element stored at an unknown key may be this one.
-                    if !object.closed && let Some(rest) = &object.rest && origin.is_none() {
+                    if !object.closed
+                        && let Some(rest) = &object.rest
+                        && origin.is_none()
+                    {
                         value = join(&value, &rest.clone().inexact());
                     }
                     return value;
@@ -525,7 +655,9 @@ impl Interp<'_> {
                         let shape = Shape::Instance(api);
                         self.shape_item(&shape, owner, &Value::constant(c), at)
                     }
-                    Class::Project(project) => self.call_dunder(project, owner, "__getitem__", &[Value::constant(c)]),
+                    Class::Project(project) => {
+                        self.call_dunder(project, owner, "__getitem__", &[Value::constant(c)])
+                    }
                     _ => {
                         let rest = object.rest.clone().unwrap_or_default();
                         let marks = rest.marks.union(&owner.marks);
@@ -534,7 +666,9 @@ impl Interp<'_> {
                 }
             }
             None => match class {
-                Class::Project(project) => self.call_dunder(project, owner, "__getitem__", std::slice::from_ref(key)),
+                Class::Project(project) => {
+                    self.call_dunder(project, owner, "__getitem__", std::slice::from_ref(key))
+                }
                 Class::Api(api) => {
                     let shape = Shape::Instance(api);
                     self.shape_item(&shape, owner, &Value::unknown(), at)
@@ -553,20 +687,28 @@ impl Interp<'_> {
     /// The place behind an expression, if it is one that can be narrowed.
     pub(super) fn place_of(&self, expr: ExprId) -> Option<Place> {
         match &self.ir.expr(expr).kind {
-            ExprKind::Name(var) => Some(Place { root: *var, path: Vec::new() }),
+            ExprKind::Name(var) => Some(Place {
+                root: *var,
+                path: Vec::new(),
+            }),
             ExprKind::Attribute { value, attr, .. } => {
                 let mut place = self.place_of(*value)?;
                 place.path.push(Key::Attribute(*attr));
                 Some(place)
             }
             ExprKind::Subscript { value, index } => {
-                let ExprKind::Const(c) = self.ir.expr(*index).kind else { return None };
+                let ExprKind::Const(c) = self.ir.expr(*index).kind else {
+                    return None;
+                };
                 let mut place = self.place_of(*value)?;
                 place.path.push(Key::of_const(c));
                 Some(place)
             }
             ExprKind::Await(inner) => self.place_of(*inner),
-            ExprKind::Named { target, .. } => Some(Place { root: *target, path: Vec::new() }),
+            ExprKind::Named { target, .. } => Some(Place {
+                root: *target,
+                path: Vec::new(),
+            }),
             _ => None,
         }
     }
@@ -595,7 +737,8 @@ impl Interp<'_> {
                     Arc::make_mut(&mut self.state.captured).insert((function.0, slot), value);
                 }
                 Var::Global(name) => {
-                    Arc::make_mut(&mut self.state.imported).insert((self.file, name), value.clone());
+                    Arc::make_mut(&mut self.state.imported)
+                        .insert((self.file, name), value.clone());
                     if self.state.globals.contains_key(&name) {
                         Arc::make_mut(&mut self.state.globals).insert(name, value);
                     }
@@ -604,14 +747,20 @@ impl Interp<'_> {
             return;
         };
         for key in path {
-            let Shape::Object(id) = value.shape else { return };
-            let Some(next) = self.state.object(id).field(*key) else { return };
+            let Shape::Object(id) = value.shape else {
+                return;
+            };
+            let Some(next) = self.state.object(id).field(*key) else {
+                return;
+            };
             value = next.clone();
         }
         if let Shape::Object(id) = value.shape {
             let object = self.state.object(id);
             let found = match (last, &object.items) {
-                (Key::Index(i), Some(items)) => usize::try_from(*i).ok().and_then(|i| items.get(i).cloned()),
+                (Key::Index(i), Some(items)) => {
+                    usize::try_from(*i).ok().and_then(|i| items.get(i).cloned())
+                }
                 _ => object.field(*last).cloned(),
             };
             if let Some(mut inner) = found {
@@ -623,18 +772,28 @@ impl Interp<'_> {
 
     /// A function value: a closure if it captures something.
     pub(super) fn make_function(&mut self, index: pyward_ir::FunctionIndex) -> Value {
-        let id = FunctionId { file: self.file, index };
+        let id = FunctionId {
+            file: self.file,
+            index,
+        };
         let captured = self.capture_for(index);
         if captured.is_empty() {
             return Value::of(Shape::Function(id));
         }
-        Value::of(Shape::Closure(Arc::new(Closure { function: id, receiver: None, captured })))
+        Value::of(Shape::Closure(Arc::new(Closure {
+            function: id,
+            receiver: None,
+            captured,
+        })))
     }
 
     /// The values that a nested function sees of its enclosing functions.
     fn capture_for(&mut self, index: pyward_ir::FunctionIndex) -> Vec<(u32, u32, Value)> {
         let mut captured = Vec::new();
-        for (owner, slot) in self.cx.index.captures(FunctionId { file: self.file, index }) {
+        for (owner, slot) in self.cx.index.captures(FunctionId {
+            file: self.file,
+            index,
+        }) {
             if owner.0 == 0 {
                 continue;
             }
@@ -656,7 +815,14 @@ impl Interp<'_> {
 }
 
 pub(super) fn is_callable(shape: &Shape) -> bool {
-    matches!(shape, Shape::Function(_) | Shape::Closure(_) | Shape::Class(_) | Shape::Partial(_) | Shape::ApiMethod(..))
+    matches!(
+        shape,
+        Shape::Function(_)
+            | Shape::Closure(_)
+            | Shape::Class(_)
+            | Shape::Partial(_)
+            | Shape::ApiMethod(..)
+    )
 }
 
 fn first_part(module: Symbol) -> Symbol {

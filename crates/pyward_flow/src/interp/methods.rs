@@ -22,7 +22,9 @@ impl Interp<'_> {
         if let Shape::Object(id) = receiver.shape {
             let object = self.state.object(id);
             match object.class {
-                Class::Builtin(Builtin::Dict) => return self.dict_method(id, receiver, method, call),
+                Class::Builtin(Builtin::Dict) => {
+                    return self.dict_method(id, receiver, method, call);
+                }
                 Class::Builtin(_) => return self.list_method(id, receiver, method, call),
                 Class::Unknown => {
                     // A parameter: it may be a string, a list or a dictionary.
@@ -59,11 +61,15 @@ impl Interp<'_> {
                 }
                 return Some(Value::constant(folded).with_marks(marks));
             }
-            if let (Const::Str(s), "split" | "rsplit", [sep]) = (c, method, call.positional.as_slice())
+            if let (Const::Str(s), "split" | "rsplit", [sep]) =
+                (c, method, call.positional.as_slice())
                 && let Some(sep) = sep.as_str().filter(|s| !s.is_empty())
             {
                 let parts = s.as_str().split(sep).take(64).map(Value::str).collect();
-                return Some(self.new_list(Builtin::List, parts).with_marks(receiver.marks.clone()));
+                return Some(
+                    self.new_list(Builtin::List, parts)
+                        .with_marks(receiver.marks.clone()),
+                );
             }
         }
         let mut arg_marks = Marks::NONE;
@@ -73,25 +79,42 @@ impl Interp<'_> {
         let own = self.state.deep_marks(receiver);
         let text = |marks: Marks| Value::of(Shape::Builtin(Builtin::Str)).with_marks(marks);
         Some(match method {
-            "lower" | "upper" | "title" | "capitalize" | "casefold" | "swapcase" | "strip" | "lstrip" | "rstrip"
-            | "expandtabs" | "zfill" | "removeprefix" | "removesuffix" | "translate" => text(own),
+            "lower" | "upper" | "title" | "capitalize" | "casefold" | "swapcase" | "strip"
+            | "lstrip" | "rstrip" | "expandtabs" | "zfill" | "removeprefix" | "removesuffix"
+            | "translate" => text(own),
             "replace" => {
-                let replacement = call.positional.get(1).map(|v| self.state.deep_marks(v)).unwrap_or_default();
+                let replacement = call
+                    .positional
+                    .get(1)
+                    .map(|v| self.state.deep_marks(v))
+                    .unwrap_or_default();
                 let cleaned = self.cleaned_by_replace(call);
                 let shape = match &receiver.shape {
                     Shape::Text(_) => receiver.shape.clone(),
                     _ => Shape::Builtin(Builtin::Str),
                 };
-                Value { shape, marks: own.cleaned(cleaned).union(&replacement) }
+                Value {
+                    shape,
+                    marks: own.cleaned(cleaned).union(&replacement),
+                }
             }
             "ljust" | "rjust" | "center" => text(own.union(&arg_marks)),
-            "encode" => Value { shape: encoded(&receiver.shape, true), marks: own },
-            "decode" => Value { shape: encoded(&receiver.shape, false), marks: own },
+            "encode" => Value {
+                shape: encoded(&receiver.shape, true),
+                marks: own,
+            },
+            "decode" => Value {
+                shape: encoded(&receiver.shape, false),
+                marks: own,
+            },
             "hex" | "tobytes" if call.positional.is_empty() => text(own),
             "format" => {
                 self.check_format_call(receiver, receiver_expr, call);
-                let named: Vec<(Symbol, Value)> =
-                    call.keywords.iter().map(|(n, v, _)| (*n, v.clone())).collect();
+                let named: Vec<(Symbol, Value)> = call
+                    .keywords
+                    .iter()
+                    .map(|(n, v, _)| (*n, v.clone()))
+                    .collect();
                 let mut extra = Marks::NONE;
                 for value in call.star.iter().chain(&call.double_star) {
                     extra = extra.union(&self.state.deep_marks(value));
@@ -131,7 +154,10 @@ impl Interp<'_> {
                 };
                 let marks = self.state.deep_marks(&parts).union(&own);
                 match literal {
-                    Some(l) => Value { shape: super::expr::text_shape("", l.as_str(), false), marks },
+                    Some(l) => Value {
+                        shape: super::expr::text_shape("", l.as_str(), false),
+                        marks,
+                    },
                     None => text(marks),
                 }
             }
@@ -141,14 +167,20 @@ impl Interp<'_> {
             }
             "partition" | "rpartition" => {
                 let part = Value::of(Shape::Builtin(Builtin::Str)).with_marks(own);
-                self.new_list(Builtin::Tuple, vec![part.clone(), Value::of(Shape::Builtin(Builtin::Str)), part])
+                self.new_list(
+                    Builtin::Tuple,
+                    vec![part.clone(), Value::of(Shape::Builtin(Builtin::Str)), part],
+                )
             }
-            "startswith" | "endswith" | "isdigit" | "isalpha" | "isalnum" | "isdecimal" | "isnumeric" | "isspace"
-            | "isidentifier" | "islower" | "isupper" | "istitle" | "isascii" | "isprintable" | "__contains__" => {
+            "startswith" | "endswith" | "isdigit" | "isalpha" | "isalnum" | "isdecimal"
+            | "isnumeric" | "isspace" | "isidentifier" | "islower" | "isupper" | "istitle"
+            | "isascii" | "isprintable" | "__contains__" => {
                 self.note_interest(&own);
                 Value::of(Shape::Builtin(Builtin::Bool))
             }
-            "find" | "rfind" | "index" | "rindex" | "count" | "__len__" if !call.positional.is_empty() => {
+            "find" | "rfind" | "index" | "rindex" | "count" | "__len__"
+                if !call.positional.is_empty() =>
+            {
                 Value::of(Shape::Builtin(Builtin::Int))
             }
             _ => return None,
@@ -157,9 +189,10 @@ impl Interp<'_> {
 
     /// What replacing a text by another rules out.
     fn cleaned_by_replace(&self, call: &CallArgs) -> u32 {
-        let (Some(from), Some(to)) =
-            (call.positional.first().and_then(Value::as_str), call.positional.get(1).and_then(Value::as_str))
-        else {
+        let (Some(from), Some(to)) = (
+            call.positional.first().and_then(Value::as_str),
+            call.positional.get(1).and_then(Value::as_str),
+        ) else {
             return 0;
         };
         // Without `<` no element can begin where text stands; other places stay open, so this counts as
@@ -170,7 +203,13 @@ impl Interp<'_> {
         }
     }
 
-    fn dict_method(&mut self, id: ObjectId, receiver: &Value, method: &str, call: &CallArgs) -> Option<Value> {
+    fn dict_method(
+        &mut self,
+        id: ObjectId,
+        receiver: &Value,
+        method: &str,
+        call: &CallArgs,
+    ) -> Option<Value> {
         Some(match method {
             "get" | "pop" | "setdefault" => {
                 let key = call.positional.first().cloned().unwrap_or_default();
@@ -196,7 +235,11 @@ impl Interp<'_> {
                 match (present, closed) {
                     (true, true) => found,
                     (false, true) if known.is_some() => default,
-                    (false, false) if known.is_some() && found.shape.is_unknown() && found.marks.is_empty() => {
+                    (false, false)
+                        if known.is_some()
+                            && found.shape.is_unknown()
+                            && found.marks.is_empty() =>
+                    {
                         join(&Value::unknown(), &default)
                     }
                     _ => join(&found, &default),
@@ -206,14 +249,21 @@ impl Interp<'_> {
                 let keys = self.state.element(receiver);
                 let keys = Value::of(Shape::Unknown).with_marks(keys.marks.union(&receiver.marks));
                 let object = self.state.object(id);
-                if object.closed && object.rest.is_none() && object.fields.len() <= 8 && object.keys.is_none() {
+                if object.closed
+                    && object.rest.is_none()
+                    && object.fields.len() <= 8
+                    && object.keys.is_none()
+                {
                     let pairs: Vec<(Key, Value)> = object.fields.clone();
                     let mut items = Vec::new();
                     for (key, value) in pairs {
                         let key = key_value(key);
                         items.push(self.new_list(Builtin::Tuple, vec![key, value]));
                     }
-                    return Some(self.new_list(Builtin::List, items).with_marks(receiver.marks.clone()));
+                    return Some(
+                        self.new_list(Builtin::List, items)
+                            .with_marks(receiver.marks.clone()),
+                    );
                 }
                 let content = self.state.content(receiver);
                 let pair = self.new_list(Builtin::Tuple, vec![keys, content]);
@@ -228,7 +278,10 @@ impl Interp<'_> {
                 self.new_sequence(Builtin::List, content)
             }
             "copy" => {
-                let object = Object { origin: None, ..self.state.object(id).clone() };
+                let object = Object {
+                    origin: None,
+                    ..self.state.object(id).clone()
+                };
                 self.new_object(object).with_marks(receiver.marks.clone())
             }
             "update" => {
@@ -258,7 +311,13 @@ impl Interp<'_> {
         })
     }
 
-    fn list_method(&mut self, id: ObjectId, receiver: &Value, method: &str, call: &CallArgs) -> Option<Value> {
+    fn list_method(
+        &mut self,
+        id: ObjectId,
+        receiver: &Value,
+        method: &str,
+        call: &CallArgs,
+    ) -> Option<Value> {
         let in_loop = self.frame_ref().loop_depth > 0;
         let first = call.positional.first().cloned();
         Some(match method {
@@ -271,7 +330,11 @@ impl Interp<'_> {
                 if let Some(other) = first {
                     self.extend_list(id, &other);
                 }
-                if method == "union" { receiver.clone() } else { Value::constant(Const::None) }
+                if method == "union" {
+                    receiver.clone()
+                } else {
+                    Value::constant(Const::None)
+                }
             }
             "insert" => {
                 let value = call.positional.get(1).cloned().unwrap_or_default();
@@ -279,7 +342,11 @@ impl Interp<'_> {
                 match (&mut object.items, first.and_then(|v| v.as_const())) {
                     (Some(items), Some(Const::Int(at))) if !in_loop => {
                         let length = i64::try_from(items.len()).unwrap_or(0);
-                        let at = if at < 0 { (at + length).max(0) } else { at.min(length) };
+                        let at = if at < 0 {
+                            (at + length).max(0)
+                        } else {
+                            at.min(length)
+                        };
                         items.insert(usize::try_from(at).unwrap_or(0), value);
                     }
                     _ => {
@@ -301,7 +368,8 @@ impl Interp<'_> {
                     && !in_loop
                 {
                     let length = i64::try_from(items.len()).unwrap_or(0);
-                    let at = usize::try_from(if at < 0 { at + length } else { at }).unwrap_or(usize::MAX);
+                    let at = usize::try_from(if at < 0 { at + length } else { at })
+                        .unwrap_or(usize::MAX);
                     if at < items.len() {
                         return Some(items.remove(at));
                     }
@@ -310,7 +378,8 @@ impl Interp<'_> {
             }
             "remove" | "discard" => {
                 let object = self.state.object_mut(id);
-                if let (Some(items), Some(value)) = (&mut object.items, first.and_then(|v| v.as_const()))
+                if let (Some(items), Some(value)) =
+                    (&mut object.items, first.and_then(|v| v.as_const()))
                     && let Some(at) = items.iter().position(|i| i.as_const() == Some(value))
                     && items[..at].iter().all(|i| i.as_const().is_some())
                 {
@@ -336,7 +405,10 @@ impl Interp<'_> {
                 Value::constant(Const::None)
             }
             "copy" => {
-                let object = Object { origin: None, ..self.state.object(id).clone() };
+                let object = Object {
+                    origin: None,
+                    ..self.state.object(id).clone()
+                };
                 self.new_object(object).with_marks(receiver.marks.clone())
             }
             "index" | "count" => Value::of(Shape::Builtin(Builtin::Int)),
@@ -376,17 +448,27 @@ impl Interp<'_> {
     }
 
     /// Methods on a parameter's object, which may be any container.
-    fn unknown_container_method(&mut self, id: ObjectId, receiver: &Value, method: &str, call: &CallArgs) -> Option<Value> {
+    fn unknown_container_method(
+        &mut self,
+        id: ObjectId,
+        receiver: &Value,
+        method: &str,
+        call: &CallArgs,
+    ) -> Option<Value> {
         match method {
             "append" | "add" | "appendleft" | "extend" | "insert" | "update" | "put" | "push" => {
                 for value in call.values().cloned().collect::<Vec<_>>() {
                     let marks = self.state.deep_marks(&value);
                     if !marks.is_empty() {
-                        self.state.object_mut(id).add_rest(&Value::unknown().with_marks(marks));
+                        self.state
+                            .object_mut(id)
+                            .add_rest(&Value::unknown().with_marks(marks));
                     }
                 }
                 for (name, value, _) in &call.keywords {
-                    self.state.object_mut(id).set_field(Key::Item(*name), value.clone());
+                    self.state
+                        .object_mut(id)
+                        .set_field(Key::Item(*name), value.clone());
                 }
                 Some(Value::constant(Const::None))
             }
@@ -402,7 +484,11 @@ impl Interp<'_> {
                 let marks = receiver.marks.flagged(flag::INEXACT);
                 let part = Value::unknown().with_marks(marks);
                 let content = self.state.content(receiver);
-                let value = if content.marks.is_empty() { part.clone() } else { content };
+                let value = if content.marks.is_empty() {
+                    part.clone()
+                } else {
+                    content
+                };
                 let pair = self.new_list(Builtin::Tuple, vec![part, value]);
                 Some(self.new_sequence(Builtin::List, pair))
             }

@@ -69,7 +69,9 @@ pub(crate) struct KnownContexts {
 impl Context<'_> {
     /// The source kind that a name tells.
     pub(crate) fn classify(&self, name: Symbol) -> Option<u8> {
-        self.sensitive.classify(name.as_str()).and_then(|c| self.models.kind(&c.kind))
+        self.sensitive
+            .classify(name.as_str())
+            .and_then(|c| self.models.kind(&c.kind))
     }
 }
 
@@ -159,9 +161,7 @@ type OriginKey = (u8, u32, u32, u32);
 fn origin_key(origin: Origin) -> OriginKey {
     match origin {
         Origin::Param { index, path } => (255, u32::from(index), path.0, 0),
-        Origin::Source { kind, file, span } => {
-            (kind, file.0, span.start, span.end)
-        }
+        Origin::Source { kind, file, span } => (kind, file.0, span.start, span.end),
     }
 }
 
@@ -172,7 +172,7 @@ impl<'a> Interp<'a> {
             cx,
             file: function.file,
             ir,
-            state: State { alive: true, ..State::default() },
+            state: State::start(),
             frames: Vec::new(),
             out: Output::default(),
             local_classes: FxHashMap::default(),
@@ -233,14 +233,23 @@ impl<'a> Interp<'a> {
     }
 
     fn step(&self, kind: StepKind, span: Span, name: Symbol) -> Step {
-        Step { kind, file: self.file, span, name }
+        Step {
+            kind,
+            file: self.file,
+            span,
+            name,
+        }
     }
 
     /// Marks of a new source.
     fn source(&self, kind: u8, span: Span, what: Symbol, except: Contexts) -> Marks {
         let step = self.step(StepKind::Source, span, what);
         Marks::one(Mark {
-            origin: Origin::Source { kind, file: self.file, span },
+            origin: Origin::Source {
+                kind,
+                file: self.file,
+                span,
+            },
             cleaned: except,
             flags: 0,
             trace: extend(&None, step),
@@ -255,7 +264,12 @@ impl<'a> Interp<'a> {
         let id = self.state.allocate(object);
         Value {
             shape: Shape::Object(id),
-            marks: Marks::one(Mark { origin: Origin::Param { index, path }, cleaned: 0, flags: 0, trace }),
+            marks: Marks::one(Mark {
+                origin: Origin::Param { index, path },
+                cleaned: 0,
+                flags: 0,
+                trace,
+            }),
         }
     }
 
@@ -264,7 +278,9 @@ impl<'a> Interp<'a> {
         let (index, at) = self.state.object(id).origin?;
         let value = match at.child(key) {
             Some(longer) if path::MAX_LENGTH > 0 => {
-                let found = of.iter().find(|m| m.origin == Origin::Param { index, path: at });
+                let found = of
+                    .iter()
+                    .find(|m| m.origin == Origin::Param { index, path: at });
                 let (trace, cleaned) = found.map_or((None, 0), |m| (m.trace.clone(), m.cleaned));
                 let mut value = self.param_value(index, longer, Class::Unknown, trace);
                 if cleaned != 0 {
@@ -315,7 +331,14 @@ impl<'a> Interp<'a> {
         Value::constant(value)
     }
 
-    pub(crate) fn site(&self, rule: u16, span: Span, call_span: Span, what: Symbol, confidence: pyward_catalog::rule::Confidence) -> SinkSite {
+    pub(crate) fn site(
+        &self,
+        rule: u16,
+        span: Span,
+        call_span: Span,
+        what: Symbol,
+        confidence: pyward_catalog::rule::Confidence,
+    ) -> SinkSite {
         let function = self.frame_ref().function;
         SinkSite {
             rule,
@@ -324,7 +347,12 @@ impl<'a> Interp<'a> {
             call_span,
             what,
             confidence,
-            function: self.cx.program.ir(function.file).function(function.index).qualname,
+            function: self
+                .cx
+                .program
+                .ir(function.file)
+                .function(function.index)
+                .qualname,
         }
     }
 }

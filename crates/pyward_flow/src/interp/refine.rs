@@ -1,6 +1,8 @@
 //! What the outcome of a test says of the values in it: barriers.
 
-use pyward_ir::{Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, Pattern, PatternId, Symbol, UnaryOp};
+use pyward_ir::{
+    Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, Pattern, PatternId, Symbol, UnaryOp,
+};
 
 use super::Interp;
 use super::lookup::Place;
@@ -20,7 +22,10 @@ impl Interp<'_> {
         }
         let ir = self.ir;
         match &ir.expr(test).kind {
-            ExprKind::Unary { op: UnaryOp::Not, operand } => self.refine(*operand, !outcome),
+            ExprKind::Unary {
+                op: UnaryOp::Not,
+                operand,
+            } => self.refine(*operand, !outcome),
             ExprKind::Bool { op, values } => {
                 // All parts of a true `and` are true, all parts of a false `or` are false.
                 if (*op == BoolOp::And) == outcome {
@@ -45,7 +50,13 @@ impl Interp<'_> {
             ExprKind::Call { callee, args } => self.refine_call(*callee, args, outcome),
             ExprKind::Named { target, value } => {
                 self.refine(*value, outcome);
-                self.narrow_truth(&Place { root: *target, path: Vec::new() }, outcome);
+                self.narrow_truth(
+                    &Place {
+                        root: *target,
+                        path: Vec::new(),
+                    },
+                    outcome,
+                );
             }
             ExprKind::Name(_) | ExprKind::Attribute { .. } | ExprKind::Subscript { .. } => {
                 if let Some(place) = self.place_of(test) {
@@ -77,11 +88,21 @@ impl Interp<'_> {
     fn narrow_truth(&mut self, place: &Place, outcome: bool) {
         let truths = |interp: &Self, v: &Value| -> Option<Value> {
             if let Shape::Choice(list) = &v.shape {
-                let kept: Vec<Shape> =
-                    list.iter().filter(|s| interp.shape_truth(s).is_none_or(|t| t == outcome)).cloned().collect();
+                let kept: Vec<Shape> = list
+                    .iter()
+                    .filter(|s| interp.shape_truth(s).is_none_or(|t| t == outcome))
+                    .cloned()
+                    .collect();
                 if kept.len() < list.len() && !kept.is_empty() {
-                    let shape = if kept.len() == 1 { kept[0].clone() } else { Shape::Choice(kept.into()) };
-                    return Some(Value { shape, marks: v.marks.clone() });
+                    let shape = if kept.len() == 1 {
+                        kept[0].clone()
+                    } else {
+                        Shape::Choice(kept.into())
+                    };
+                    return Some(Value {
+                        shape,
+                        marks: v.marks.clone(),
+                    });
                 }
             }
             None
@@ -102,7 +123,9 @@ impl Interp<'_> {
             other => self.read_var(other, pyward_ir::Span::default()),
         };
         for key in &place.path {
-            let Shape::Object(id) = value.shape else { return None };
+            let Shape::Object(id) = value.shape else {
+                return None;
+            };
             let object = self.state.object(id);
             value = match (key, &object.items) {
                 (Key::Index(i), Some(items)) => items.get(usize::try_from(*i).ok()?)?.clone(),
@@ -152,11 +175,19 @@ impl Interp<'_> {
     /// Functions whose result stands for their first argument in a check.
     fn is_view_function(&mut self, callee: ExprId) -> bool {
         let callee = self.eval(callee);
-        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = &callee.shape else { return false };
-        if matches!(self.cx.api.text(*id), "builtins.str" | "builtins.len" | "builtins.set" | "builtins.int") {
+        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = &callee.shape else {
+            return false;
+        };
+        if matches!(
+            self.cx.api.text(*id),
+            "builtins.str" | "builtins.len" | "builtins.set" | "builtins.int"
+        ) {
             return true;
         }
-        self.cx.api.entry(*id).is_some_and(|e| e.propagators.iter().any(|p| p.normalises_path))
+        self.cx
+            .api
+            .entry(*id)
+            .is_some_and(|e| e.propagators.iter().any(|p| p.normalises_path))
     }
 
     fn refine_compare(&mut self, left: ExprId, op: CompareOp, right: ExprId, outcome: bool) {
@@ -173,7 +204,10 @@ impl Interp<'_> {
                     let other_value = self.eval(other);
                     if let Some(c) = other_value.as_const() {
                         self.refine_equal(this, c, positive);
-                    } else if positive && other_value.marks.is_empty() && self.is_fixed(&other_value) {
+                    } else if positive
+                        && other_value.marks.is_empty()
+                        && self.is_fixed(&other_value)
+                    {
                         self.clean_expr(this, EVERYTHING);
                     }
                     // `os.path.commonpath([base, p]) == base`
@@ -212,9 +246,17 @@ impl Interp<'_> {
             } else if let Some(value) = self.value_at(&place)
                 && let Shape::Choice(list) = &value.shape
             {
-                let kept: Vec<Shape> = list.iter().filter(|s| **s != Shape::Const(c)).cloned().collect();
+                let kept: Vec<Shape> = list
+                    .iter()
+                    .filter(|s| **s != Shape::Const(c))
+                    .cloned()
+                    .collect();
                 if !kept.is_empty() && kept.len() < list.len() {
-                    let shape = if kept.len() == 1 { kept[0].clone() } else { Shape::Choice(kept.into()) };
+                    let shape = if kept.len() == 1 {
+                        kept[0].clone()
+                    } else {
+                        Shape::Choice(kept.into())
+                    };
                     self.update_place(&place, &|v| v.shape = shape.clone());
                 }
             }
@@ -227,7 +269,11 @@ impl Interp<'_> {
     fn is_fixed(&self, value: &Value) -> bool {
         self.state.deep_marks(value).is_empty()
             && !value.shape.is_unknown()
-            && value.shape.alternatives().iter().all(|s| !matches!(s, Shape::Unknown))
+            && value
+                .shape
+                .alternatives()
+                .iter()
+                .all(|s| !matches!(s, Shape::Unknown))
     }
 
     /// Whether membership in a container proves that a value is one of the program's own choosing.
@@ -236,24 +282,32 @@ impl Interp<'_> {
             // A name that nothing is known of: most often a constant collection from elsewhere.
             return false;
         }
-        container.shape.alternatives().iter().all(|shape| match shape {
-            Shape::Object(id) => {
-                let object = self.state.object(*id);
-                match object.class {
-                    Class::Builtin(Builtin::Dict) => {
-                        object.origin.is_none() && object.keys.as_ref().is_none_or(Marks::is_empty) && container.marks.is_empty()
+        container
+            .shape
+            .alternatives()
+            .iter()
+            .all(|shape| match shape {
+                Shape::Object(id) => {
+                    let object = self.state.object(*id);
+                    match object.class {
+                        Class::Builtin(Builtin::Dict) => {
+                            object.origin.is_none()
+                                && object.keys.as_ref().is_none_or(Marks::is_empty)
+                                && container.marks.is_empty()
+                        }
+                        Class::Builtin(_) => {
+                            object.origin.is_none() && self.state.deep_marks(container).is_empty()
+                        }
+                        Class::Project(_) => object.origin.is_none() && container.marks.is_empty(),
+                        _ => false,
                     }
-                    Class::Builtin(_) => {
-                        object.origin.is_none() && self.state.deep_marks(container).is_empty()
-                    }
-                    Class::Project(_) => object.origin.is_none() && container.marks.is_empty(),
-                    _ => false,
                 }
-            }
-            Shape::Builtin(Builtin::List | Builtin::Tuple | Builtin::Set | Builtin::Dict) => container.marks.is_empty(),
-            Shape::Class(_) => true,
-            _ => false,
-        })
+                Shape::Builtin(Builtin::List | Builtin::Tuple | Builtin::Set | Builtin::Dict) => {
+                    container.marks.is_empty()
+                }
+                Shape::Class(_) => true,
+                _ => false,
+            })
     }
 
     /// Contexts that a text without `needle` is harmless in.
@@ -267,22 +321,32 @@ impl Interp<'_> {
 
     fn refine_common_path(&mut self, expr: ExprId) {
         let ir = self.ir;
-        let ExprKind::Call { callee, args } = &ir.expr(expr).kind else { return };
+        let ExprKind::Call { callee, args } = &ir.expr(expr).kind else {
+            return;
+        };
         let callee_value = self.eval(*callee);
-        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = callee_value.shape else { return };
-        let Some(entry) = self.cx.api.entry(id) else { return };
+        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = callee_value.shape else {
+            return;
+        };
+        let Some(entry) = self.cx.api.entry(id) else {
+            return;
+        };
         for guard in &entry.guards {
             if guard.outcome != Outcome::True {
                 continue;
             }
-            let Base::Argument(Some(at), _) = guard.arg.base else { continue };
+            let Base::Argument(Some(at), _) = guard.arg.base else {
+                continue;
+            };
             let Some(arg) = args.get(at) else { continue };
             if let (Content::Any, ExprKind::List(items) | ExprKind::Tuple(items)) =
                 (&guard.arg.content, &ir.expr(arg.value).kind)
             {
                 for item in items {
                     let normal = self.eval(*item);
-                    if !guard.of_normalised || normal.marks.iter().all(|m| m.flags & flag::NORMALISED != 0) {
+                    if !guard.of_normalised
+                        || normal.marks.iter().all(|m| m.flags & flag::NORMALISED != 0)
+                    {
                         self.clean_expr(*item, guard.cleans);
                     }
                 }
@@ -306,9 +370,20 @@ impl Interp<'_> {
                         _ => {}
                     }
                     self.refine_regex(*id, &callee_value, args, outcome);
-                    self.refine_by_guards(*id, callee, args, if outcome { Outcome::True } else { Outcome::False });
+                    self.refine_by_guards(
+                        *id,
+                        callee,
+                        args,
+                        if outcome {
+                            Outcome::True
+                        } else {
+                            Outcome::False
+                        },
+                    );
                 }
-                Shape::Function(_) | Shape::Closure(_) => self.refine_by_summary(&shape, args, outcome),
+                Shape::Function(_) | Shape::Closure(_) => {
+                    self.refine_by_summary(&shape, args, outcome)
+                }
                 _ => {}
             }
         }
@@ -319,7 +394,9 @@ impl Interp<'_> {
 
     fn refine_str_method(&mut self, receiver: ExprId, attr: Symbol, args: &[Arg], outcome: bool) {
         match attr.as_str() {
-            "isdigit" | "isdecimal" | "isnumeric" | "isalpha" | "isalnum" | "isidentifier" if outcome && args.is_empty() => {
+            "isdigit" | "isdecimal" | "isnumeric" | "isalpha" | "isalnum" | "isidentifier"
+                if outcome && args.is_empty() =>
+            {
                 self.clean_expr(receiver, EVERYTHING);
             }
             "startswith" if outcome => {
@@ -327,19 +404,30 @@ impl Interp<'_> {
                 let prefix = self.eval(first.value);
                 let subject = self.eval(receiver);
                 // A prefix check is sound on a normalised path only.
-                if !subject.marks.is_empty() && subject.marks.iter().all(|m| m.flags & flag::NORMALISED != 0) {
+                if !subject.marks.is_empty()
+                    && subject
+                        .marks
+                        .iter()
+                        .all(|m| m.flags & flag::NORMALISED != 0)
+                {
                     self.clean_expr(receiver, self.cx.contexts.path);
                 }
                 let prefixes: Vec<&'static str> = match &prefix.shape {
-                    Shape::Object(id) => {
-                        self.state.object(*id).items.iter().flatten().filter_map(Value::as_str).collect()
-                    }
+                    Shape::Object(id) => self
+                        .state
+                        .object(*id)
+                        .items
+                        .iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .collect(),
                     _ => prefix.as_str().into_iter().collect(),
                 };
                 if !prefixes.is_empty() {
                     let known = self.cx.contexts;
                     let host_fixed = prefixes.iter().all(|p| {
-                        p.split_once("://").is_some_and(|(_, rest)| rest.contains('/'))
+                        p.split_once("://")
+                            .is_some_and(|(_, rest)| rest.contains('/'))
                     });
                     if host_fixed {
                         self.clean_expr(receiver, known.redirect | known.url);
@@ -357,7 +445,14 @@ impl Interp<'_> {
         }
         let class = self.eval(class.value);
         let classes: Vec<Shape> = match &class.shape {
-            Shape::Object(id) => self.state.object(*id).items.iter().flatten().map(|v| v.shape.clone()).collect(),
+            Shape::Object(id) => self
+                .state
+                .object(*id)
+                .items
+                .iter()
+                .flatten()
+                .map(|v| v.shape.clone())
+                .collect(),
             other => vec![other.clone()],
         };
         let harmless = !classes.is_empty()
@@ -387,13 +482,20 @@ impl Interp<'_> {
         }
         let Some(first) = args.first() else { return };
         let ir = self.ir;
-        let ExprKind::Comprehension(comprehension) = &ir.expr(first.value).kind else { return };
-        let [generator] = comprehension.generators.as_ref() else { return };
+        let ExprKind::Comprehension(comprehension) = &ir.expr(first.value).kind else {
+            return;
+        };
+        let [generator] = comprehension.generators.as_ref() else {
+            return;
+        };
         let positive = match &ir.expr(comprehension.element).kind {
             ExprKind::Compare { rest, .. } => matches!(rest.as_ref(), [(CompareOp::In, _)]),
             ExprKind::Call { callee, .. } => match ir.expr(*callee).kind {
                 ExprKind::Attribute { attr, .. } => {
-                    matches!(attr.as_str(), "isdigit" | "isalnum" | "isalpha" | "isdecimal" | "isnumeric")
+                    matches!(
+                        attr.as_str(),
+                        "isdigit" | "isalnum" | "isalpha" | "isdecimal" | "isnumeric"
+                    )
                 }
                 _ => false,
             },
@@ -406,8 +508,16 @@ impl Interp<'_> {
     }
 
     /// Checks that models describe.
-    pub(super) fn refine_by_guards(&mut self, id: crate::api::ApiId, callee: ExprId, args: &[Arg], outcome: Outcome) {
-        let Some(entry) = self.cx.api.entry(id) else { return };
+    pub(super) fn refine_by_guards(
+        &mut self,
+        id: crate::api::ApiId,
+        callee: ExprId,
+        args: &[Arg],
+        outcome: Outcome,
+    ) {
+        let Some(entry) = self.cx.api.entry(id) else {
+            return;
+        };
         for guard in &entry.guards {
             if guard.outcome != outcome || guard.arg.content != Content::Whole {
                 continue;
@@ -430,7 +540,9 @@ impl Interp<'_> {
                 Base::Argument(position, name) => args
                     .iter()
                     .find(|a| matches!((a.kind, name), (ArgKind::Keyword(k), Some(n)) if k == *n))
-                    .or_else(|| position.and_then(|p| args.get(p).filter(|a| a.kind == ArgKind::Positional)))
+                    .or_else(|| {
+                        position.and_then(|p| args.get(p).filter(|a| a.kind == ArgKind::Positional))
+                    })
                     .map(|a| a.value),
                 _ => None,
             };
@@ -452,8 +564,14 @@ impl Interp<'_> {
             Shape::Closure(c) => c.function,
             _ => return,
         };
-        let Some(summary) = self.cx.tables.summary(id).cloned() else { return };
-        let proofs = if outcome { &summary.proves_true } else { &summary.proves_false };
+        let Some(summary) = self.cx.tables.summary(id).cloned() else {
+            return;
+        };
+        let proofs = if outcome {
+            &summary.proves_true
+        } else {
+            &summary.proves_false
+        };
         let function = self.cx.program.ir(id.file).function(id.index);
         let skip = usize::from(matches!(shape, Shape::Closure(c) if c.receiver.is_some()));
         let proofs: Vec<(usize, Contexts)> =
@@ -463,7 +581,11 @@ impl Interp<'_> {
             let arg = args
                 .iter()
                 .find(|a| matches!((a.kind, name), (ArgKind::Keyword(k), Some(n)) if k == n))
-                .or_else(|| index.checked_sub(skip).and_then(|p| args.get(p).filter(|a| a.kind == ArgKind::Positional)));
+                .or_else(|| {
+                    index
+                        .checked_sub(skip)
+                        .and_then(|p| args.get(p).filter(|a| a.kind == ArgKind::Positional))
+                });
             if let Some(arg) = arg {
                 self.clean_expr(arg.value, contexts);
             }
@@ -473,22 +595,38 @@ impl Interp<'_> {
     /// `re.fullmatch(pattern, subject)` and its kin: what a full match cannot contain.
     fn refine_regex(&mut self, id: crate::api::ApiId, callee: &Value, args: &[Arg], outcome: bool) {
         let path = self.cx.api.text(id);
-        let Some(method) = path.strip_prefix("re.") else { return };
+        let Some(method) = path.strip_prefix("re.") else {
+            return;
+        };
         let (method, compiled) = match method.strip_prefix("Pattern.") {
             Some(m) => (m, true),
             None => (method, false),
         };
         let (pattern, subject) = if compiled {
-            let Shape::ApiMethod(_, receiver) = &callee.shape else { return };
-            let Shape::Object(object) = receiver.shape else { return };
-            let pattern = self.state.object(object).field(Key::Attribute(Symbol::new("0"))).cloned();
+            let Shape::ApiMethod(_, receiver) = &callee.shape else {
+                return;
+            };
+            let Shape::Object(object) = receiver.shape else {
+                return;
+            };
+            let pattern = self
+                .state
+                .object(object)
+                .field(Key::Attribute(Symbol::new("0")))
+                .cloned();
             (pattern, args.first())
         } else {
             let Some(first) = args.first() else { return };
             (Some(self.eval(first.value)), args.get(1))
         };
-        let (Some(pattern), Some(subject)) = (pattern.as_ref().and_then(Value::as_str), subject) else { return };
-        let contexts = self.cx.regex.proof(pattern, method, outcome, self.cx.models);
+        let (Some(pattern), Some(subject)) = (pattern.as_ref().and_then(Value::as_str), subject)
+        else {
+            return;
+        };
+        let contexts = self
+            .cx
+            .regex
+            .proof(pattern, method, outcome, self.cx.models);
         self.clean_expr(subject.value, contexts);
     }
 
@@ -501,7 +639,10 @@ impl Interp<'_> {
         };
         let all = match ir.pattern(pattern) {
             Pattern::Or(list) => list.iter().all(constant),
-            Pattern::Capture { pattern: Some(inner), .. } => match ir.pattern(*inner) {
+            Pattern::Capture {
+                pattern: Some(inner),
+                ..
+            } => match ir.pattern(*inner) {
                 Pattern::Or(list) => list.iter().all(constant),
                 _ => constant(inner),
             },
@@ -514,7 +655,11 @@ impl Interp<'_> {
 
     /// Records what is proven of the parameters where a function returns.
     pub(super) fn note_proofs(&mut self, expr: Option<ExprId>, result: &Value) {
-        let count = self.ir.function(self.frame_ref().function.index).params.len();
+        let count = self
+            .ir
+            .function(self.frame_ref().function.index)
+            .params
+            .len();
         if count == 0 || self.is_inlined() {
             return;
         }
@@ -544,7 +689,13 @@ impl Interp<'_> {
     fn is_test(&self, expr: ExprId) -> bool {
         matches!(
             self.ir.expr(expr).kind,
-            ExprKind::Compare { .. } | ExprKind::Bool { .. } | ExprKind::Call { .. } | ExprKind::Unary { op: UnaryOp::Not, .. }
+            ExprKind::Compare { .. }
+                | ExprKind::Bool { .. }
+                | ExprKind::Call { .. }
+                | ExprKind::Unary {
+                    op: UnaryOp::Not,
+                    ..
+                }
         )
     }
 
@@ -555,7 +706,13 @@ impl Interp<'_> {
                 self.state.locals.get(i).map_or(0, |v| {
                     v.marks
                         .iter()
-                        .find(|m| m.origin == Origin::Param { index, path: crate::value::PathId::ROOT })
+                        .find(|m| {
+                            m.origin
+                                == Origin::Param {
+                                    index,
+                                    path: crate::value::PathId::ROOT,
+                                }
+                        })
                         .map_or(0, |m| m.cleaned)
                 })
             })
@@ -566,7 +723,12 @@ impl Interp<'_> {
 /// Marks cleaned without being dropped, so that a proof about a parameter is not lost.
 fn clean_marks(marks: &Marks, contexts: Contexts) -> Marks {
     if contexts == EVERYTHING {
-        marks.map(|m| Some(crate::value::Mark { cleaned: EVERYTHING, ..m.clone() }))
+        marks.map(|m| {
+            Some(crate::value::Mark {
+                cleaned: EVERYTHING,
+                ..m.clone()
+            })
+        })
     } else {
         marks.cleaned(contexts)
     }
@@ -583,6 +745,15 @@ fn meet(slot: &mut Option<Vec<Contexts>>, proven: &[Contexts]) {
 fn is_view_method(attr: Symbol) -> bool {
     matches!(
         attr.as_str(),
-        "lower" | "upper" | "strip" | "casefold" | "rstrip" | "lstrip" | "resolve" | "absolute" | "encode" | "decode"
+        "lower"
+            | "upper"
+            | "strip"
+            | "casefold"
+            | "rstrip"
+            | "lstrip"
+            | "resolve"
+            | "absolute"
+            | "encode"
+            | "decode"
     )
 }

@@ -19,7 +19,10 @@ impl Interp<'_> {
         self.state.alive = true;
         self.check_absent_settings();
         let globals = Arc::clone(&self.state.globals);
-        globals.iter().map(|(name, value)| (*name, export(&self.state, value).without_params())).collect()
+        globals
+            .iter()
+            .map(|(name, value)| (*name, export(&self.state, value).without_params()))
+            .collect()
     }
 
     /// Runs a function and summarises it.
@@ -38,7 +41,10 @@ impl Interp<'_> {
             super::stmt::merge_into(&mut self.frame().exit, &end);
         }
         let exit = self.frame().exit.take();
-        let diverges = exit.is_none() && function.kind == FunctionKind::Def && !function.is_generator && !self.out.truncated;
+        let diverges = exit.is_none()
+            && function.kind == FunctionKind::Def
+            && !function.is_generator
+            && !self.out.truncated;
         self.state = exit.unwrap_or_default();
         self.state.alive = true;
         let frame = self.frame();
@@ -61,7 +67,11 @@ impl Interp<'_> {
             raises: raises.map(|m| Some(m.clone())),
             effects,
             sinks: std::mem::take(&mut self.out.sinks),
-            proves: if diverges { Vec::new() } else { Self::proofs(proofs.always.as_ref()) },
+            proves: if diverges {
+                Vec::new()
+            } else {
+                Self::proofs(proofs.always.as_ref())
+            },
             proves_true: Self::proofs(proofs.on_true.as_ref()),
             proves_false: Self::proofs(proofs.on_false.as_ref()),
             interesting: self.out.interesting,
@@ -77,7 +87,10 @@ impl Interp<'_> {
         for _ in 0..16 {
             let function = self.ir.function(at);
             if let Some(class) = function.class {
-                return Some(ClassId { file: id.file, index: class });
+                return Some(ClassId {
+                    file: id.file,
+                    index: class,
+                });
             }
             at = function.parent?;
         }
@@ -89,16 +102,28 @@ impl Interp<'_> {
         let function = ir.function(id.index);
         let entry = self.cx.tables.entries.get(&id).cloned();
         let is_method = self.is_instance_method(function);
-        let own_class = function.class.map(|c| ClassId { file: id.file, index: c });
-        let is_class_method = function.decorators.iter().any(|d| self.expr_name(*d).is_some_and(|n| n.as_str() == "classmethod"));
+        let own_class = function.class.map(|c| ClassId {
+            file: id.file,
+            index: c,
+        });
+        let is_class_method = function.decorators.iter().any(|d| {
+            self.expr_name(*d)
+                .is_some_and(|n| n.as_str() == "classmethod")
+        });
         for (slot, param) in function.params.iter().enumerate() {
             let index = u16::try_from(slot).unwrap_or(u16::MAX);
             let first = slot == 0;
             let mut class = Class::Unknown;
             let mut typed: Option<Value> = None;
-            if first && is_method && let Some(own) = own_class {
+            if first
+                && is_method
+                && let Some(own) = own_class
+            {
                 class = Class::Project(own);
-            } else if first && is_class_method && let Some(own) = own_class {
+            } else if first
+                && is_class_method
+                && let Some(own) = own_class
+            {
                 typed = Some(Value::of(Shape::Class(own)));
             } else if let Some(annotation) = param.annotation {
                 let declared = self.annotated(annotation);
@@ -120,13 +145,21 @@ impl Interp<'_> {
                 value = match typed.shape {
                     // A number or a truth value carries nothing.
                     Shape::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool) => typed,
-                    Shape::Builtin(_) | Shape::Class(_) => Value { shape: typed.shape, marks: value.marks },
-                    _ => Value { shape: self.param_container(index, &typed), marks: value.marks },
+                    Shape::Builtin(_) | Shape::Class(_) => Value {
+                        shape: typed.shape,
+                        marks: value.marks,
+                    },
+                    _ => Value {
+                        shape: self.param_container(index, &typed),
+                        marks: value.marks,
+                    },
                 };
             }
             match param.kind {
                 ParamKind::Star => value = self.star_param(index, Builtin::Tuple, &value.marks),
-                ParamKind::DoubleStar => value = self.star_param(index, Builtin::Dict, &value.marks),
+                ParamKind::DoubleStar => {
+                    value = self.star_param(index, Builtin::Dict, &value.marks)
+                }
                 _ => {}
             }
             if let Some(entry) = &entry
@@ -154,7 +187,10 @@ impl Interp<'_> {
     fn param_container(&mut self, index: u16, typed: &Value) -> Shape {
         if let Shape::Object(id) = typed.shape {
             let marks = Marks::one(crate::value::Mark {
-                origin: crate::value::Origin::Param { index, path: PathId::ROOT },
+                origin: crate::value::Origin::Param {
+                    index,
+                    path: PathId::ROOT,
+                },
                 cleaned: 0,
                 flags: 0,
                 trace: None,
@@ -191,7 +227,10 @@ impl Interp<'_> {
         let mut value = value;
         for &point in &entry.points {
             let description = &self.cx.models.entry_points[point];
-            let described = description.types.iter().find(|(place, _)| matches_position(place, position, param.name));
+            let described = description
+                .types
+                .iter()
+                .find(|(place, _)| matches_position(place, position, param.name));
             if let Some((_, t)) = described {
                 let typed = self.typed(&t.clone(), None, &[]);
                 if let (Shape::Instance(api), Shape::Object(o)) = (&typed.shape, &value.shape) {
@@ -199,11 +238,16 @@ impl Interp<'_> {
                         self.state.object_mut(*o).class = Class::Api(*api);
                     }
                 } else {
-                    value = Value { shape: typed.shape, marks: value.marks };
+                    value = Value {
+                        shape: typed.shape,
+                        marks: value.marks,
+                    };
                 }
                 continue;
             }
-            let Some(kind) = description.params else { continue };
+            let Some(kind) = description.params else {
+                continue;
+            };
             if let Some(default) = param.default {
                 let injected = self.eval_injected(default, &description.injected.clone());
                 if let Some(injected) = injected {
@@ -215,7 +259,10 @@ impl Interp<'_> {
                 continue;
             }
             // Numbers, dates and the like have been checked by the framework.
-            if matches!(value.shape, Shape::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool)) {
+            if matches!(
+                value.shape,
+                Shape::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool)
+            ) {
                 continue;
             }
             if let Shape::Object(o) = &value.shape
@@ -238,14 +285,22 @@ impl Interp<'_> {
 
     /// The result of a dependency, where a default says that the framework injects one.
     fn eval_injected(&mut self, default: pyward_ir::ExprId, injected: &[String]) -> Option<Value> {
-        let pyward_ir::ExprKind::Call { callee, args } = &self.ir.expr(default).kind else { return None };
+        let pyward_ir::ExprKind::Call { callee, args } = &self.ir.expr(default).kind else {
+            return None;
+        };
         let callee = self.eval(*callee);
-        let Shape::Api(api) = callee.shape else { return None };
+        let Shape::Api(api) = callee.shape else {
+            return None;
+        };
         if !injected.iter().any(|p| p == self.cx.api.text(api)) {
             return None;
         }
         let call = self.eval_args(args);
-        let dependency = call.positional.first().cloned().or_else(|| call.keyword("dependency").cloned())?;
+        let dependency = call
+            .positional
+            .first()
+            .cloned()
+            .or_else(|| call.keyword("dependency").cloned())?;
         let span = self.expr_span(default);
         let inner = super::call::CallArgs::of(Vec::new(), Some(default));
         Some(self.call_value(&dependency, &inner, span))
@@ -268,10 +323,17 @@ impl Interp<'_> {
         for &slot in &function.captured {
             let value = match self.state.captured.get(&(id.index.0, slot)) {
                 Some(v) => v.clone(),
-                None => self.state.locals.get(slot as usize).cloned().unwrap_or_default(),
+                None => self
+                    .state
+                    .locals
+                    .get(slot as usize)
+                    .cloned()
+                    .unwrap_or_default(),
             };
             let portable = export(&self.state, &value).without_params();
-            self.out.captured.push(((id.file, id.index.0, slot), portable));
+            self.out
+                .captured
+                .push(((id.file, id.index.0, slot), portable));
         }
     }
 
@@ -279,25 +341,39 @@ impl Interp<'_> {
     fn collect_effects(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
         for object in self.state.heap.iter().flatten() {
-            let Some((index, path)) = object.origin else { continue };
+            let Some((index, path)) = object.origin else {
+                continue;
+            };
             for (key, value) in &object.fields {
                 // What was only read is the parameter's own.
                 let untouched = match &value.shape {
-                    Shape::Object(id) => {
-                        self.state.object(*id).origin.is_some_and(|(i, p)| i == index && path.child(*key) == Some(p))
-                    }
+                    Shape::Object(id) => self
+                        .state
+                        .object(*id)
+                        .origin
+                        .is_some_and(|(i, p)| i == index && path.child(*key) == Some(p)),
                     Shape::Unknown => value.marks.is_empty(),
                     _ => false,
                 };
                 if untouched || effects.len() >= 64 {
                     continue;
                 }
-                effects.push(Effect { index, path, key: *key, value: export(&self.state, value) });
+                effects.push(Effect {
+                    index,
+                    path,
+                    key: *key,
+                    value: export(&self.state, value),
+                });
             }
             if let Some(rest) = &object.rest
                 && !matches!(object.class, Class::Builtin(_))
             {
-                effects.push(Effect { index, path, key: Key::Any, value: export(&self.state, rest) });
+                effects.push(Effect {
+                    index,
+                    path,
+                    key: Key::Any,
+                    value: export(&self.state, rest),
+                });
             }
         }
         effects

@@ -29,7 +29,14 @@ pub(super) struct Subject<'c> {
 
 impl Interp<'_> {
     /// Everything models say against a call.
-    pub(super) fn check_call(&mut self, entry: &Entry, id: ApiId, receiver: Option<&Value>, call: &CallArgs, span: Span) {
+    pub(super) fn check_call(
+        &mut self,
+        entry: &Entry,
+        id: ApiId,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+    ) {
         let what = self.shown_name(id, call);
         for misuse in &entry.misuses {
             if self.conditions_hold(&misuse.when, &misuse.unless, call, receiver) {
@@ -59,9 +66,20 @@ impl Interp<'_> {
         Symbol::new(path.strip_prefix("builtins.").unwrap_or(path))
     }
 
-    fn check_sink(&mut self, sink: &Sink, receiver: Option<&Value>, call: &CallArgs, span: Span, what: Symbol) {
+    fn check_sink(
+        &mut self,
+        sink: &Sink,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+        what: Symbol,
+    ) {
         let rule = &self.cx.models.rules[sink.rule as usize];
-        let lexical = self.cx.lexical_kinds.iter().any(|k| rule.severity[*k as usize].is_some());
+        let lexical = self
+            .cx
+            .lexical_kinds
+            .iter()
+            .any(|k| rule.severity[*k as usize].is_some());
         let mut arriving: Vec<(Marks, Span)> = Vec::new();
         for place in &sink.args {
             let at = match &place.base {
@@ -121,9 +139,29 @@ impl Interp<'_> {
                     ExprKind::Attribute { attr, .. } => Some(attr),
                     _ => None,
                 };
-                if called != own && own.is_some_and(|o| matches!(o.as_str(), "get" | "getlist" | "pop" | "getenv" | "get_argument" | "getfirst")) {
+                if called != own
+                    && own.is_some_and(|o| {
+                        matches!(
+                            o.as_str(),
+                            "get" | "getlist" | "pop" | "getenv" | "get_argument" | "getfirst"
+                        )
+                    })
+                {
                     called
-                } else if own.is_some_and(|o| matches!(o.as_str(), "str" | "format" | "join" | "repr" | "dumps" | "decode" | "encode" | "strip" | "dict")) {
+                } else if own.is_some_and(|o| {
+                    matches!(
+                        o.as_str(),
+                        "str"
+                            | "format"
+                            | "join"
+                            | "repr"
+                            | "dumps"
+                            | "decode"
+                            | "encode"
+                            | "strip"
+                            | "dict"
+                    )
+                }) {
                     let mut marks = Marks::NONE;
                     if let ExprKind::Attribute { value, .. } = ir.expr(*callee).kind {
                         marks = marks.union(&self.lexical_marks(value, depth + 1));
@@ -146,7 +184,9 @@ impl Interp<'_> {
                 return marks;
             }
             ExprKind::Binary { left, right, .. } => {
-                return self.lexical_marks(*left, depth + 1).union(&self.lexical_marks(*right, depth + 1));
+                return self
+                    .lexical_marks(*left, depth + 1)
+                    .union(&self.lexical_marks(*right, depth + 1));
             }
             ExprKind::Tuple(list) | ExprKind::List(list) => {
                 let mut marks = Marks::NONE;
@@ -165,11 +205,20 @@ impl Interp<'_> {
             _ => None,
         };
         let Some(name) = name else { return Marks::NONE };
-        let Some(class) = self.cx.classify(name) else { return Marks::NONE };
+        let Some(class) = self.cx.classify(name) else {
+            return Marks::NONE;
+        };
         // A constant of that name is judged where it is written down.
         if let Some(place) = self.place_of(expr)
             && let Some(value) = self.value_at(&place)
-            && (matches!(value.shape, Shape::Const(Const::None | Const::Bool(_) | Const::Int(_)) | Shape::Builtin(Builtin::Bool | Builtin::Int) | Shape::Function(_) | Shape::Class(_) | Shape::Closure(_)))
+            && (matches!(
+                value.shape,
+                Shape::Const(Const::None | Const::Bool(_) | Const::Int(_))
+                    | Shape::Builtin(Builtin::Bool | Builtin::Int)
+                    | Shape::Function(_)
+                    | Shape::Class(_)
+                    | Shape::Closure(_)
+            ))
         {
             return Marks::NONE;
         }
@@ -186,11 +235,16 @@ impl Interp<'_> {
         match mark.origin {
             Origin::Param { .. } => {
                 if self.sink_seen.insert(key) && self.out.sinks.len() < MAX_FINDINGS {
-                    self.out.sinks.push(ParamSink { mark: mark.clone(), sink: Arc::clone(site) });
+                    self.out.sinks.push(ParamSink {
+                        mark: mark.clone(),
+                        sink: Arc::clone(site),
+                    });
                 }
             }
             Origin::Source { kind, .. } => {
-                let Some(severity) = rule.severity[kind as usize] else { return };
+                let Some(severity) = rule.severity[kind as usize] else {
+                    return;
+                };
                 if !self.sink_seen.insert(key) || self.out.findings.len() >= MAX_FINDINGS {
                     return;
                 }
@@ -200,7 +254,13 @@ impl Interp<'_> {
         }
     }
 
-    pub(super) fn report_misuse(&mut self, misuse: &Misuse, span: Span, context_span: Span, what: Symbol) {
+    pub(super) fn report_misuse(
+        &mut self,
+        misuse: &Misuse,
+        span: Span,
+        context_span: Span,
+        what: Symbol,
+    ) {
         let key = (misuse.rule, self.file, span, (254, 0, 0, 0), 0);
         if !self.sink_seen.insert(key) || self.out.findings.len() >= MAX_FINDINGS {
             return;
@@ -217,14 +277,23 @@ impl Interp<'_> {
             confidence: misuse.confidence,
             message: misuse.message.clone(),
             trace: Vec::new(),
-            function: self.cx.program.ir(function.file).function(function.index).qualname,
+            function: self
+                .cx
+                .program
+                .ir(function.file)
+                .function(function.index)
+                .qualname,
         });
     }
 
     /// A read of a name that is wrong in itself.
     pub(super) fn check_read(&mut self, value: &Value, span: Span, _at: ExprId) {
-        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = value.shape else { return };
-        let Some(entry) = self.cx.api.entry(id) else { return };
+        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = value.shape else {
+            return;
+        };
+        let Some(entry) = self.cx.api.entry(id) else {
+            return;
+        };
         if entry.read_misuses.is_empty() {
             return;
         }
@@ -246,15 +315,25 @@ impl Interp<'_> {
         from: ExprId,
         span: Span,
     ) {
-        let entry = if key.is_some() { self.cx.assign_any_item } else { self.cx.assign_anything };
+        let entry = if key.is_some() {
+            self.cx.assign_any_item
+        } else {
+            self.cx.assign_anything
+        };
         let Some(entry) = entry else { return };
         let marks = self.state.deep_marks(value);
-        let key_marks = key.map(|(k, _)| self.state.deep_marks(k)).unwrap_or_default();
+        let key_marks = key
+            .map(|(k, _)| self.state.deep_marks(k))
+            .unwrap_or_default();
         if marks.is_empty() && key_marks.is_empty() {
             return;
         }
         let entry = self.cx.models.get(entry);
-        let sinks = if key.is_some() { &entry.item_sinks } else { &entry.assign_sinks };
+        let sinks = if key.is_some() {
+            &entry.item_sinks
+        } else {
+            &entry.assign_sinks
+        };
         let call = CallArgs::default();
         for sink in sinks {
             let subject = Subject {
@@ -264,11 +343,26 @@ impl Interp<'_> {
                 key: key.map(|(v, e)| (v, Some(e))),
                 target: name,
             };
-            self.assignment_sink(sink, &subject, &marks, &key_marks, span, name.unwrap_or_else(|| Symbol::new("item")));
+            self.assignment_sink(
+                sink,
+                &subject,
+                &marks,
+                &key_marks,
+                span,
+                name.unwrap_or_else(|| Symbol::new("item")),
+            );
         }
     }
 
-    fn assignment_sink(&mut self, sink: &Sink, subject: &Subject<'_>, value: &Marks, key: &Marks, span: Span, what: Symbol) {
+    fn assignment_sink(
+        &mut self,
+        sink: &Sink,
+        subject: &Subject<'_>,
+        value: &Marks,
+        key: &Marks,
+        span: Span,
+        what: Symbol,
+    ) {
         let mut arriving = Marks::NONE;
         for place in &sink.args {
             match place.base {
@@ -295,17 +389,27 @@ impl Interp<'_> {
         span: Span,
         from: ExprId,
     ) {
-        let Some(entry) = self.cx.api.entry(member) else { return };
+        let Some(entry) = self.cx.api.entry(member) else {
+            return;
+        };
         let call = CallArgs::default();
         let what = self.cx.api.symbol(member);
         let marks = self.state.deep_marks(value);
-        let subject = Subject { call: &call, receiver: None, value: Some((value, Some(from))), key: None, target: Some(self.cx.api.name(member)) };
+        let subject = Subject {
+            call: &call,
+            receiver: None,
+            value: Some((value, Some(from))),
+            key: None,
+            target: Some(self.cx.api.name(member)),
+        };
         for sink in &entry.assign_sinks {
             self.assignment_sink(sink, &subject, &marks, &Marks::NONE, span, what);
         }
         for &setting in &entry.settings {
             let setting = &self.cx.models.settings[setting];
-            if !setting.absent && self.all_hold(&setting.misuse.when, &setting.misuse.unless, &subject) {
+            if !setting.absent
+                && self.all_hold(&setting.misuse.when, &setting.misuse.unless, &subject)
+            {
                 self.report_misuse(&setting.misuse, span, span, what);
             }
         }
@@ -318,8 +422,17 @@ impl Interp<'_> {
     }
 
     /// `object[key] = value` where models know the object.
-    pub(super) fn item_assigned_to_api(&mut self, api: ApiId, key: &Value, value: &Value, span: Span, from: ExprId) {
-        let Some(entry) = self.cx.api.entry(api) else { return };
+    pub(super) fn item_assigned_to_api(
+        &mut self,
+        api: ApiId,
+        key: &Value,
+        value: &Value,
+        span: Span,
+        from: ExprId,
+    ) {
+        let Some(entry) = self.cx.api.entry(api) else {
+            return;
+        };
         let call = CallArgs::default();
         let what = self.cx.api.symbol(api);
         let marks = self.state.deep_marks(value);
@@ -339,7 +452,13 @@ impl Interp<'_> {
         }
     }
 
-    fn check_stored_setting(&mut self, entry: &Entry, key: Symbol, subject: &Subject<'_>, span: Span) {
+    fn check_stored_setting(
+        &mut self,
+        entry: &Entry,
+        key: Symbol,
+        subject: &Subject<'_>,
+        span: Span,
+    ) {
         for &setting in &entry.setting_stores {
             let setting = &self.cx.models.settings[setting];
             if !setting.absent
@@ -352,12 +471,20 @@ impl Interp<'_> {
     }
 
     /// `store.update(KEY=value)`, `store.from_mapping(...)`.
-    pub(super) fn check_setting_call(&mut self, id: ApiId, _receiver: Option<&Value>, call: &CallArgs, span: Span) {
+    pub(super) fn check_setting_call(
+        &mut self,
+        id: ApiId,
+        _receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+    ) {
         let name = self.cx.api.name(id);
         if !matches!(name.as_str(), "update" | "from_mapping" | "setdefault") {
             return;
         }
-        let Some(entry) = self.cx.api.parent(id).and_then(|p| self.cx.api.entry(p)) else { return };
+        let Some(entry) = self.cx.api.parent(id).and_then(|p| self.cx.api.entry(p)) else {
+            return;
+        };
         if entry.setting_stores.is_empty() {
             return;
         }
@@ -374,24 +501,47 @@ impl Interp<'_> {
         let empty = CallArgs::default();
         for (key, value, expr) in pairs {
             let at = expr.map_or(span, |e| self.expr_span(e));
-            let subject = Subject { call: &empty, receiver: None, value: Some((&value, expr)), key: None, target: Some(key) };
+            let subject = Subject {
+                call: &empty,
+                receiver: None,
+                value: Some((&value, expr)),
+                key: None,
+                target: Some(key),
+            };
             self.check_stored_setting(entry, key, &subject, at);
         }
     }
 
     /// A name bound at the top of a settings module.
-    pub(super) fn check_module_setting(&mut self, var: Var, name: Symbol, value: &Value, span: Span) {
-        if !matches!(var, Var::Global(_)) || self.is_inlined() || self.frames[0].function.index.0 != 0 {
+    pub(super) fn check_module_setting(
+        &mut self,
+        var: Var,
+        name: Symbol,
+        value: &Value,
+        span: Span,
+    ) {
+        if !matches!(var, Var::Global(_))
+            || self.is_inlined()
+            || self.frames[0].function.index.0 != 0
+        {
             return;
         }
-        let Some(settings) = self.cx.settings_by_name.get(&name) else { return };
+        let Some(settings) = self.cx.settings_by_name.get(&name) else {
+            return;
+        };
         let call = CallArgs::default();
         for &at in settings {
             let setting = &self.cx.models.settings[at];
             if setting.absent || !self.is_settings_module(&setting.module_has) {
                 continue;
             }
-            let subject = Subject { call: &call, receiver: None, value: Some((value, None)), key: None, target: Some(name) };
+            let subject = Subject {
+                call: &call,
+                receiver: None,
+                value: Some((value, None)),
+                key: None,
+                target: Some(name),
+            };
             if self.all_hold(&setting.misuse.when, &setting.misuse.unless, &subject) {
                 self.report_misuse(&setting.misuse, span, span, name);
             }
@@ -410,17 +560,34 @@ impl Interp<'_> {
     pub(crate) fn check_absent_settings(&mut self) {
         let cx = self.cx;
         for setting in &cx.models.settings {
-            if !setting.absent || setting.module_has.is_empty() || !self.is_settings_module(&setting.module_has) {
+            if !setting.absent
+                || setting.module_has.is_empty()
+                || !self.is_settings_module(&setting.module_has)
+            {
                 continue;
             }
-            if setting.names.iter().any(|n| self.state.globals.contains_key(n)) {
+            if setting
+                .names
+                .iter()
+                .any(|n| self.state.globals.contains_key(n))
+            {
                 continue;
             }
             let call = CallArgs::default();
             let unknown = Value::unknown();
-            let subject = Subject { call: &call, receiver: None, value: Some((&unknown, None)), key: None, target: None };
+            let subject = Subject {
+                call: &call,
+                receiver: None,
+                value: Some((&unknown, None)),
+                key: None,
+                target: None,
+            };
             if self.all_hold(&setting.misuse.when, &setting.misuse.unless, &subject) {
-                let what = setting.names.first().copied().unwrap_or_else(|| Symbol::new("setting"));
+                let what = setting
+                    .names
+                    .first()
+                    .copied()
+                    .unwrap_or_else(|| Symbol::new("setting"));
                 self.report_misuse(&setting.misuse, Span::default(), Span::default(), what);
             }
         }
@@ -465,7 +632,13 @@ impl Interp<'_> {
                 continue;
             }
             let span = self.expr_span(expr);
-            let site = Arc::new(self.site(rule, span, span, Symbol::new("response"), definition.confidence));
+            let site = Arc::new(self.site(
+                rule,
+                span,
+                span,
+                Symbol::new("response"),
+                definition.confidence,
+            ));
             for mark in marks.iter() {
                 self.arrive(mark, &site);
             }
@@ -473,14 +646,25 @@ impl Interp<'_> {
     }
 
     /// `left == right`, where one of them is a secret.
-    pub(super) fn check_comparison(&mut self, op: CompareOp, left: &Value, left_expr: ExprId, right: &Value, right_expr: ExprId, at: ExprId) {
+    pub(super) fn check_comparison(
+        &mut self,
+        op: CompareOp,
+        left: &Value,
+        left_expr: ExprId,
+        right: &Value,
+        right_expr: ExprId,
+        at: ExprId,
+    ) {
         if !matches!(op, CompareOp::Eq | CompareOp::NotEq) {
             return;
         }
-        let Some(compare) = self.cx.compare_entry else { return };
-        for ((value, expr), (other, other_expr)) in
-            [((left, left_expr), (right, right_expr)), ((right, right_expr), (left, left_expr))]
-        {
+        let Some(compare) = self.cx.compare_entry else {
+            return;
+        };
+        for ((value, expr), (other, other_expr)) in [
+            ((left, left_expr), (right, right_expr)),
+            ((right, right_expr), (left, left_expr)),
+        ] {
             if other.as_const().is_some() {
                 continue;
             }
@@ -505,9 +689,16 @@ impl Interp<'_> {
     /// `template % values` and `template.format(...)`: the template must not come from outside.
     pub(super) fn check_format(&mut self, _template: &Value, _at: ExprId) {}
 
-    pub(super) fn check_format_call(&mut self, template: &Value, expr: Option<ExprId>, call: &CallArgs) {
+    pub(super) fn check_format_call(
+        &mut self,
+        template: &Value,
+        expr: Option<ExprId>,
+        call: &CallArgs,
+    ) {
         let duck = self.cx.api.path("builtins.str.format");
-        let Some(entry) = self.cx.api.entry(duck) else { return };
+        let Some(entry) = self.cx.api.entry(duck) else {
+            return;
+        };
         if template.marks.is_empty() {
             return;
         }
@@ -523,7 +714,9 @@ impl Interp<'_> {
     pub(super) fn register_entries(&mut self, entry: &Entry, call: &CallArgs, _span: Span) {
         for &point in &entry.entry_calls {
             let description = &self.cx.models.entry_points[point];
-            let Some(place) = &description.handler else { continue };
+            let Some(place) = &description.handler else {
+                continue;
+            };
             let routes: Vec<Symbol> = description
                 .route
                 .as_ref()
@@ -553,16 +746,34 @@ impl Interp<'_> {
 
     // ---- conditions
 
-    pub(super) fn conditions_hold(&mut self, when: &[Condition], unless: &[Condition], call: &CallArgs, receiver: Option<&Value>) -> bool {
+    pub(super) fn conditions_hold(
+        &mut self,
+        when: &[Condition],
+        unless: &[Condition],
+        call: &CallArgs,
+        receiver: Option<&Value>,
+    ) -> bool {
         if when.is_empty() && unless.is_empty() {
             return true;
         }
-        let subject = Subject { call, receiver, value: None, key: None, target: None };
+        let subject = Subject {
+            call,
+            receiver,
+            value: None,
+            key: None,
+            target: None,
+        };
         self.all_hold(when, unless, &subject)
     }
 
-    pub(super) fn all_hold(&mut self, when: &[Condition], unless: &[Condition], subject: &Subject<'_>) -> bool {
-        when.iter().all(|c| self.holds(c, subject)) && !unless.iter().any(|c| self.holds(c, subject))
+    pub(super) fn all_hold(
+        &mut self,
+        when: &[Condition],
+        unless: &[Condition],
+        subject: &Subject<'_>,
+    ) -> bool {
+        when.iter().all(|c| self.holds(c, subject))
+            && !unless.iter().any(|c| self.holds(c, subject))
     }
 
     fn holds(&mut self, condition: &Condition, subject: &Subject<'_>) -> bool {
@@ -579,8 +790,17 @@ impl Interp<'_> {
         }
         if let Some(used_as) = &condition.used_as {
             let function = self.frame_ref().function;
-            let function = self.cx.program.ir(function.file).function(function.index).name;
-            let matched = self.used_as.iter().chain([&function]).any(|n| used_as.is_match(n.as_str()));
+            let function = self
+                .cx
+                .program
+                .ir(function.file)
+                .function(function.index)
+                .name;
+            let matched = self
+                .used_as
+                .iter()
+                .chain([&function])
+                .any(|n| used_as.is_match(n.as_str()));
             if !matched {
                 return false;
             }
@@ -601,12 +821,16 @@ impl Interp<'_> {
                 Some(Base::Key) => subject.key.and_then(|(k, _)| k.as_str()).map(Symbol::new),
                 _ => None,
             };
-            let name = from_target.or(key_text).or_else(|| expr.and_then(|e| self.expr_name(e))).or_else(|| match condition.arg {
-                None => subject.target,
-                _ => None,
-            });
+            let name = from_target
+                .or(key_text)
+                .or_else(|| expr.and_then(|e| self.expr_name(e)))
+                .or_else(|| match condition.arg {
+                    None => subject.target,
+                    _ => None,
+                });
             let full = expr.and_then(|e| self.dotted_name(e));
-            let matched = name.is_some_and(|n| named.is_match(n.as_str())) || full.is_some_and(|f| named.is_match(&f));
+            let matched = name.is_some_and(|n| named.is_match(n.as_str()))
+                || full.is_some_and(|f| named.is_match(&f));
             if !matched {
                 return false;
             }
@@ -630,7 +854,9 @@ impl Interp<'_> {
     fn dotted_name(&self, expr: ExprId) -> Option<String> {
         match &self.ir.expr(expr).kind {
             ExprKind::Name(var) => Some(self.var_name(*var).as_str().to_owned()),
-            ExprKind::Attribute { value, attr, .. } => Some(format!("{}.{attr}", self.dotted_name(*value)?)),
+            ExprKind::Attribute { value, attr, .. } => {
+                Some(format!("{}.{attr}", self.dotted_name(*value)?))
+            }
             ExprKind::Call { callee, .. } => self.dotted_name(*callee),
             _ => None,
         }
@@ -639,15 +865,21 @@ impl Interp<'_> {
     fn is_given(&self, place: Option<&Place>, subject: &Subject<'_>) -> bool {
         match place {
             Some(place) => {
-                self.argument(place, subject.call, subject.receiver).is_some()
+                self.argument(place, subject.call, subject.receiver)
+                    .is_some()
                     && place.content == crate::place::Content::Whole
-                    || (subject.call.double_star.is_some() && matches!(place.base, Base::Argument(None, _)))
+                    || (subject.call.double_star.is_some()
+                        && matches!(place.base, Base::Argument(None, _)))
             }
             None => subject.value.is_some(),
         }
     }
 
-    fn condition_values(&mut self, place: Option<&Place>, subject: &Subject<'_>) -> (Vec<Value>, Option<ExprId>) {
+    fn condition_values(
+        &mut self,
+        place: Option<&Place>,
+        subject: &Subject<'_>,
+    ) -> (Vec<Value>, Option<ExprId>) {
         match place {
             None => match subject.value {
                 Some((value, expr)) => (vec![value.clone()], expr),
@@ -655,17 +887,31 @@ impl Interp<'_> {
             },
             Some(place) => match place.base {
                 Base::Value => match subject.value {
-                    Some((value, expr)) => (self.narrow_content(&value.clone(), &place.content), expr),
+                    Some((value, expr)) => {
+                        (self.narrow_content(&value.clone(), &place.content), expr)
+                    }
                     None => (Vec::new(), None),
                 },
                 Base::Key => match subject.key {
                     Some((value, expr)) => (vec![value.clone()], expr),
                     None => (Vec::new(), None),
                 },
-                Base::Target => (subject.target.map(|t| Value::constant(Const::Str(t))).into_iter().collect(), None),
+                Base::Target => (
+                    subject
+                        .target
+                        .map(|t| Value::constant(Const::Str(t)))
+                        .into_iter()
+                        .collect(),
+                    None,
+                ),
                 _ => {
-                    let expr = self.argument(place, subject.call, subject.receiver).and_then(|(_, e)| e);
-                    (self.place_values(place, subject.call, subject.receiver), expr)
+                    let expr = self
+                        .argument(place, subject.call, subject.receiver)
+                        .and_then(|(_, e)| e);
+                    (
+                        self.place_values(place, subject.call, subject.receiver),
+                        expr,
+                    )
                 }
             },
         }
@@ -698,7 +944,8 @@ impl Interp<'_> {
                 Some(Const::Float(f)) => f,
                 _ => return false,
             };
-            if test.at_most.is_some_and(|m| number > m) || test.at_least.is_some_and(|m| number < m) {
+            if test.at_most.is_some_and(|m| number > m) || test.at_least.is_some_and(|m| number < m)
+            {
                 return false;
             }
         }
@@ -828,7 +1075,12 @@ fn scalar_equals(expected: &Scalar, actual: Const) -> bool {
 }
 
 /// The finding for data that arrived.
-pub(crate) fn flow_finding(site: &SinkSite, mark: &Mark, kind: u8, severity: Severity) -> RawFinding {
+pub(crate) fn flow_finding(
+    site: &SinkSite,
+    mark: &Mark,
+    kind: u8,
+    severity: Severity,
+) -> RawFinding {
     let mut confidence = site.confidence;
     if mark.flags & flag::OBSCURE != 0 {
         confidence = lower(confidence);

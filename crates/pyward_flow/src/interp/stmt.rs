@@ -1,6 +1,8 @@
 //! Statements and control flow.
 
-use pyward_ir::{Const, ExprId, ExprKind, Handler, MatchCase, Pattern, PatternId, StmtId, StmtKind, Target};
+use pyward_ir::{
+    Const, ExprId, ExprKind, Handler, MatchCase, Pattern, PatternId, StmtId, StmtKind, Target,
+};
 
 use super::{Interp, Loop};
 use crate::fold;
@@ -28,9 +30,15 @@ impl Interp<'_> {
             StmtKind::Expr(value) => {
                 self.eval(*value);
             }
-            StmtKind::Assign { targets, value, annotation } => self.run_assign(targets, *value, *annotation),
+            StmtKind::Assign {
+                targets,
+                value,
+                annotation,
+            } => self.run_assign(targets, *value, *annotation),
             StmtKind::Declare { target, annotation } => self.declare(target, *annotation),
-            StmtKind::AugAssign { target, op, value } => self.run_aug_assign(target, *op, *value, stmt.span),
+            StmtKind::AugAssign { target, op, value } => {
+                self.run_aug_assign(target, *op, *value, stmt.span)
+            }
             StmtKind::Delete(targets) => {
                 for target in targets {
                     if let Target::Var(var, _) = target {
@@ -60,7 +68,13 @@ impl Interp<'_> {
             }
             StmtKind::If { test, body, orelse } => self.run_if(*test, body, orelse),
             StmtKind::While { test, body, orelse } => self.run_while(*test, body, orelse),
-            StmtKind::For { target, iter, body, orelse, .. } => {
+            StmtKind::For {
+                target,
+                iter,
+                body,
+                orelse,
+                ..
+            } => {
                 let iterable = self.eval(*iter);
                 self.run_for(target, &iterable, *iter, body, orelse);
             }
@@ -74,12 +88,27 @@ impl Interp<'_> {
                 }
                 self.run_block(body);
             }
-            StmtKind::Try { body, handlers, orelse, finally, .. } => self.run_try(body, handlers, orelse, finally),
+            StmtKind::Try {
+                body,
+                handlers,
+                orelse,
+                finally,
+                ..
+            } => self.run_try(body, handlers, orelse, finally),
             StmtKind::Match { subject, cases } => self.run_match(*subject, cases),
             StmtKind::Function { function, target } => self.define_function(*function, *target),
             StmtKind::Class { class, target } => self.define_class(*class, *target),
-            StmtKind::Import { module, has_alias, target } => self.run_import(*module, *has_alias, *target),
-            StmtKind::ImportFrom { module, level, names, star } => {
+            StmtKind::Import {
+                module,
+                has_alias,
+                target,
+            } => self.run_import(*module, *has_alias, *target),
+            StmtKind::ImportFrom {
+                module,
+                level,
+                names,
+                star,
+            } => {
                 self.run_import_from(*module, *level, names, *star);
             }
             StmtKind::Break => {
@@ -160,7 +189,11 @@ impl Interp<'_> {
 
     fn run_while(&mut self, test: ExprId, body: &[StmtId], orelse: &[StmtId]) {
         self.frame().loop_depth += 1;
-        let passes = if self.frame_ref().loop_depth > MAX_LOOP_DEPTH { 1 } else { 2 };
+        let passes = if self.frame_ref().loop_depth > MAX_LOOP_DEPTH {
+            1
+        } else {
+            2
+        };
         let mut breaks = None;
         let mut endless = false;
         for pass in 0..passes {
@@ -194,7 +227,14 @@ impl Interp<'_> {
         merge_option(&mut self.state, breaks);
     }
 
-    fn run_for(&mut self, target: &Target, iterable: &Value, iter: ExprId, body: &[StmtId], orelse: &[StmtId]) {
+    fn run_for(
+        &mut self,
+        target: &Target,
+        iterable: &Value,
+        iter: ExprId,
+        body: &[StmtId],
+        orelse: &[StmtId],
+    ) {
         let mut breaks = None;
         if let Some(items) = self.short_sequence(iterable) {
             // Few known elements: run the body for each in turn.
@@ -214,7 +254,11 @@ impl Interp<'_> {
         } else {
             let element = self.iterate(iterable, iter);
             self.frame().loop_depth += 1;
-            let passes = if self.frame_ref().loop_depth > MAX_LOOP_DEPTH { 1 } else { 2 };
+            let passes = if self.frame_ref().loop_depth > MAX_LOOP_DEPTH {
+                1
+            } else {
+                2
+            };
             for _ in 0..passes {
                 let before = self.state.clone();
                 self.frame().loops.push(Loop::default());
@@ -241,7 +285,9 @@ impl Interp<'_> {
         if self.frame_ref().loop_depth > 1 {
             return None;
         }
-        let Shape::Object(id) = &iterable.shape else { return None };
+        let Shape::Object(id) = &iterable.shape else {
+            return None;
+        };
         let items = self.state.object(*id).items.as_ref()?;
         (items.len() <= 4).then(|| {
             items
@@ -259,7 +305,13 @@ impl Interp<'_> {
         self.state.element(iterable)
     }
 
-    fn run_try(&mut self, body: &[StmtId], handlers: &[Handler], orelse: &[StmtId], finally: &[StmtId]) {
+    fn run_try(
+        &mut self,
+        body: &[StmtId],
+        handlers: &[Handler],
+        orelse: &[StmtId],
+        finally: &[StmtId],
+    ) {
         let raises_before = std::mem::replace(&mut self.frame().raises, Marks::NONE);
         let checkpoint = self.state.clone();
         self.frame().handlers.push(Some(checkpoint));
@@ -369,7 +421,10 @@ impl Interp<'_> {
             }
             Pattern::Singleton(c) => value.as_const().map(|v| v == *c),
             Pattern::Capture { pattern: None, .. } => Some(true),
-            Pattern::Capture { pattern: Some(inner), .. } => self.matches(*inner, value, at),
+            Pattern::Capture {
+                pattern: Some(inner),
+                ..
+            } => self.matches(*inner, value, at),
             Pattern::Or(list) => {
                 let mut all_false = true;
                 for p in list {
@@ -419,10 +474,17 @@ impl Interp<'_> {
                 }
                 if let Some(var) = rest {
                     let marks = self.state.deep_marks(value);
-                    self.write_var(*var, Value::of(Shape::Builtin(Builtin::Dict)).with_marks(marks));
+                    self.write_var(
+                        *var,
+                        Value::of(Shape::Builtin(Builtin::Dict)).with_marks(marks),
+                    );
                 }
             }
-            Pattern::Class { class, positional, keywords } => {
+            Pattern::Class {
+                class,
+                positional,
+                keywords,
+            } => {
                 self.eval(*class);
                 for p in positional {
                     let marks = self.state.deep_marks(value).flagged(flag::INEXACT);
@@ -447,8 +509,17 @@ impl Interp<'_> {
     }
 
     /// The marks with a step that says they came into a variable.
-    pub(super) fn assigned(&self, marks: &Marks, name: pyward_ir::Symbol, span: pyward_ir::Span) -> Marks {
-        if marks.is_empty() { Marks::NONE } else { marks.stepped(self.step(StepKind::Assign, span, name)) }
+    pub(super) fn assigned(
+        &self,
+        marks: &Marks,
+        name: pyward_ir::Symbol,
+        span: pyward_ir::Span,
+    ) -> Marks {
+        if marks.is_empty() {
+            Marks::NONE
+        } else {
+            marks.stepped(self.step(StepKind::Assign, span, name))
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod crypto;
 pub(crate) mod encoding;
 pub mod error;
+pub mod passwords;
 pub mod paths;
 pub mod random;
 pub mod run;

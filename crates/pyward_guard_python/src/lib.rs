@@ -6,6 +6,7 @@ mod error;
 mod jose;
 mod json;
 mod keys;
+mod passwords;
 mod paths;
 mod run;
 mod tokens;
@@ -18,6 +19,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
     jose::register(module)?;
     keys::register(module)?;
+    passwords::register(module)?;
     paths::register(module)?;
     run::register(module)?;
     tokens::register(module)?;

@@ -2,13 +2,19 @@
 //!
 //! The crate is usable from Rust alone; `pyward_guard_python` puts a thin `PyO3` layer over it.
 
+#[cfg(feature = "access")]
+pub mod access;
 pub mod crypto;
 pub(crate) mod encoding;
 pub mod error;
+pub mod headers;
+pub mod http;
+pub mod limits;
 pub mod passwords;
 pub mod paths;
 pub mod random;
 pub mod run;
+pub mod sessions;
 pub mod tokens;
 
 pub use error::{Error, Result};

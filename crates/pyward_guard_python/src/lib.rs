@@ -2,13 +2,18 @@
 //!
 //! One file per module of the kit; each has a `register` function that adds its functions and classes.
 
+mod access;
 mod error;
+mod headers;
+mod http;
 mod jose;
 mod json;
 mod keys;
+mod limits;
 mod passwords;
 mod paths;
 mod run;
+mod sessions;
 mod tokens;
 
 use pyo3::prelude::*;
@@ -17,6 +22,11 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
+    access::register(module)?;
+    headers::register(module)?;
+    http::register(module)?;
+    limits::register(module)?;
+    sessions::register(module)?;
     jose::register(module)?;
     keys::register(module)?;
     passwords::register(module)?;

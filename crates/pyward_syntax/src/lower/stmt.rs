@@ -357,10 +357,7 @@ impl Lowering<'_> {
         (StmtKind::Class { class, target }, span)
     }
 
-    fn class_arguments(
-        &mut self,
-        arguments: Option<&ast::Arguments>,
-    ) -> (Box<[ExprId]>, Keywords) {
+    fn class_arguments(&mut self, arguments: Option<&ast::Arguments>) -> (Box<[ExprId]>, Keywords) {
         let Some(arguments) = arguments else {
             return (Box::default(), Box::default());
         };

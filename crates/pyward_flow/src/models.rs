@@ -2,7 +2,7 @@
 
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
-use pyward_ir::Symbol;
+use pyward_ir::{Const, Symbol};
 use regex::Regex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -49,8 +49,12 @@ pub struct Entry {
     pub templates: Vec<usize>,
     /// Type of its result.
     pub returns: Option<TypeExpr>,
+    /// Calling it never returns.
+    pub diverges: bool,
     /// Type of its value.
     pub attribute: Option<TypeExpr>,
+    /// Its constant value.
+    pub constant: Option<Const>,
     /// Base classes.
     pub bases: Vec<String>,
     /// Calls that change an object's state.
@@ -240,6 +244,8 @@ pub struct EntryPoint {
     pub functions: Vec<Symbol>,
     /// Import names that must be present for `functions`.
     pub packages: Vec<Symbol>,
+    /// Conditions on the decorator's or the registering call.
+    pub when: Vec<Condition>,
     /// Taint of parameters.
     pub params: Option<u8>,
     /// Types of parameters.
@@ -326,6 +332,8 @@ pub struct Compiled {
     pub settings: Vec<Setting>,
     /// Template calls.
     pub templates: Vec<TemplateCall>,
+    /// Types of parameters by name, each with the packages of which the file has to import one.
+    pub parameters: FxHashMap<Symbol, Vec<(TypeExpr, Vec<Symbol>)>>,
     /// Rules, in the catalogue's order.
     pub rules: Vec<FlowRule>,
     /// Context names; the position is the bit.
@@ -548,7 +556,33 @@ impl Compiled {
             }
         }
         for (path, to) in &file.returns {
-            self.at(path).returns = TypeExpr::parse(to);
+            if matches!(to.as_str(), "typing.NoReturn" | "typing.Never") {
+                self.at(path).diverges = true;
+            } else {
+                self.at(path).returns = TypeExpr::parse(to);
+            }
+        }
+        for (path, value) in &file.constants {
+            self.at(path).constant = Some(match value {
+                model::Scalar::Bool(value) => Const::Bool(*value),
+                model::Scalar::Int(value) => Const::Int(*value),
+                model::Scalar::Float(value) => Const::Float(*value),
+                model::Scalar::Str(value) => Const::Str(Symbol::new(value)),
+            });
+        }
+        for (name, of) in &file.parameters {
+            if let Some(of) = TypeExpr::parse(of) {
+                let packages = file
+                    .library
+                    .packages
+                    .iter()
+                    .map(|p| Symbol::new(p))
+                    .collect();
+                self.parameters
+                    .entry(Symbol::new(name))
+                    .or_default()
+                    .push((of, packages));
+            }
         }
         for (path, to) in &file.attributes {
             self.at(path).attribute = TypeExpr::parse(to);
@@ -780,6 +814,7 @@ impl Compiled {
                     .iter()
                     .map(|p| Symbol::new(p))
                     .collect(),
+                when: self.conditions(&e.when),
                 params: e.params.as_deref().and_then(|k| self.kind(k)),
                 types: e
                     .types

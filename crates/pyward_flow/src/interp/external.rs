@@ -62,6 +62,10 @@ impl Interp<'_> {
         if let Some(value) = callback_result {
             return value;
         }
+        if entry.is_some_and(|e| e.diverges) {
+            self.raise(&Marks::NONE);
+            return Value::unknown();
+        }
         let result = self.api_result(id, entry, receiver, call, span);
         match entry {
             Some(entry) => self.finish_call(entry, id, result, receiver, call, span),

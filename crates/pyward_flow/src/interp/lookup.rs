@@ -251,6 +251,9 @@ impl Interp<'_> {
         if let Some(t) = self.cx.api.entry(id).and_then(|e| e.attribute.clone()) {
             return self.typed(&t, None, &[]);
         }
+        if let Some(constant) = self.cx.api.entry(id).and_then(|e| e.constant) {
+            return Value::constant(constant);
+        }
         Value::of(Shape::Api(id))
     }
 

@@ -218,7 +218,7 @@ impl Interp<'_> {
                     | Shape::Function(_)
                     | Shape::Class(_)
                     | Shape::Closure(_)
-            ))
+            ) || !value.marks.is_empty() && value.marks.iter().all(|m| m.cleaned == Marks::ALL))
         {
             return Marks::NONE;
         }
@@ -625,6 +625,9 @@ impl Interp<'_> {
         }
         let body_is_container = matches!(&body.shape, Shape::Object(id) if matches!(self.state.object(*id).class, Class::Builtin(_)));
         let body_is_response = matches!(&body.shape, Shape::Instance(_));
+        if matches!(&body.shape, Shape::Instance(api) if self.cx.api.is_known(*api)) {
+            return;
+        }
         for rule in rules {
             let definition = &self.cx.models.rules[rule as usize];
             let markup = definition.context & self.cx.contexts.html != 0;
@@ -717,6 +720,9 @@ impl Interp<'_> {
             let Some(place) = &description.handler else {
                 continue;
             };
+            if !self.conditions_hold(&description.when, &[], call, None) {
+                continue;
+            }
             let routes: Vec<Symbol> = description
                 .route
                 .as_ref()
@@ -807,7 +813,12 @@ impl Interp<'_> {
         }
         let (values, expr) = self.condition_values(condition.arg.as_ref(), subject);
         if let Some(present) = test.present {
-            let given = self.is_given(condition.arg.as_ref(), subject) || !values.is_empty();
+            let unpacked = condition
+                .arg
+                .as_ref()
+                .is_some_and(|p| p.base == Base::Keyword);
+            let given =
+                self.is_given(condition.arg.as_ref(), subject) || !unpacked && !values.is_empty();
             if given != present {
                 return false;
             }
@@ -839,6 +850,7 @@ impl Interp<'_> {
             || condition.matches.is_some()
             || test.at_most.is_some()
             || test.at_least.is_some()
+            || test.has_bits.is_some()
             || test.literal.is_some()
             || test.is.is_some()
             || test.r#type.is_some()
@@ -864,6 +876,7 @@ impl Interp<'_> {
 
     fn is_given(&self, place: Option<&Place>, subject: &Subject<'_>) -> bool {
         match place {
+            Some(place) if place.base == Base::Keyword => subject.call.double_star.is_some(),
             Some(place) => {
                 self.argument(place, subject.call, subject.receiver)
                     .is_some()
@@ -922,6 +935,13 @@ impl Interp<'_> {
         if let Some(expected) = &test.equals {
             let ok = value.shape.alternatives().iter().any(|s| match s {
                 Shape::Const(c) => expected.as_slice().iter().any(|e| scalar_equals(e, *c)),
+                Shape::Object(id) => {
+                    let object = self.state.object(*id);
+                    let empty = object.closed
+                        && object.rest.is_none()
+                        && object.items.as_ref().is_some_and(Vec::is_empty);
+                    empty && expected.as_slice().contains(&Scalar::Str("[]".to_owned()))
+                }
                 _ => false,
             });
             if !ok {
@@ -948,6 +968,11 @@ impl Interp<'_> {
             {
                 return false;
             }
+        }
+        if let Some(bits) = test.has_bits
+            && !matches!(value.as_const(), Some(Const::Int(number)) if number & bits != 0)
+        {
+            return false;
         }
         if let Some(literal) = test.literal {
             let is = matches!(value.shape, Shape::Const(Const::Str(_) | Const::Bytes(_)));

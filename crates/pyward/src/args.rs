@@ -32,6 +32,8 @@ pub(crate) enum Command {
         after_help = "Exit codes: 0 nothing found, 1 findings, 2 the tool could not do all of its work."
     )]
     Check(Box<CheckArgs>),
+    /// List what the application offers to the outside: routes, handlers, parameters, guards
+    Map(Box<MapArgs>),
     /// Explain a rule: what it is, why it matters, what to do
     Explain {
         /// The rule, such as `sql-injection`
@@ -109,6 +111,20 @@ pub(crate) struct ConfigArgs {
     /// Read no settings file
     #[arg(long, conflicts_with = "config")]
     pub(crate) isolated: bool,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct MapArgs {
+    /// Files and folders [default: the working directory]
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) settings: ConfigArgs,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Default, Args)]

@@ -31,11 +31,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> io::Result<Exit> {
     merge(&mut settings, arguments, &here);
     let stdin = read_stdin(arguments)?;
     let threads = arguments.threads.unwrap_or(0);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .stack_size(STACK)
-        .build()
-        .map_err(io::Error::other)?;
+    let pool = pool(threads)?;
 
     if arguments.show_files {
         return pool.install(|| show_files(&here, &paths, &settings, stdin, threads, &early));
@@ -82,6 +78,15 @@ pub(crate) fn run(arguments: &CheckArgs) -> io::Result<Exit> {
     } else {
         Exit::Findings
     })
+}
+
+/// The threads to work on; 0 for one per core.
+pub(crate) fn pool(threads: usize) -> io::Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .stack_size(STACK)
+        .build()
+        .map_err(io::Error::other)
 }
 
 /// The settings in force; defaults where the file is wrong, which `problems` then says.

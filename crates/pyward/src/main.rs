@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod map;
 mod progress;
 mod show;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     cli.color.write_global();
     let result = match cli.command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Map(arguments) => map::run(&arguments),
         Command::Explain { rule } => show::explain(&rule),
         Command::Rules { json } => show::rules(json),
         Command::Practices => show::practices(),

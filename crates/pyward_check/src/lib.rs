@@ -12,6 +12,7 @@ mod lowered;
 mod numbers;
 mod selection;
 mod suppress;
+mod words;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use pyward_project::{Code, Diagnostic, Level, Project, ProjectKind, RootKind, Se
 use pyward_report::Sources;
 
 pub use baseline::write_baseline;
+pub use engine::Route;
 pub use selection::{Selection, nearest};
 
 /// What to check, and how.
@@ -64,6 +66,8 @@ pub struct Outcome {
     pub suppressed: Vec<Finding>,
     /// Number of findings below the thresholds.
     pub below_threshold: usize,
+    /// Functions that frameworks call, in the order of files and positions.
+    pub routes: Vec<Route>,
     /// What is to be said about the input, in order.
     pub diagnostics: Vec<Diagnostic>,
     /// The files.
@@ -119,21 +123,21 @@ pub fn check(request: &Request<'_>) -> Outcome {
         .cache
         .then(|| cache::Cache::open(settings, &project, &templates, library))
         .flatten();
-    let result = match cache.as_ref().and_then(cache::Cache::load) {
+    let mut result = match cache.as_ref().and_then(cache::Cache::load) {
         Some(result) => result,
         None => {
             (request.progress)(Stage::Parse(project.files.len()));
             let lowered = lowered::lower(&project);
             (request.progress)(Stage::Analyse(project.files.len()));
-            let result = engine::run(&project, &templates, lowered, &catalog, library);
+            let result = engine::run(&project, &lowered, &catalog, library);
             if let Some(cache) = &cache {
                 cache.store(&result);
             }
             result
         }
     };
-    let (mut findings, engine_diagnostics) = result.into_parts(&project);
-    diagnostics.extend(engine_diagnostics);
+    diagnostics.extend(result.diagnostics(&project));
+    let mut findings = result.findings;
 
     filter::adjust(&mut findings, &project, settings);
     let suppressions = suppress::collect(&project, &templates, settings, &mut diagnostics);
@@ -166,6 +170,7 @@ pub fn check(request: &Request<'_>) -> Outcome {
         below_threshold: before - findings.len(),
         findings,
         suppressed,
+        routes: result.routes,
         diagnostics,
         project,
         catalog,

@@ -1,6 +1,6 @@
 //! Which rules run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -144,8 +144,8 @@ pub(crate) fn matching(catalog: &Catalog, selector: &str) -> BTreeSet<String> {
                 || rule.id == selector
                 || prefix.is_some_and(|p| !p.is_empty() && rule.id.starts_with(p))
                 || weakness.is_some_and(|number| rule.cwe.contains(&number))
-                || rule.practices.iter().any(|p| *p == upper)
-                || rule.owasp.iter().any(|o| *o == upper)
+                || rule.practices.contains(&upper)
+                || rule.owasp.contains(&upper)
         })
         .map(|rule| rule.id.clone())
         .collect()
@@ -200,10 +200,8 @@ pub(crate) fn catalog(settings: &Settings, diagnostics: &mut Vec<Diagnostic>) ->
             }
         }
     }
-    for (path, sink) in inline.sink.iter().map(|s| (&s.path[0], s)) {
+    for sink in &inline.sink {
         if Catalog::builtin().rule(&sink.rule).is_none() {
-            let mut by_rule = BTreeMap::new();
-            by_rule.insert(path, &sink.rule);
             let start = settings.text.find(sink.rule.as_str()).unwrap_or(0);
             let span = Span {
                 start: u32::try_from(start).unwrap_or(0),

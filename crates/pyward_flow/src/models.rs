@@ -53,7 +53,7 @@ pub struct Entry {
     pub diverges: bool,
     /// Type of its value.
     pub attribute: Option<TypeExpr>,
-    /// Its constant value.
+    /// Its value, where that is a constant.
     pub constant: Option<Const>,
     /// Base classes.
     pub bases: Vec<String>,
@@ -302,6 +302,27 @@ pub struct Condition {
     pub tainted: u32,
 }
 
+impl Condition {
+    /// Whether it is about a value but names no place: in a sink, about each value that arrives.
+    #[must_use]
+    pub fn on_arriving(&self) -> bool {
+        let test = &self.test;
+        self.arg.is_none()
+            && (test.equals.is_some()
+                || test.matches.is_some()
+                || test.at_most.is_some()
+                || test.at_least.is_some()
+                || test.has_bits.is_some()
+                || test.literal.is_some()
+                || test.is.is_some()
+                || test.r#type.is_some()
+                || test.text.is_some()
+                || test.prefix.is_some()
+                || test.named.is_some()
+                || test.tainted.is_some())
+    }
+}
+
 /// A rule as the engine uses it.
 #[derive(Debug)]
 pub struct FlowRule {
@@ -411,6 +432,14 @@ impl Compiled {
             .iter()
             .position(|k| k == name)
             .and_then(|at| u8::try_from(at).ok())
+    }
+
+    /// Whether data of this kind stays dangerous through every conversion.
+    #[must_use]
+    pub fn is_sticky(&self, kind: u8) -> bool {
+        self.kinds
+            .get(usize::from(kind))
+            .is_some_and(|k| k == "weak-random")
     }
 
     /// The index of a rule.
@@ -562,14 +591,6 @@ impl Compiled {
                 self.at(path).returns = TypeExpr::parse(to);
             }
         }
-        for (path, value) in &file.constants {
-            self.at(path).constant = Some(match value {
-                model::Scalar::Bool(value) => Const::Bool(*value),
-                model::Scalar::Int(value) => Const::Int(*value),
-                model::Scalar::Float(value) => Const::Float(*value),
-                model::Scalar::Str(value) => Const::Str(Symbol::new(value)),
-            });
-        }
         for (name, of) in &file.parameters {
             if let Some(of) = TypeExpr::parse(of) {
                 let packages = file
@@ -586,6 +607,14 @@ impl Compiled {
         }
         for (path, to) in &file.attributes {
             self.at(path).attribute = TypeExpr::parse(to);
+        }
+        for (path, value) in &file.constants {
+            self.at(path).constant = Some(match value {
+                model::Scalar::Bool(b) => Const::Bool(*b),
+                model::Scalar::Int(i) => Const::Int(*i),
+                model::Scalar::Float(f) => Const::Float(*f),
+                model::Scalar::Str(s) => Const::Str(Symbol::new(s)),
+            });
         }
         for s in &file.source {
             let Some(kind) = self.kind(&s.kind) else {

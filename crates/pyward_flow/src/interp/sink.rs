@@ -88,10 +88,11 @@ impl Interp<'_> {
             };
             for value in self.place_values(place, call, receiver) {
                 let marks = self.state.deep_marks(&value);
-                let at_span = at.map_or(span, |e| self.expr_span(e));
-                if !marks.is_empty() {
-                    arriving.push((marks, at_span));
+                if marks.is_empty() || !self.may_arrive(sink, &value, at, receiver, call) {
+                    continue;
                 }
+                let at_span = at.map_or(span, |e| self.expr_span(e));
+                arriving.push((marks, at_span));
             }
             if lexical {
                 let exprs: Vec<ExprId> = match &place.base {
@@ -116,6 +117,33 @@ impl Interp<'_> {
                 self.arrive(mark, &site);
             }
         }
+    }
+
+    /// The conditions of a sink that are about each value that arrives.
+    fn may_arrive(
+        &mut self,
+        sink: &Sink,
+        value: &Value,
+        at: Option<ExprId>,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+    ) -> bool {
+        let subject = Subject {
+            call,
+            receiver,
+            value: Some((value, at)),
+            key: None,
+            target: None,
+        };
+        sink.when
+            .iter()
+            .filter(|c| c.on_arriving())
+            .all(|c| self.holds(c, &subject))
+            && !sink
+                .unless
+                .iter()
+                .filter(|c| c.on_arriving())
+                .any(|c| self.holds(c, &subject))
     }
 
     /// Marks for names in an expression that say that a value is sensitive.
@@ -769,7 +797,11 @@ impl Interp<'_> {
             key: None,
             target: None,
         };
-        self.all_hold(when, unless, &subject)
+        when.iter()
+            .all(|c| c.on_arriving() || self.holds(c, &subject))
+            && !unless
+                .iter()
+                .any(|c| !c.on_arriving() && self.holds(c, &subject))
     }
 
     pub(super) fn all_hold(
@@ -813,12 +845,9 @@ impl Interp<'_> {
         }
         let (values, expr) = self.condition_values(condition.arg.as_ref(), subject);
         if let Some(present) = test.present {
-            let unpacked = condition
-                .arg
-                .as_ref()
-                .is_some_and(|p| p.base == Base::Keyword);
+            let unpacks = matches!(&condition.arg, Some(place) if place.base == Base::Keyword);
             let given =
-                self.is_given(condition.arg.as_ref(), subject) || !unpacked && !values.is_empty();
+                self.is_given(condition.arg.as_ref(), subject) || !unpacks && !values.is_empty();
             if given != present {
                 return false;
             }
@@ -876,6 +905,7 @@ impl Interp<'_> {
 
     fn is_given(&self, place: Option<&Place>, subject: &Subject<'_>) -> bool {
         match place {
+            // `**` alone: the call unpacks a dictionary.
             Some(place) if place.base == Base::Keyword => subject.call.double_star.is_some(),
             Some(place) => {
                 self.argument(place, subject.call, subject.receiver)
@@ -969,10 +999,14 @@ impl Interp<'_> {
                 return false;
             }
         }
-        if let Some(bits) = test.has_bits
-            && !matches!(value.as_const(), Some(Const::Int(number)) if number & bits != 0)
-        {
-            return false;
+        if let Some(bits) = test.has_bits {
+            let ok = value.shape.alternatives().iter().any(|s| match s {
+                Shape::Const(Const::Int(i)) => i & bits != 0,
+                _ => false,
+            });
+            if !ok {
+                return false;
+            }
         }
         if let Some(literal) = test.literal {
             let is = matches!(value.shape, Shape::Const(Const::Str(_) | Const::Bytes(_)));

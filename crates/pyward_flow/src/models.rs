@@ -2,7 +2,7 @@
 
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
-use pyward_ir::Symbol;
+use pyward_ir::{Const, Symbol};
 use regex::Regex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -51,6 +51,8 @@ pub struct Entry {
     pub returns: Option<TypeExpr>,
     /// Type of its value.
     pub attribute: Option<TypeExpr>,
+    /// Its value, where that is a constant.
+    pub constant: Option<Const>,
     /// Base classes.
     pub bases: Vec<String>,
     /// Calls that change an object's state.
@@ -296,6 +298,27 @@ pub struct Condition {
     pub tainted: u32,
 }
 
+impl Condition {
+    /// Whether it is about a value but names no place: in a sink, about each value that arrives.
+    #[must_use]
+    pub fn on_arriving(&self) -> bool {
+        let test = &self.test;
+        self.arg.is_none()
+            && (test.equals.is_some()
+                || test.matches.is_some()
+                || test.at_most.is_some()
+                || test.at_least.is_some()
+                || test.has_bits.is_some()
+                || test.literal.is_some()
+                || test.is.is_some()
+                || test.r#type.is_some()
+                || test.text.is_some()
+                || test.prefix.is_some()
+                || test.named.is_some()
+                || test.tainted.is_some())
+    }
+}
+
 /// A rule as the engine uses it.
 #[derive(Debug)]
 pub struct FlowRule {
@@ -403,6 +426,14 @@ impl Compiled {
             .iter()
             .position(|k| k == name)
             .and_then(|at| u8::try_from(at).ok())
+    }
+
+    /// Whether data of this kind stays dangerous through every conversion.
+    #[must_use]
+    pub fn is_sticky(&self, kind: u8) -> bool {
+        self.kinds
+            .get(usize::from(kind))
+            .is_some_and(|k| k == "weak-random")
     }
 
     /// The index of a rule.
@@ -552,6 +583,14 @@ impl Compiled {
         }
         for (path, to) in &file.attributes {
             self.at(path).attribute = TypeExpr::parse(to);
+        }
+        for (path, value) in &file.constants {
+            self.at(path).constant = Some(match value {
+                model::Scalar::Bool(b) => Const::Bool(*b),
+                model::Scalar::Int(i) => Const::Int(*i),
+                model::Scalar::Float(f) => Const::Float(*f),
+                model::Scalar::Str(s) => Const::Str(Symbol::new(s)),
+            });
         }
         for s in &file.source {
             let Some(kind) = self.kind(&s.kind) else {

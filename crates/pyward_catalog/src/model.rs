@@ -416,7 +416,7 @@ pub struct TemplateCall {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Condition {
-    /// The place it looks at.
+    /// The place it looks at; in a sink, without it: each value that arrives at one of its `args`.
     #[serde(default)]
     pub arg: Option<String>,
     /// The argument is (not) given.

@@ -10,6 +10,7 @@ pub mod error;
 pub mod headers;
 pub mod http;
 pub mod limits;
+pub mod passwords;
 pub mod paths;
 pub mod random;
 pub mod run;

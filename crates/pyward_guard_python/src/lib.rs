@@ -10,6 +10,7 @@ mod jose;
 mod json;
 mod keys;
 mod limits;
+mod passwords;
 mod paths;
 mod run;
 mod sessions;
@@ -28,6 +29,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sessions::register(module)?;
     jose::register(module)?;
     keys::register(module)?;
+    passwords::register(module)?;
     paths::register(module)?;
     run::register(module)?;
     tokens::register(module)?;

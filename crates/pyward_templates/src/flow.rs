@@ -354,6 +354,8 @@ impl Flow<'_> {
                 }
                 return out;
             }
+            // A function of the language, not a variable that holds one.
+            Expr::Name(name) if PASSES_ON.contains(&name.as_str()) => Vec::new(),
             callee => self
                 .uses(callee)
                 .into_iter()
@@ -363,19 +365,7 @@ impl Flow<'_> {
         let text_method =
             matches!(callee, Expr::Attr(_, name) if KEEPS_TEXT.contains(&name.as_str()));
         let mut others = self.arguments(arguments);
-        if !text_method
-            && !matches!(
-                last,
-                "_" | "gettext"
-                    | "ngettext"
-                    | "pgettext"
-                    | "str"
-                    | "unicode"
-                    | "string"
-                    | "list"
-                    | "sorted"
-            )
-        {
+        if !text_method && !PASSES_ON.contains(&last) {
             for one in &mut others {
                 one.through_call = true;
             }
@@ -500,6 +490,35 @@ impl Effect {
         }
     }
 }
+
+/// Functions whose result is made of their arguments.
+const PASSES_ON: &[&str] = &[
+    "_",
+    "gettext",
+    "ngettext",
+    "pgettext",
+    "str",
+    "unicode",
+    "string",
+    "repr",
+    "bytes",
+    "list",
+    "tuple",
+    "set",
+    "dict",
+    "sorted",
+    "reversed",
+    "zip",
+    "enumerate",
+    "filter",
+    "map",
+    "max",
+    "min",
+    "namespace",
+    "next",
+    "iter",
+    "format",
+];
 
 /// Methods of texts and containers whose result is made of the text itself.
 const KEEPS_TEXT: &[&str] = &[

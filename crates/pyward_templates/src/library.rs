@@ -1,6 +1,6 @@
 //! Follows variables through templates that extend, include and import each other.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::flow::{Handling, MacroCall, Root, Step, Use};
 use crate::model::{Dialect, Exposure, Interpolation, Template};
@@ -9,6 +9,7 @@ use crate::model::{Dialect, Exposure, Interpolation, Template};
 #[derive(Debug, Default)]
 pub struct Library {
     templates: Vec<(String, Template)>,
+    by_file_name: HashMap<String, Vec<usize>>,
 }
 
 /// An output that a variable reaches.
@@ -55,7 +56,15 @@ impl Library {
     /// From templates with their paths, which use `/`.
     #[must_use]
     pub fn new(templates: Vec<(String, Template)>) -> Self {
-        Library { templates }
+        let mut by_file_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (i, (path, _)) in templates.iter().enumerate() {
+            let last = path.rsplit('/').next().unwrap_or("");
+            by_file_name.entry(last.to_string()).or_default().push(i);
+        }
+        Library {
+            templates,
+            by_file_name,
+        }
     }
 
     /// All templates, in the order given.
@@ -65,15 +74,18 @@ impl Library {
     }
 
     /// The templates that a name used in code or in another template may mean: those whose path
-    /// is the name or ends with it, in the closest folders first. `from` is the path of the file
-    /// that uses the name.
+    /// is the name or ends with it, in a folder named `templates` if there is such, and in the
+    /// folders closest to `from`, the path of the file that uses the name.
     #[must_use]
     pub fn find(&self, name: &str, from: &str) -> Vec<usize> {
-        let name = name.trim_start_matches("./").trim_start_matches('/');
-        if name.is_empty() {
-            return Vec::new();
-        }
-        let mut found: Vec<usize> = (0..self.templates.len())
+        let name = name.trim_start_matches(['.', '/']);
+        let last = name.rsplit('/').next().unwrap_or("");
+        let mut found: Vec<usize> = self
+            .by_file_name
+            .get(last)
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+            .copied()
             .filter(|&i| {
                 let path = &self.templates[i].0;
                 path == name || path.strip_suffix(name).is_some_and(|p| p.ends_with('/'))
@@ -99,12 +111,10 @@ impl Library {
                 i,
             )
         });
-        // Of several equally good ones all count; a rooted one beats the others.
-        if let Some(&first) = found.first()
-            && rooted(&self.templates[first].0)
-        {
-            let best = shared(&self.templates[first].0);
-            found.retain(|&i| rooted(&self.templates[i].0) && shared(&self.templates[i].0) == best);
+        // Of several equally good ones all count.
+        let rank = |i: usize| (rooted(&self.templates[i].0), shared(&self.templates[i].0));
+        if let Some(best) = found.first().map(|&i| rank(i)) {
+            found.retain(|&i| rank(i) == best);
         }
         found
     }

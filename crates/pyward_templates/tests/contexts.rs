@@ -309,6 +309,10 @@ fn mako() {
     );
     mako("${', '.join(x.n for x in xs)}", &["1: xs[*].n Unescaped"]);
     mako("${{'a': b}['a']}", &["1: b.a Unescaped"]);
+    mako(
+        "${str(a)}${f(a)}",
+        &["1: a Unescaped", "1: f() Unescaped", "1: a Unescaped"],
+    );
     mako("%% not a line ${a}", &["1: a Unescaped"]);
     check(
         Dialect::Mako,

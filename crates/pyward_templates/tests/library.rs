@@ -174,4 +174,5 @@ fn names() {
     assert_eq!(library.find("other/a.html", "y/views.py"), [2]);
     assert_eq!(library.find("b.html", "y/views.py"), [0usize; 0]);
     assert_eq!(library.find("", ""), [0usize; 0]);
+    assert_eq!(library.find("../a.html", "x/views.py"), [0]);
 }

@@ -137,7 +137,7 @@ proptest! {
 
 #[test]
 fn large_texts() {
-    let n = 200_000;
+    let n = 80_000;
     for unit in [
         "{{",
         "{%",

@@ -5,9 +5,15 @@
 pub mod crypto;
 pub(crate) mod encoding;
 pub mod error;
+pub mod eval;
+pub mod html;
+pub mod logs;
 pub mod paths;
+pub mod privacy;
 pub mod random;
 pub mod run;
+pub mod sql;
 pub mod tokens;
+pub mod validate;
 
 pub use error::{Error, Result};

@@ -3,7 +3,13 @@
 //! One file per module of the kit; each has a `register` function that adds its functions and classes.
 
 mod error;
+mod html;
 mod paths;
+mod validate;
+mod sql;
+mod privacy;
+mod logs;
+mod eval;
 mod run;
 
 use pyo3::prelude::*;
@@ -12,7 +18,13 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
+    html::register(module)?;
     paths::register(module)?;
+    validate::register(module)?;
+    sql::register(module)?;
+    privacy::register(module)?;
+    logs::register(module)?;
+    eval::register(module)?;
     run::register(module)?;
     Ok(())
 }

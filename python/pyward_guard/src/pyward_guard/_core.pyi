@@ -1,5 +1,6 @@
 """The Rust core. Use the typed modules of the package, not this one."""
 
+from ._core_html import *
 from ._core_paths import *
 from ._core_run import *
 

@@ -360,7 +360,7 @@ pub struct Setting {
     /// ... and the keys in them.
     #[serde(default)]
     pub key: Vec<String>,
-    /// Condition on the value; its `arg` is left out.
+    /// Condition on the value; its `arg` is left out, or `value[0]`, `value[]` (any element). `equals = "[]"` is an empty list.
     #[serde(default)]
     pub when: Vec<Condition>,
     /// None may hold.
@@ -416,7 +416,7 @@ pub struct TemplateCall {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Condition {
-    /// The place it looks at.
+    /// The place it looks at; in a sink, without it: each value that arrives at one of its `args`.
     #[serde(default)]
     pub arg: Option<String>,
     /// The argument is (not) given.

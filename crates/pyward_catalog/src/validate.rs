@@ -386,11 +386,17 @@ impl Check<'_> {
                 || condition.prefix.is_some()
                 || condition.named.is_some()
                 || condition.tainted.is_some();
-            if on_call && on_value != condition.arg.is_some() {
+            if on_call && (!on_value && condition.arg.is_some() || on_value && condition.arg.is_none() && self.at.0 != "sink") {
                 self.error("a condition on a value needs `arg`, and only such a one".to_owned());
-            } else if !on_call && condition.arg.is_some() {
+            } else if !on_call
+                && condition
+                    .arg
+                    .as_deref()
+                    .is_some_and(|arg| !arg.starts_with("value["))
+            {
                 self.error(
-                    "the condition of a setting is on its value and has no `arg`".to_owned(),
+                    "the condition of a setting is on its value and has no `arg` but `value[..]`"
+                        .to_owned(),
                 );
             }
             if !on_value && condition.used_as.is_none() && condition.imports.is_none() {

@@ -24,6 +24,12 @@ create_exception!(
 );
 create_exception!(
     pyward_guard,
+    UnknownKey,
+    VerificationFailed,
+    "The key named by a token or ciphertext is not at hand."
+);
+create_exception!(
+    pyward_guard,
     Expired,
     VerificationFailed,
     "Something is past its time limit."
@@ -53,7 +59,8 @@ pub(crate) fn to_py(error: pyward_guard::Error) -> PyErr {
     let text = error.to_string();
     match error {
         E::InvalidInput(_) => InvalidInput::new_err(text),
-        E::VerificationFailed => VerificationFailed::new_err(text),
+        E::UnknownKey => UnknownKey::new_err(text),
+        E::VerificationFailed | E::NotVerified(_) => VerificationFailed::new_err(text),
         E::Expired => Expired::new_err(text),
         E::Unsupported(_) => Unsupported::new_err(text),
         E::Refused(_) => Refused::new_err(text),
@@ -68,6 +75,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("GuardError", py.get_type::<GuardError>())?;
     module.add("InvalidInput", py.get_type::<InvalidInput>())?;
     module.add("VerificationFailed", py.get_type::<VerificationFailed>())?;
+    module.add("UnknownKey", py.get_type::<UnknownKey>())?;
     module.add("Expired", py.get_type::<Expired>())?;
     module.add("Unsupported", py.get_type::<Unsupported>())?;
     module.add("Refused", py.get_type::<Refused>())?;

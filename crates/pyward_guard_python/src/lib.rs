@@ -2,15 +2,25 @@
 //!
 //! One file per module of the kit; each has a `register` function that adds its functions and classes.
 
+mod access;
 mod error;
-mod html;
-mod paths;
-mod validate;
-mod sql;
-mod privacy;
-mod logs;
 mod eval;
+mod headers;
+mod html;
+mod http;
+mod jose;
+mod json;
+mod keys;
+mod limits;
+mod logs;
+mod passwords;
+mod paths;
+mod privacy;
 mod run;
+mod sessions;
+mod sql;
+mod tokens;
+mod validate;
 
 use pyo3::prelude::*;
 
@@ -18,13 +28,22 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
-    html::register(module)?;
-    paths::register(module)?;
-    validate::register(module)?;
-    sql::register(module)?;
-    privacy::register(module)?;
-    logs::register(module)?;
+    access::register(module)?;
     eval::register(module)?;
+    headers::register(module)?;
+    html::register(module)?;
+    http::register(module)?;
+    jose::register(module)?;
+    keys::register(module)?;
+    limits::register(module)?;
+    logs::register(module)?;
+    passwords::register(module)?;
+    paths::register(module)?;
+    privacy::register(module)?;
     run::register(module)?;
+    sessions::register(module)?;
+    sql::register(module)?;
+    tokens::register(module)?;
+    validate::register(module)?;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod expr;
 mod file;
 mod stmt;
 mod symbol;
+mod visit;
 
 pub use expr::{
     Arg, ArgKind, BinaryOp, BoolOp, CompareOp, Comprehension, ComprehensionKind, Const, Conversion,
@@ -23,3 +24,4 @@ pub use stmt::{
     WithItem,
 };
 pub use symbol::Symbol;
+pub use visit::target_exprs;

@@ -313,3 +313,127 @@ proptest! {
         prop_assert_eq!(first, dump(&lower(&text, Options::default())));
     }
 }
+
+fn python_files(dir: &std::path::Path, out: &mut Vec<Vec<u8>>) {
+    let mut paths: Vec<_> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() && !path.is_symlink() {
+            python_files(&path, out);
+        } else if path.extension().is_some_and(|e| e == "py") {
+            out.extend(std::fs::read(&path));
+        }
+    }
+}
+
+/// Splitmix64: the rounds of the test below are the same every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from(z ^ (z >> 31)).unwrap_or(0) % limit.max(1)
+    }
+}
+
+/// Real files, cut, spliced into each other and sprinkled with bytes that matter.
+///
+/// `PYWARD_FUZZ_DIR` names a directory of Python files (default: this repository's), `PYWARD_FUZZ_ROUNDS` how
+/// many mutations to try.
+#[test]
+fn mutated_files() {
+    let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/../../python");
+    let dir = std::env::var("PYWARD_FUZZ_DIR").unwrap_or_else(|_| repository.to_owned());
+    let rounds = std::env::var("PYWARD_FUZZ_ROUNDS").map_or(300, |n| n.parse().unwrap_or(300));
+    let mut files: Vec<Vec<u8>> = SEEDS.iter().map(|s| s.as_bytes().to_vec()).collect();
+    python_files(std::path::Path::new(&dir), &mut files);
+    let tokens = [
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "'",
+        "\"",
+        "'''",
+        "f'",
+        "f\"\"\"{",
+        "\\",
+        "\n",
+        "\r",
+        "\t",
+        "    ",
+        ":",
+        ":=",
+        "*",
+        "**",
+        "@",
+        "lambda ",
+        "async ",
+        "await ",
+        "match ",
+        "case ",
+        "yield ",
+        "class ",
+        "def ",
+        "if ",
+        "else",
+        "not ",
+        "\u{0}",
+        "\u{c}",
+        "é",
+        "\u{feff}",
+        "!r",
+        "t'{",
+        "global x\n",
+        "__x",
+    ];
+    let mut random = Random(rounds as u64);
+    for _ in 0..rounds {
+        let mut bytes = files[random.below(files.len())].clone();
+        let from = random.below(bytes.len());
+        bytes.truncate(from + 20_000);
+        bytes.drain(..from.saturating_sub(20_000));
+        for _ in 0..=random.below(12) {
+            let from = random.below(bytes.len());
+            let to = (from + random.below(200)).min(bytes.len());
+            match random.below(5) {
+                0 => drop(bytes.drain(from..to)),
+                1 => {
+                    let other = &files[random.below(files.len())];
+                    let start = random.below(other.len());
+                    let end = (start + random.below(400)).min(other.len());
+                    drop(bytes.splice(from..from, other[start..end].iter().copied()));
+                }
+                2 => bytes.truncate(to),
+                3 => bytes.extend_from_within(from..to),
+                _ => {
+                    let token = tokens[random.below(tokens.len())];
+                    drop(bytes.splice(from..from, token.bytes()));
+                }
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let start = Instant::now();
+        let file = std::panic::catch_unwind(|| lower(&text, Options::default()));
+        let Ok(file) = file else {
+            panic!("lowering panics on {text:?}");
+        };
+        assert!(start.elapsed() < Duration::from_secs(5), "slow: {text:?}");
+        let failed = file
+            .diagnostics
+            .iter()
+            .any(|d| d.message.contains("parser failed"));
+        assert!(!failed, "the parser panics on {text:?}");
+        check_invariants(&text, &file);
+    }
+}

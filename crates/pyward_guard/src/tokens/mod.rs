@@ -1,7 +1,8 @@
 //! Tokens: signed and expiring, JWT/JWS/JWE, PASETO v4, and the reading of itsdangerous tokens.
 
 pub mod itsdangerous;
-
+pub mod jose;
+pub mod paseto;
 pub mod signed;
 
 use std::time::{SystemTime, UNIX_EPOCH};

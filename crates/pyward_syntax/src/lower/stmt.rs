@@ -11,6 +11,8 @@ use ruff_text_size::Ranged;
 use super::expr::binary_op;
 use super::{Lowering, header, span};
 
+type Keywords = Box<[(Symbol, ExprId)]>;
+
 impl Lowering<'_> {
     pub(super) fn block(&mut self, body: &[Stmt]) -> Block {
         let mut out = Vec::with_capacity(body.len());
@@ -355,10 +357,7 @@ impl Lowering<'_> {
         (StmtKind::Class { class, target }, span)
     }
 
-    fn class_arguments(
-        &mut self,
-        arguments: Option<&ast::Arguments>,
-    ) -> (Box<[ExprId]>, Box<[(Symbol, ExprId)]>) {
+    fn class_arguments(&mut self, arguments: Option<&ast::Arguments>) -> (Box<[ExprId]>, Keywords) {
         let Some(arguments) = arguments else {
             return (Box::default(), Box::default());
         };

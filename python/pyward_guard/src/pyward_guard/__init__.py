@@ -3,6 +3,24 @@
 Import the module you need (``from pyward_guard import passwords``); nothing heavy is loaded before that.
 """
 
-from ._core import Expired, GuardError, InvalidInput, LimitExceeded, Refused, Unsupported, VerificationFailed
+from ._core import (
+    Expired,
+    GuardError,
+    InvalidInput,
+    LimitExceeded,
+    Refused,
+    UnknownKey,
+    Unsupported,
+    VerificationFailed,
+)
 
-__all__ = ["Expired", "GuardError", "InvalidInput", "LimitExceeded", "Refused", "Unsupported", "VerificationFailed"]
+__all__ = [
+    "Expired",
+    "GuardError",
+    "InvalidInput",
+    "LimitExceeded",
+    "Refused",
+    "UnknownKey",
+    "Unsupported",
+    "VerificationFailed",
+]

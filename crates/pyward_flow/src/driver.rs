@@ -1,0 +1,461 @@
+//! Runs the analysis: rounds over the whole program, levels within a round, functions of a level in parallel.
+
+use std::sync::Arc;
+
+use pyward_catalog::Catalog;
+use pyward_catalog::rule::Severity;
+use pyward_ir::{FunctionIndex, FunctionKind, Span, Symbol};
+use pyward_program::{FileId, FunctionId, Program, call_levels};
+use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::api::ApiTable;
+use crate::finding::RawFinding;
+use crate::index::Index;
+use crate::interp::{Context, Interp, KnownContexts, Output};
+use crate::models::Compiled;
+use crate::regex_proof::RegexProofs;
+use crate::summary::Summary;
+use crate::tables::{Entry, Tables};
+
+/// How the analysis is to be run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Treat parameters of public functions as coming from outside, at lower severity.
+    pub library: bool,
+}
+
+/// A function that is called from outside, for `pyward map`.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The handler.
+    pub function: FunctionId,
+    /// URL patterns.
+    pub paths: Vec<Symbol>,
+    /// HTTP methods.
+    pub verbs: Vec<Symbol>,
+    /// The library whose entry point it is.
+    pub library: Symbol,
+    /// `http`, `cli`, ...
+    pub protocol: Symbol,
+    /// Guards seen on it.
+    pub guards: Vec<Symbol>,
+}
+
+/// What the analysis found.
+#[derive(Debug, Default)]
+pub struct Analysis {
+    /// Findings, in the order of files and positions.
+    pub findings: Vec<RawFinding>,
+    /// Entry points, in the order of files and positions.
+    pub routes: Vec<Route>,
+    /// Functions whose analysis hit a budget.
+    pub truncated: Vec<FunctionId>,
+}
+
+/// Stack of the worker threads: the interpreter recurses with the nesting of the source and of inlined calls.
+const STACK: usize = 256 << 20;
+
+/// Analyses a program.
+#[must_use]
+pub fn analyse(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
+    let threads = rayon::current_num_threads();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .stack_size(STACK)
+        .build();
+    match pool {
+        Ok(pool) => pool.install(|| run(program, catalog, options)),
+        Err(_) => run(program, catalog, options),
+    }
+}
+
+fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
+    let models = Compiled::new(
+        &catalog.rules,
+        &catalog.models,
+        &catalog.contexts,
+        &catalog.source_kinds,
+    );
+    let api = ApiTable::new(&models);
+    let index = Index::new(program);
+    let regex = RegexProofs::default();
+    let levels = call_levels(program);
+    let mut tables = Tables {
+        summaries: program
+            .file_ids()
+            .map(|f| vec![None; program.ir(f).functions.len()])
+            .collect(),
+        modules: vec![FxHashMap::default(); program.len()],
+        written: vec![FxHashMap::default(); program.len()],
+        classes: program
+            .file_ids()
+            .map(|f| vec![None; program.ir(f).classes.len()])
+            .collect(),
+        ..Tables::default()
+    };
+    let mut settings_by_name: FxHashMap<Symbol, Vec<usize>> = FxHashMap::default();
+    for (at, setting) in models.settings.iter().enumerate() {
+        for name in &setting.names {
+            settings_by_name.entry(*name).or_default().push(at);
+        }
+    }
+    let bit = |name: &str| models.context(name);
+    let shared = Shared {
+        program,
+        catalog,
+        api: &api,
+        models: &models,
+        index: &index,
+        regex: &regex,
+        options,
+        settings_by_name,
+        contexts: KnownContexts {
+            path: bit("path") | bit("archive"),
+            redirect: bit("redirect"),
+            url: bit("url"),
+            html: bit("html"),
+        },
+        lexical_kinds: [models.kind("secret"), models.kind("personal")]
+            .into_iter()
+            .flatten()
+            .collect(),
+    };
+    let mut findings = Vec::new();
+    let mut truncated = FxHashSet::default();
+    for round in 0..ROUNDS {
+        findings.clear();
+        truncated.clear();
+        tables.entries.clear();
+        for level in program.import_levels() {
+            let outputs: Vec<_> = level
+                .par_iter()
+                .map(|f| run_module(&shared, &tables, *f))
+                .collect();
+            for (file, result) in level.iter().zip(outputs) {
+                let id = FunctionId {
+                    file: *file,
+                    index: FunctionIndex(0),
+                };
+                merge(&mut tables, id, result, &mut findings, &mut truncated);
+            }
+        }
+        let _ = round;
+        for level in &levels {
+            let outputs: Vec<_> = level
+                .par_iter()
+                .filter(|id| is_function(program, **id))
+                .map(|id| (*id, run_function(&shared, &tables, *id)))
+                .collect();
+            for (id, result) in outputs {
+                merge(&mut tables, id, result, &mut findings, &mut truncated);
+            }
+        }
+    }
+    if options.library {
+        report_library_flows(&shared, &tables, &mut findings);
+    }
+    finish(&shared, &tables, findings, truncated)
+}
+
+/// The first round finds what functions know of each other, the second uses it.
+const ROUNDS: u8 = 2;
+
+struct Shared<'a> {
+    program: &'a Program,
+    catalog: &'a Catalog,
+    api: &'a ApiTable<'a>,
+    models: &'a Compiled,
+    index: &'a Index,
+    regex: &'a RegexProofs,
+    options: Options,
+    settings_by_name: FxHashMap<Symbol, Vec<usize>>,
+    contexts: KnownContexts,
+    lexical_kinds: Vec<u8>,
+}
+
+impl<'a> Shared<'a> {
+    fn context(&'a self, tables: &'a Tables) -> Context<'a> {
+        Context {
+            program: self.program,
+            api: self.api,
+            models: self.models,
+            sensitive: &self.catalog.sensitive,
+            tables,
+            index: self.index,
+            regex: self.regex,
+            contexts: self.contexts,
+            settings_by_name: &self.settings_by_name,
+            assign_anything: self.models.entry("*"),
+            assign_any_item: self.models.entry("*"),
+            compare_entry: self.models.entry("operator.eq"),
+            lexical_kinds: &self.lexical_kinds,
+            is_library: self.options.library,
+        }
+    }
+}
+
+fn is_function(program: &Program, id: FunctionId) -> bool {
+    matches!(
+        program.function(id).kind,
+        FunctionKind::Def | FunctionKind::Lambda
+    )
+}
+
+struct Outcome {
+    summary: Option<Summary>,
+    module: Option<FxHashMap<Symbol, crate::summary::Portable>>,
+    output: Output,
+}
+
+fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId) -> Outcome {
+    let cx = shared.context(tables);
+    let id = FunctionId {
+        file,
+        index: FunctionIndex(0),
+    };
+    let mut interp = Interp::new(&cx, id);
+    let module = interp.run_module();
+    Outcome {
+        summary: None,
+        module: Some(module),
+        output: interp.out,
+    }
+}
+
+fn run_function(shared: &Shared<'_>, tables: &Tables, id: FunctionId) -> Outcome {
+    let cx = shared.context(tables);
+    let mut interp = Interp::new(&cx, id);
+    let summary = interp.run_root(id);
+    Outcome {
+        summary: Some(summary),
+        module: None,
+        output: interp.out,
+    }
+}
+
+fn merge(
+    tables: &mut Tables,
+    id: FunctionId,
+    result: Outcome,
+    findings: &mut Vec<RawFinding>,
+    truncated: &mut FxHashSet<FunctionId>,
+) {
+    let out = result.output;
+    if let Some(summary) = result.summary {
+        tables.summaries[id.file.0 as usize][id.index.0 as usize] = Some(Arc::new(summary));
+    }
+    if let Some(module) = result.module {
+        tables.modules[id.file.0 as usize] = module;
+    }
+    for (class, info) in out.classes {
+        tables.classes[class.file.0 as usize][class.index.0 as usize] = Some(info);
+    }
+    for (key, value) in out.instance_writes {
+        if value.is_unknown() {
+            continue;
+        }
+        match tables.instances.get_mut(&key) {
+            Some(old) => *old = old.join(&value),
+            None => {
+                tables.instances.insert(key, value);
+            }
+        }
+    }
+    for ((file, name), value) in out.module_writes {
+        if value.is_unknown() {
+            continue;
+        }
+        let written = &mut tables.written[file.0 as usize];
+        match written.get_mut(&name) {
+            Some(old) => *old = old.join(&value),
+            None => {
+                written.insert(name, value);
+            }
+        }
+    }
+    for (key, value) in out.captured {
+        tables.captured.insert(key, value);
+    }
+    for (function, entry) in out.entries {
+        merge_entry(tables.entries.entry(function).or_default(), entry);
+    }
+    findings.extend(out.findings);
+    if out.truncated {
+        truncated.insert(id);
+    }
+}
+
+fn merge_entry(into: &mut Entry, from: Entry) {
+    fn add<T: PartialEq>(into: &mut Vec<T>, from: Vec<T>) {
+        for one in from {
+            if !into.contains(&one) {
+                into.push(one);
+            }
+        }
+    }
+    add(&mut into.points, from.points);
+    add(&mut into.routes, from.routes);
+    add(&mut into.verbs, from.verbs);
+    add(&mut into.guards, from.guards);
+}
+
+/// Flows from the parameters of public functions, for code that others call.
+fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec<RawFinding>) {
+    let Some(kind) = shared.models.kind("parameter") else {
+        return;
+    };
+    let mut seen: FxHashSet<(u16, FileId, Span)> = FxHashSet::default();
+    let known: FxHashSet<(u16, FileId, Span)> =
+        findings.iter().map(|f| (f.rule, f.file, f.span)).collect();
+    for file in shared.program.file_ids() {
+        if is_test_path(shared.program.path(file)) {
+            continue;
+        }
+        for (at, summary) in tables.summaries[file.0 as usize].iter().enumerate() {
+            let Some(summary) = summary else { continue };
+            let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
+            let id = FunctionId { file, index };
+            if !is_public(shared.program, id)
+                || tables
+                    .entries
+                    .get(&id)
+                    .is_some_and(|e| !e.points.is_empty())
+            {
+                continue;
+            }
+            let function = shared.program.function(id);
+            for sink in &summary.sinks {
+                let rule = &shared.models.rules[sink.sink.rule as usize];
+                let Some(severity) = rule.severity[kind as usize] else {
+                    continue;
+                };
+                let crate::value::Origin::Param { index, path } = sink.mark.origin else {
+                    continue;
+                };
+                // The receiver's own state is the object's business, not the caller's.
+                if index == 0
+                    && function.class.is_some()
+                    && function
+                        .params
+                        .first()
+                        .is_some_and(|p| matches!(p.name.as_str(), "self" | "cls" | "mcs"))
+                {
+                    continue;
+                }
+                let _ = path;
+                let key = (sink.sink.rule, sink.sink.file, sink.sink.span);
+                if known.contains(&key) || !seen.insert(key) {
+                    continue;
+                }
+                let mut finding =
+                    crate::interp::flow_finding(&sink.sink, &sink.mark, kind, severity);
+                if let Some(param) = function.params.get(usize::from(index)) {
+                    finding.trace.insert(
+                        0,
+                        crate::value::Step {
+                            kind: crate::value::StepKind::Source,
+                            file,
+                            span: param.span,
+                            name: param.name,
+                        },
+                    );
+                }
+                findings.push(finding);
+            }
+        }
+    }
+}
+
+/// Whether other code may call a function.
+fn is_public(program: &Program, id: FunctionId) -> bool {
+    let function = program.function(id);
+    function.kind == FunctionKind::Def
+        && !function
+            .qualname
+            .as_str()
+            .split('.')
+            .any(|part| part.starts_with('_') && !part.ends_with("__"))
+        && function.parent.is_none_or(|p| {
+            let parent = program.ir(id.file).function(p);
+            matches!(parent.kind, FunctionKind::Module | FunctionKind::ClassBody)
+        })
+}
+
+/// Whether a path belongs to tests.
+pub(crate) fn is_test_path(path: &std::path::Path) -> bool {
+    path.components().any(|c| {
+        let name = c.as_os_str().to_string_lossy();
+        matches!(name.as_ref(), "tests" | "test" | "testing" | "conftest.py")
+            || name.starts_with("test_")
+            || name.ends_with("_test.py")
+    })
+}
+
+fn finish(
+    shared: &Shared<'_>,
+    tables: &Tables,
+    findings: Vec<RawFinding>,
+    truncated: FxHashSet<FunctionId>,
+) -> Analysis {
+    // One finding for each place and rule: the worst source, the shortest way.
+    let mut best: FxHashMap<(u16, FileId, Span), RawFinding> = FxHashMap::default();
+    for finding in findings {
+        let key = (finding.rule, finding.file, finding.span);
+        match best.get_mut(&key) {
+            Some(old) => {
+                if rank(&finding) > rank(old) {
+                    *old = finding;
+                }
+            }
+            None => {
+                best.insert(key, finding);
+            }
+        }
+    }
+    let mut findings: Vec<RawFinding> = best.into_values().collect();
+    findings.sort_by_key(|f| (f.file, f.span, f.rule));
+    let mut routes: Vec<Route> = tables
+        .entries
+        .iter()
+        .filter(|(_, e)| !e.points.is_empty())
+        .map(|(id, entry)| {
+            let point = &shared.models.entry_points[entry.points[0]];
+            let mut verbs = entry.verbs.clone();
+            verbs.sort_unstable_by_key(|v| v.as_str());
+            Route {
+                function: *id,
+                paths: entry.routes.clone(),
+                verbs,
+                library: point.library,
+                protocol: point.protocol,
+                guards: entry.guards.clone(),
+            }
+        })
+        .collect();
+    routes.sort_by_key(|r| r.function);
+    let mut truncated: Vec<FunctionId> = truncated.into_iter().collect();
+    truncated.sort_unstable();
+    Analysis {
+        findings,
+        routes,
+        truncated,
+    }
+}
+
+/// Which of two findings at one place is worth showing.
+fn rank(
+    finding: &RawFinding,
+) -> (
+    Severity,
+    pyward_catalog::rule::Confidence,
+    std::cmp::Reverse<usize>,
+    std::cmp::Reverse<Vec<(FileId, Span)>>,
+) {
+    (
+        finding.severity,
+        finding.confidence,
+        std::cmp::Reverse(finding.trace.len()),
+        std::cmp::Reverse(finding.trace.iter().map(|s| (s.file, s.span)).collect()),
+    )
+}

@@ -1,0 +1,579 @@
+//! Classes: definition, look-up along the bases, instances.
+
+use std::sync::Arc;
+
+use pyward_ir::{ClassIndex, ExprId, ExprKind, FunctionIndex, FunctionKind, Span, Symbol, Var};
+use pyward_program::ClassId;
+
+use super::Interp;
+use super::call::CallArgs;
+use crate::heap::{Class, Key, Object};
+use crate::summary::{Portable, export};
+use crate::tables::{Base, ClassInfo, Entry};
+use crate::value::{Shape, Value};
+
+/// Longest chain of bases followed.
+const MAX_BASES: usize = 32;
+
+impl Interp<'_> {
+    pub(super) fn define_class(&mut self, index: ClassIndex, target: Var) {
+        let ir = self.ir;
+        let class = ir.class(index);
+        let id = ClassId {
+            file: self.file,
+            index,
+        };
+        let mut info = ClassInfo::default();
+        for &base in &class.bases {
+            let value = self.eval(base);
+            for shape in value.shape.alternatives() {
+                match shape {
+                    Shape::Class(base) if *base != id => info.bases.push(Base::Project(*base)),
+                    Shape::Api(api) | Shape::Instance(api) => info.bases.push(Base::Api(*api)),
+                    Shape::Function(_) | Shape::Closure(_) => {}
+                    _ => {}
+                }
+            }
+        }
+        for (_, keyword) in &class.keywords {
+            self.eval(*keyword);
+        }
+        let attributes = self.run_class_body(class.body, id, &mut info);
+        info.attributes = attributes;
+        let info = Arc::new(info);
+        self.local_classes.insert(id, Arc::clone(&info));
+        self.out.classes.push((id, info));
+        let mut guards = Vec::new();
+        for &decorator in &class.decorators {
+            let value = self.eval(decorator);
+            if let Shape::Api(api) | Shape::ApiMethod(api, _) = value.shape
+                && let Some(entry) = self.cx.api.entry(api)
+            {
+                guards.extend(entry.access.iter().copied());
+            }
+        }
+        self.note_entry_methods(id, &guards);
+        self.write_var(target, Value::of(Shape::Class(id)));
+    }
+
+    /// Runs the statements of a class; what they bind are its attributes.
+    fn run_class_body(
+        &mut self,
+        body: FunctionIndex,
+        id: ClassId,
+        info: &mut ClassInfo,
+    ) -> rustc_hash::FxHashMap<Symbol, Portable> {
+        let ir = self.ir;
+        let function = ir.function(body);
+        let outer_locals = std::mem::replace(
+            &mut self.state.locals,
+            vec![Value::unknown(); function.locals.len()],
+        );
+        let outer_function = self.frame_ref().function;
+        if outer_function.index.0 != 0 {
+            // Methods see the variables of the function that the class stands in.
+            let owner = outer_function.index.0;
+            let captured = Arc::make_mut(&mut self.state.captured);
+            for (slot, value) in outer_locals.iter().enumerate() {
+                captured.insert(
+                    (owner, u32::try_from(slot).unwrap_or(u32::MAX)),
+                    value.clone(),
+                );
+            }
+        }
+        let outer_class = self.frame().class.replace(id);
+        self.frame().function = pyward_program::FunctionId {
+            file: self.file,
+            index: body,
+        };
+        let outer_fields = std::mem::take(&mut self.class_fields);
+        self.run_block(&function.body);
+        self.frame().function = outer_function;
+        self.frame().class = outer_class;
+        info.fields = std::mem::replace(&mut self.class_fields, outer_fields);
+        let locals = std::mem::replace(&mut self.state.locals, outer_locals);
+        self.state.alive = true;
+        let mut attributes = rustc_hash::FxHashMap::default();
+        for (slot, name) in function.locals.iter().enumerate() {
+            if let Some(value) = locals.get(slot)
+                && (!value.shape.is_unknown() || !value.marks.is_empty())
+            {
+                let portable = export(&self.state, value).without_params();
+                attributes.insert(*name, portable);
+            }
+        }
+        attributes
+    }
+
+    /// A name declared in a class body with its type: a field of a dataclass or model.
+    pub(super) fn declare_field(&mut self, var: Var, annotation: ExprId) {
+        if !self.in_class_body() {
+            return;
+        }
+        let name = self.var_name(var);
+        let value = self.annotated(annotation);
+        let portable = export(&self.state, &value).without_params();
+        self.class_fields.push((name, portable));
+    }
+
+    /// Methods that a framework calls because of the class's bases.
+    fn note_entry_methods(&mut self, id: ClassId, class_guards: &[Symbol]) {
+        let bases = self.linear_bases(id);
+        let ir = self.ir;
+        let class = ir.class(id.index);
+        let mut guards: Vec<Symbol> = class_guards.to_vec();
+        let mut points: Vec<usize> = Vec::new();
+        for base in &bases {
+            if let Base::Api(api) = base {
+                let mut queue = vec![*api];
+                let mut seen = 0;
+                while let Some(api) = queue.pop() {
+                    seen += 1;
+                    if seen > MAX_BASES {
+                        break;
+                    }
+                    if let Some(entry) = self.cx.api.entry(api) {
+                        points.extend(entry.entry_bases.iter().copied());
+                        guards.extend(entry.access.iter().copied());
+                        queue.extend(entry.bases.iter().map(|b| self.cx.api.path(b)));
+                    }
+                }
+            }
+        }
+        points.sort_unstable();
+        points.dedup();
+        for point in points {
+            let description = &self.cx.models.entry_points[point];
+            for &method in &class.methods {
+                let function = ir.function(method);
+                let name = function.name;
+                let matches = if description.methods.is_empty() {
+                    !name.as_str().starts_with('_')
+                } else {
+                    description.methods.contains(&name)
+                };
+                if matches {
+                    let verbs = match name.as_str() {
+                        "get" | "post" | "put" | "patch" | "delete" | "head" | "options" => {
+                            vec![Symbol::new(&name.as_str().to_uppercase())]
+                        }
+                        _ => Vec::new(),
+                    };
+                    let entry = Entry {
+                        points: vec![point],
+                        guards: guards.clone(),
+                        verbs,
+                        ..Entry::default()
+                    };
+                    self.out.entries.push((
+                        pyward_program::FunctionId {
+                            file: self.file,
+                            index: method,
+                        },
+                        entry,
+                    ));
+                }
+            }
+        }
+    }
+
+    pub(super) fn class_info(&self, id: ClassId) -> Option<Arc<ClassInfo>> {
+        self.local_classes
+            .get(&id)
+            .or_else(|| self.cx.tables.class(id))
+            .cloned()
+    }
+
+    /// The class and its bases in look-up order (depth first, left to right, each once).
+    pub(super) fn linear_bases(&self, id: ClassId) -> Vec<Base> {
+        let mut order: Vec<Base> = Vec::new();
+        let mut queue = vec![Base::Project(id)];
+        while let Some(base) = queue.pop() {
+            if order.contains(&base) || order.len() >= MAX_BASES {
+                continue;
+            }
+            order.push(base);
+            if let Base::Project(class) = base
+                && let Some(info) = self.class_info(class)
+            {
+                queue.extend(info.bases.iter().rev().copied());
+            }
+        }
+        order
+    }
+
+    /// An attribute of a class, found along its bases; `after` starts behind that class.
+    pub(super) fn class_attribute(
+        &mut self,
+        id: ClassId,
+        attr: Symbol,
+        after: Option<ClassId>,
+    ) -> Option<Value> {
+        let mut skipping = after.is_some();
+        for base in self.linear_bases(id) {
+            if skipping {
+                skipping = base != Base::Project(after?);
+                continue;
+            }
+            match base {
+                Base::Project(class) => {
+                    if let Some(value) = self.own_class_attribute(class, attr) {
+                        return Some(value);
+                    }
+                }
+                Base::Api(api) => {
+                    let member = self.cx.api.child(api, attr);
+                    if self.cx.api.is_known(member) {
+                        return Some(self.api_value(member));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn own_class_attribute(&mut self, class: ClassId, attr: Symbol) -> Option<Value> {
+        if let Some(info) = self.class_info(class) {
+            if let Some(portable) = info.attributes.get(&attr) {
+                let portable = portable.clone();
+                return Some(self.import_plain(&portable));
+            }
+            return None;
+        }
+        // Not run yet: what its text says.
+        let ir = self.cx.program.ir(class.file);
+        ir.class(class.index)
+            .methods
+            .iter()
+            .find(|m| ir.function(**m).name == attr)
+            .map(|m| {
+                Value::of(Shape::Function(pyward_program::FunctionId {
+                    file: class.file,
+                    index: *m,
+                }))
+            })
+    }
+
+    pub(super) fn find_method(&mut self, class: ClassId, name: Symbol) -> Option<Value> {
+        let found = self.class_attribute(class, name, None)?;
+        matches!(found.shape, Shape::Function(_) | Shape::Closure(_)).then_some(found)
+    }
+
+    /// An attribute of an instance that is not among the fields tracked.
+    pub(super) fn project_attribute(
+        &mut self,
+        class: ClassId,
+        owner: &Value,
+        attr: Symbol,
+        _at: ExprId,
+    ) -> Option<Value> {
+        let from_class = self.class_attribute(class, attr, None);
+        if let Some(value) = &from_class
+            && let Some(bound) = self.bind_descriptor(value, owner, class)
+        {
+            return Some(bound);
+        }
+        let mut written: Option<Portable> = None;
+        for base in self.linear_bases(class) {
+            if let Base::Project(base) = base
+                && let Some(found) = self.cx.tables.instances.get(&(base, attr))
+            {
+                written = Some(match written {
+                    Some(w) => w.join(found),
+                    None => found.clone(),
+                });
+            }
+        }
+        let written = written.map(|w| self.import_plain(&w));
+        match (from_class, written) {
+            (Some(a), Some(b)) => Some(crate::value::join(&a, &b)),
+            (Some(one), None) | (None, Some(one)) => Some(self.instance_of_api(one, owner)),
+            (None, None) => {
+                // `__getattr__` answers for everything else.
+                let getattr = self.find_method(class, Symbol::new("__getattr__"))?;
+                let name = Value::constant(pyward_ir::Const::Str(attr));
+                Some(self.call_method_value(&getattr, owner, vec![name]))
+            }
+        }
+    }
+
+    /// A member found on an external base, seen from an instance.
+    fn instance_of_api(&mut self, value: Value, owner: &Value) -> Value {
+        if let Shape::Api(api) = value.shape {
+            let value = Value {
+                shape: Shape::ApiMethod(api, Arc::new(owner.clone())),
+                marks: value.marks,
+            };
+            let span = self.current_span;
+            return self.with_api_source(value, span);
+        }
+        value
+    }
+
+    /// What a class attribute is when read through an instance.
+    fn bind_descriptor(&mut self, value: &Value, owner: &Value, class: ClassId) -> Option<Value> {
+        match &value.shape {
+            Shape::Function(_) => Some(self.bind_method(value, owner)),
+            Shape::Closure(c) if c.receiver.is_none() => Some(self.bind_method(value, owner)),
+            Shape::Object(id) => {
+                let object = self.state.object(*id);
+                let Class::Api(api) = object.class else {
+                    return None;
+                };
+                let inner = object.field(Key::Attribute(Symbol::new("fget"))).cloned()?;
+                match self.cx.api.text(api) {
+                    "builtins.property" => {
+                        let result = self.call_method_value(&inner, owner, Vec::new());
+                        Some(result)
+                    }
+                    "builtins.staticmethod" => Some(inner),
+                    "builtins.classmethod" => {
+                        Some(self.bind_method(&inner, &Value::of(Shape::Class(class))))
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn call_setter(
+        &mut self,
+        _class: ClassId,
+        _owner: &Value,
+        _attr: Symbol,
+        _value: &Value,
+        _from: ExprId,
+    ) {
+    }
+
+    pub(super) fn call_dunder(
+        &mut self,
+        class: ClassId,
+        owner: &Value,
+        name: &str,
+        args: &[Value],
+    ) -> Value {
+        match self.find_method(class, Symbol::new(name)) {
+            Some(method) => self.call_method_value(&method, owner, args.to_vec()),
+            None => {
+                let content = self.state.content(owner);
+                let marks = content.marks.union(&owner.marks);
+                content.with_marks(marks)
+            }
+        }
+    }
+
+    /// The value of `super()` where it stands.
+    pub(super) fn super_value(&mut self) -> Value {
+        let receiver = self.state.locals.first().cloned().unwrap_or_default();
+        match self.frame_ref().class {
+            Some(class) => Value::of(Shape::Super(class, Arc::new(receiver))),
+            None => Value::unknown(),
+        }
+    }
+
+    pub(super) fn super_attribute(
+        &mut self,
+        class: ClassId,
+        receiver: &Value,
+        attr: Symbol,
+    ) -> Value {
+        let start = match &receiver.shape {
+            Shape::Object(id) => match self.state.object(*id).class {
+                Class::Project(actual) => actual,
+                _ => class,
+            },
+            Shape::Class(actual) => *actual,
+            _ => class,
+        };
+        match self.class_attribute(start, attr, Some(class)) {
+            Some(value) => {
+                if let Some(bound) = self.bind_descriptor(&value, receiver, start) {
+                    bound
+                } else {
+                    self.instance_of_api(value, receiver)
+                }
+            }
+            None => {
+                // An external base without models: the method by its path.
+                for base in self.linear_bases(class) {
+                    if let Base::Api(api) = base {
+                        let member = self.cx.api.child(api, attr);
+                        return Value {
+                            shape: Shape::ApiMethod(member, Arc::new(receiver.clone())),
+                            marks: receiver.marks.clone(),
+                        };
+                    }
+                }
+                Value::unknown()
+            }
+        }
+    }
+
+    /// `Class(...)`
+    pub(super) fn instantiate(&mut self, class: ClassId, call: &CallArgs, span: Span) -> Value {
+        let mut object = Object::new(Class::Project(class));
+        object.closed = false;
+        let value = self.new_object(object);
+        let Shape::Object(id) = value.shape else {
+            return value;
+        };
+        if let Some(init) = self.find_method(class, Symbol::new("__init__")) {
+            self.call_method_with(&init, &value, call, span);
+            return value;
+        }
+        if let Some(new) = self.find_method(class, Symbol::new("__new__")) {
+            let result = self.call_method_with(&new, &Value::of(Shape::Class(class)), call, span);
+            if !result.shape.is_unknown() {
+                return result;
+            }
+        }
+        // A dataclass, a named tuple, a model: arguments become fields in order of declaration.
+        let fields = self.declared_fields(class);
+        for (at, arg) in call.positional.iter().enumerate() {
+            match fields.get(at) {
+                Some(name) => self.store(id, Key::Attribute(*name), arg.clone(), true),
+                None => self.store(id, Key::Any, arg.clone(), false),
+            }
+        }
+        for (name, arg, _) in &call.keywords {
+            self.store(id, Key::Attribute(*name), arg.clone(), true);
+        }
+        for extra in call.star.iter().chain(&call.double_star) {
+            self.store(id, Key::Any, extra.clone(), false);
+        }
+        // An external base may do something with its arguments.
+        for base in self.linear_bases(class) {
+            if let Base::Api(api) = base
+                && self.cx.api.entry(api).is_some()
+            {
+                let entry = self.cx.api.entry(api).expect("checked");
+                self.check_call(entry, api, None, call, span);
+            }
+        }
+        value
+    }
+
+    fn declared_fields(&self, class: ClassId) -> Vec<Symbol> {
+        let mut names = Vec::new();
+        for base in self.linear_bases(class).into_iter().rev() {
+            if let Base::Project(base) = base
+                && let Some(info) = self.class_info(base)
+            {
+                for (name, _) in &info.fields {
+                    if !names.contains(name) {
+                        names.push(*name);
+                    }
+                }
+            }
+        }
+        names
+    }
+
+    /// A value of an annotated type.
+    pub(super) fn annotated(&mut self, annotation: ExprId) -> Value {
+        let ir = self.ir;
+        match &ir.expr(annotation).kind {
+            ExprKind::Const(pyward_ir::Const::None) => Value::constant(pyward_ir::Const::None),
+            ExprKind::Subscript { value, index } => {
+                let outer = self.eval(*value);
+                let name = match outer.shape {
+                    Shape::Api(api) => self.cx.api.name(api),
+                    _ => Symbol::new(""),
+                };
+                let inner: Vec<ExprId> = match &ir.expr(*index).kind {
+                    ExprKind::Tuple(list) => list.to_vec(),
+                    _ => vec![*index],
+                };
+                match name.as_str() {
+                    "Optional" | "Annotated" | "Final" | "ClassVar" | "Required"
+                    | "NotRequired" | "Union" | "Awaitable" => self.annotated(inner[0]),
+                    "list" | "List" | "Sequence" | "Iterable" | "Iterator" | "set" | "Set"
+                    | "AsyncIterator" | "Generator" | "AsyncGenerator" => {
+                        let element = self.annotated(inner[0]);
+                        self.new_sequence(crate::value::Builtin::List, element)
+                    }
+                    "dict" | "Dict" | "Mapping" => {
+                        let element = inner.last().map(|e| self.annotated(*e)).unwrap_or_default();
+                        self.new_sequence(crate::value::Builtin::Dict, element)
+                    }
+                    "type" | "Type" => self.eval(inner[0]),
+                    _ => self.instance_of(&outer),
+                }
+            }
+            ExprKind::Binary { left, right, .. } => {
+                let first = self.annotated(*left);
+                if matches!(first.shape, Shape::Const(_) | Shape::Unknown) {
+                    self.annotated(*right)
+                } else {
+                    first
+                }
+            }
+            _ => {
+                let class = self.eval(annotation);
+                self.instance_of(&class)
+            }
+        }
+    }
+
+    /// An instance of a class value.
+    fn instance_of(&mut self, class: &Value) -> Value {
+        match class.shape {
+            Shape::Class(id) => {
+                let mut object = Object::new(Class::Project(id));
+                object.closed = false;
+                self.new_object(object)
+            }
+            Shape::Api(api) => {
+                use crate::value::Builtin as B;
+                let builtin = match self.cx.api.text(api) {
+                    "builtins.str" => Some(B::Str),
+                    "builtins.bytes" => Some(B::Bytes),
+                    "builtins.int" => Some(B::Int),
+                    "builtins.float" => Some(B::Float),
+                    "builtins.bool" => Some(B::Bool),
+                    "builtins.list" => Some(B::List),
+                    "builtins.dict" => Some(B::Dict),
+                    "typing.Any" | "builtins.object" | "typing.Callable" => {
+                        return Value::unknown();
+                    }
+                    _ => None,
+                };
+                match builtin {
+                    Some(b) => Value::of(Shape::Builtin(b)),
+                    None if self.cx.api.looks_like_class(api) => Value::of(Shape::Instance(api)),
+                    None => Value::unknown(),
+                }
+            }
+            _ => Value::unknown(),
+        }
+    }
+
+    /// A value whose variable is annotated: the annotation helps where nothing else is known.
+    pub(super) fn with_annotation(&mut self, value: Value, annotation: ExprId) -> Value {
+        if !matches!(
+            value.shape,
+            Shape::Unknown | Shape::Const(pyward_ir::Const::None)
+        ) {
+            return value;
+        }
+        let declared = self.annotated(annotation);
+        if declared.shape.is_unknown() {
+            return value;
+        }
+        Value {
+            shape: declared.shape,
+            marks: value.marks,
+        }
+    }
+
+    /// Whether a function is a method called with an instance.
+    pub(super) fn is_instance_method(&self, function: &pyward_ir::Function) -> bool {
+        function.kind == FunctionKind::Def
+            && function.class.is_some()
+            && !function.decorators.iter().any(|d| {
+                matches!(&self.ir.expr(*d).kind, ExprKind::Name(Var::Global(n)) if matches!(n.as_str(), "staticmethod" | "classmethod"))
+            })
+    }
+}

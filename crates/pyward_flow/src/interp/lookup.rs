@@ -1,0 +1,830 @@
+//! Names, attributes and items.
+
+use std::sync::Arc;
+
+use pyward_ir::{Alias, Const, ExprId, ExprKind, FunctionKind, Span, StmtKind, Symbol, Var};
+use pyward_program::{ClassId, FileId, FunctionId, ModuleTarget};
+
+use super::Interp;
+use crate::api::ApiId;
+use crate::fold;
+use crate::heap::{Class, Key};
+use crate::summary::import;
+use crate::types::TypeExpr;
+use crate::value::{Builtin, Closure, Marks, ObjectId, Origin, Shape, Value, join};
+
+/// A variable, attribute or item that can be narrowed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Place {
+    pub(super) root: Var,
+    pub(super) path: Vec<Key>,
+}
+
+impl Interp<'_> {
+    pub(super) fn read_var(&mut self, var: Var, span: Span) -> Value {
+        match var {
+            Var::Local(slot) => self
+                .state
+                .locals
+                .get(slot as usize)
+                .cloned()
+                .unwrap_or_default(),
+            Var::Captured { function, slot } => self.read_captured(function.0, slot),
+            Var::Global(name) => self.read_global(name, span),
+        }
+    }
+
+    fn read_captured(&mut self, owner: u32, slot: u32) -> Value {
+        if let Some(value) = self.state.captured.get(&(owner, slot)) {
+            return value.clone();
+        }
+        if let Some(value) = self.frame_ref().captured.get(&(owner, slot)) {
+            return value.clone();
+        }
+        // The owner is being run right now, further down the stack of inlined calls, or is the code at hand
+        // (a comprehension's or class body's view of its function).
+        if self.frame_ref().function.index.0 == owner {
+            return self
+                .state
+                .locals
+                .get(slot as usize)
+                .cloned()
+                .unwrap_or_default();
+        }
+        if let Some(portable) = self
+            .cx
+            .tables
+            .captured
+            .get(&(self.file, owner, slot))
+            .cloned()
+        {
+            let value = self.import_plain(&portable);
+            Arc::make_mut(&mut self.state.captured).insert((owner, slot), value.clone());
+            return value;
+        }
+        Value::unknown()
+    }
+
+    fn read_global(&mut self, name: Symbol, _span: Span) -> Value {
+        let own = self.file == self.frames[0].function.file;
+        if own && let Some(value) = self.state.globals.get(&name) {
+            return value.clone();
+        }
+        let value = self.module_value(self.file, name);
+        value.unwrap_or_else(|| {
+            let builtins = self.cx.api.root(Symbol::new("builtins"));
+            self.api_value(self.cx.api.child(builtins, name))
+        })
+    }
+
+    /// What a name of a module of the project is.
+    pub(super) fn module_value(&mut self, file: FileId, name: Symbol) -> Option<Value> {
+        if let Some(value) = self.state.imported.get(&(file, name)) {
+            return Some(value.clone());
+        }
+        let tables = self.cx.tables;
+        let known = tables.modules[file.0 as usize].get(&name);
+        let written = tables.written[file.0 as usize].get(&name);
+        let value = match (known, written) {
+            (Some(a), Some(b)) => {
+                let joined = a.join(b);
+                Some(self.import_plain(&joined))
+            }
+            (Some(one), None) | (None, Some(one)) => {
+                let one = one.clone();
+                Some(self.import_plain(&one))
+            }
+            (None, None) => self.static_name(file, name, 0),
+        }?;
+        Arc::make_mut(&mut self.state.imported).insert((file, name), value.clone());
+        Some(value)
+    }
+
+    /// What a module's text alone says that a name is: for modules that have not been run yet.
+    fn static_name(&mut self, file: FileId, name: Symbol, depth: u8) -> Option<Value> {
+        if depth > 6 {
+            return None;
+        }
+        let found = self.cx.index.top_level(file, name)?;
+        match found {
+            crate::index::TopLevel::Function(index) => {
+                Some(Value::of(Shape::Function(FunctionId { file, index })))
+            }
+            crate::index::TopLevel::Class(index) => {
+                Some(Value::of(Shape::Class(ClassId { file, index })))
+            }
+            crate::index::TopLevel::Import {
+                module,
+                level,
+                name,
+            } => Some(self.imported_name(file, level, module, name, depth + 1)),
+            crate::index::TopLevel::Module { module, has_alias } => {
+                Some(self.imported_module(file, module, has_alias))
+            }
+            crate::index::TopLevel::Other => None,
+        }
+    }
+
+    fn imported_module(&mut self, from: FileId, module: Symbol, has_alias: bool) -> Value {
+        let target = if has_alias {
+            module
+        } else {
+            first_part(module)
+        };
+        match self.cx.program.resolve_import(from, 0, Some(target)) {
+            Some(ModuleTarget::File(file)) => Value::of(Shape::Module(file)),
+            Some(ModuleTarget::Namespace(dir)) => Value::of(Shape::Namespace(dir, target)),
+            None => Value::of(Shape::Api(self.cx.api.path(target.as_str()))),
+        }
+    }
+
+    fn imported_name(
+        &mut self,
+        from: FileId,
+        level: u32,
+        module: Option<Symbol>,
+        name: Symbol,
+        depth: u8,
+    ) -> Value {
+        match self.cx.program.resolve_import(from, level, module) {
+            Some(ModuleTarget::File(file)) => {
+                if let Some(value) = self.state.imported.get(&(file, name)) {
+                    return value.clone();
+                }
+                let known = self.cx.tables.modules[file.0 as usize].contains_key(&name);
+                let value = if known {
+                    self.module_value(file, name)
+                } else {
+                    self.static_name(file, name, depth)
+                };
+                if let Some(value) = value {
+                    return value;
+                }
+                self.submodule(ModuleTarget::File(file), name)
+                    .unwrap_or_default()
+            }
+            Some(target @ ModuleTarget::Namespace(_)) => self
+                .submodule(target, name)
+                .unwrap_or_else(|| match module {
+                    Some(module) if level == 0 => {
+                        let module = self.cx.api.path(module.as_str());
+                        let member = self.cx.api.child(module, name);
+                        self.api_value(member)
+                    }
+                    _ => Value::unknown(),
+                }),
+            None => match module {
+                Some(module) => {
+                    let module = self.cx.api.path(module.as_str());
+                    let member = self.cx.api.child(module, name);
+                    self.api_value(member)
+                }
+                None => Value::unknown(),
+            },
+        }
+    }
+
+    fn submodule(&self, of: ModuleTarget, name: Symbol) -> Option<Value> {
+        match self.cx.program.submodule(of, name)? {
+            ModuleTarget::File(file) => Some(Value::of(Shape::Module(file))),
+            ModuleTarget::Namespace(dir) => Some(Value::of(Shape::Namespace(dir, name))),
+        }
+    }
+
+    pub(super) fn run_import(&mut self, module: Symbol, has_alias: bool, target: Var) {
+        let value = self.imported_module(self.file, module, has_alias);
+        self.write_var(target, value);
+    }
+
+    pub(super) fn run_import_from(
+        &mut self,
+        module: Option<Symbol>,
+        level: u32,
+        names: &[Alias],
+        star: bool,
+    ) {
+        for alias in names {
+            let value = self.imported_name(self.file, level, module, alias.name, 0);
+            self.write_var(alias.target, value);
+        }
+        if !star {
+            return;
+        }
+        match self.cx.program.resolve_import(self.file, level, module) {
+            Some(ModuleTarget::File(file)) => {
+                for name in self.cx.index.star_names(self.cx.program, file) {
+                    if let Some(value) = self.module_value(file, name) {
+                        self.write_var(Var::Global(name), value);
+                    }
+                }
+            }
+            _ => {
+                if let Some(module) = module {
+                    let api = self.cx.api.path(module.as_str());
+                    for name in self.cx.index.unbound(self.file).to_vec() {
+                        let member = self.cx.api.child(api, name);
+                        if self.cx.api.is_known(member) && !self.state.globals.contains_key(&name) {
+                            let value = self.api_value(member);
+                            self.write_var(Var::Global(name), value);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A portable value that refers to no parameters.
+    pub(super) fn import_plain(&mut self, portable: &crate::summary::Portable) -> Value {
+        import(
+            &mut self.state,
+            portable,
+            &mut |_, _, _| Value::unknown(),
+            &mut |_, m| match m.origin {
+                Origin::Source { .. } => Marks::one(m.clone()),
+                Origin::Param { .. } => Marks::NONE,
+            },
+        )
+    }
+
+    /// The value of an external name: an instance where models give its type.
+    pub(super) fn api_value(&mut self, id: ApiId) -> Value {
+        if let Some(t) = self.cx.api.entry(id).and_then(|e| e.attribute.clone()) {
+            return self.typed(&t, None, &[]);
+        }
+        Value::of(Shape::Api(id))
+    }
+
+    /// A value of a type.
+    pub(super) fn typed(
+        &mut self,
+        t: &TypeExpr,
+        receiver: Option<&Value>,
+        args: &[Value],
+    ) -> Value {
+        match t {
+            TypeExpr::Instance(path) => Value::of(Shape::Instance(self.cx.api.path(path))),
+            TypeExpr::Class(path) => Value::of(Shape::Api(self.cx.api.path(path))),
+            TypeExpr::Builtin(b) => Value::of(Shape::Builtin(*b)),
+            TypeExpr::Sequence(inner) => {
+                let element = self.typed(inner, receiver, args);
+                self.new_sequence(Builtin::List, element)
+            }
+            TypeExpr::Mapping(inner) => {
+                let element = self.typed(inner, receiver, args);
+                self.new_sequence(Builtin::Dict, element)
+            }
+            TypeExpr::Tuple(parts) => {
+                let items = parts
+                    .iter()
+                    .map(|p| self.typed(p, receiver, args))
+                    .collect();
+                self.new_list(Builtin::Tuple, items)
+            }
+            TypeExpr::Receiver => receiver.cloned().unwrap_or_default(),
+            TypeExpr::Argument(at) => args.get(*at).cloned().unwrap_or_default(),
+            TypeExpr::None => Value::constant(Const::None),
+        }
+    }
+
+    /// Adds the marks of a source when a modelled one is read.
+    pub(super) fn with_api_source(&mut self, value: Value, span: Span) -> Value {
+        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = &value.shape else {
+            return value;
+        };
+        let Some(entry) = self.cx.api.entry(*id) else {
+            return value;
+        };
+        let mut marks = value.marks.clone();
+        for source in &entry.sources {
+            if source.to.is_none() && source.when.is_empty() {
+                marks = marks.union(&self.source(
+                    source.kind,
+                    span,
+                    self.cx.api.symbol(*id),
+                    source.except,
+                ));
+            }
+        }
+        value.with_marks(marks)
+    }
+
+    /// `owner.attr`
+    pub(super) fn get_attribute(&mut self, owner: &Value, attr: Symbol, at: ExprId) -> Value {
+        let mut result: Option<Value> = None;
+        for shape in owner.shape.alternatives().to_vec() {
+            if matches!(shape, Shape::Const(Const::None)) && matches!(owner.shape, Shape::Choice(_))
+            {
+                continue;
+            }
+            let one = self.shape_attribute(&shape, owner, attr, at);
+            result = Some(result.map_or_else(|| one.clone(), |r| join(&r, &one)));
+        }
+        result.unwrap_or_default()
+    }
+
+    fn shape_attribute(&mut self, shape: &Shape, owner: &Value, attr: Symbol, at: ExprId) -> Value {
+        let marks = &owner.marks;
+        match shape {
+            Shape::Object(id) => self.object_attribute(*id, owner, attr, at),
+            Shape::Module(file) => {
+                if let Some(value) = self.module_value(*file, attr) {
+                    return value;
+                }
+                self.submodule(ModuleTarget::File(*file), attr)
+                    .unwrap_or_default()
+            }
+            Shape::Namespace(dir, name) => {
+                let (dir, name) = (*dir, *name);
+                self.submodule(ModuleTarget::Namespace(dir), attr)
+                    .unwrap_or_else(|| {
+                        let package = self.cx.api.path(name.as_str());
+                        let member = self.cx.api.child(package, attr);
+                        self.api_value(member)
+                    })
+            }
+            Shape::Api(id) => {
+                let member = self.cx.api.child(*id, attr);
+                let value = self.api_value(member);
+                let marks = value.marks.union(marks);
+                value.with_marks(marks)
+            }
+            Shape::Instance(id) => self.instance_member(*id, owner, attr),
+            Shape::Class(class) => {
+                let found = self.class_attribute(*class, attr, None);
+                found.unwrap_or_default()
+            }
+            Shape::Super(class, receiver) => {
+                let receiver = receiver.as_ref().clone();
+                self.super_attribute(*class, &receiver, attr)
+            }
+            Shape::Const(_) | Shape::Text(_) | Shape::Builtin(_) => {
+                let receiver = Value {
+                    shape: shape.clone(),
+                    marks: marks.clone(),
+                };
+                Value {
+                    shape: Shape::BuiltinMethod(attr, Arc::new(receiver)),
+                    marks: marks.clone(),
+                }
+            }
+            Shape::Function(_) | Shape::Closure(_) | Shape::Partial(_) => {
+                Value::unknown().with_marks(marks.clone())
+            }
+            Shape::ApiMethod(id, _) => {
+                let member = self.cx.api.child(*id, attr);
+                Value {
+                    shape: Shape::Instance(member),
+                    marks: marks.clone(),
+                }
+            }
+            Shape::BuiltinMethod(..) | Shape::Unknown | Shape::Choice(_) => {
+                let receiver = Value {
+                    shape: shape.clone(),
+                    marks: marks.clone(),
+                };
+                let _ = receiver;
+                Value::unknown().with_marks(marks.clone())
+            }
+        }
+    }
+
+    fn instance_member(&mut self, class: ApiId, owner: &Value, attr: Symbol) -> Value {
+        let member = self.cx.api.child(class, attr);
+        if let Some(t) = self.cx.api.entry(member).and_then(|e| e.attribute.clone()) {
+            let value = self.typed(&t, Some(owner), &[]);
+            // The member may be a source although its type is known.
+            let mut marks = value.marks.union(&owner.marks);
+            if let Some(entry) = self.cx.api.entry(member) {
+                for source in entry
+                    .sources
+                    .iter()
+                    .filter(|s| s.to.is_none() && s.when.is_empty())
+                {
+                    let span = self.current_span;
+                    marks = marks.union(&self.source(
+                        source.kind,
+                        span,
+                        self.cx.api.symbol(member),
+                        source.except,
+                    ));
+                }
+            }
+            return value.with_marks(marks);
+        }
+        Value {
+            shape: Shape::ApiMethod(member, Arc::new(owner.clone())),
+            marks: owner.marks.clone(),
+        }
+    }
+
+    fn object_attribute(&mut self, id: ObjectId, owner: &Value, attr: Symbol, at: ExprId) -> Value {
+        let object = self.state.object(id);
+        if let Some(value) = object.field(Key::Attribute(attr)) {
+            // What was read of a parameter before is narrowed with it.
+            return value.clone();
+        }
+        let (class, origin) = (object.class, object.origin);
+        let rest_marks = |interp: &Self| -> Marks {
+            if origin.is_some() {
+                Marks::NONE
+            } else {
+                interp.member_marks(owner)
+            }
+        };
+        match class {
+            Class::Project(project) => {
+                let mut value = self.project_attribute(project, owner, attr, at);
+                if origin.is_some() && !value.as_ref().is_some_and(|v| is_callable(&v.shape)) {
+                    // What the caller's object holds there comes through the parameter.
+                    if let Some(member) = self.param_member(id, Key::Attribute(attr), &owner.marks)
+                    {
+                        value = Some(match value {
+                            Some(known) => {
+                                let merged = Value {
+                                    shape: if known.shape.is_unknown() {
+                                        member.shape
+                                    } else {
+                                        known.shape
+                                    },
+                                    marks: known.marks.union(&member.marks),
+                                };
+                                self.state
+                                    .object_mut(id)
+                                    .set_field(Key::Attribute(attr), merged.clone());
+                                merged
+                            }
+                            None => member,
+                        });
+                    }
+                }
+                let marks = rest_marks(self);
+                value.map_or_else(
+                    || Value::unknown().with_marks(marks.clone()),
+                    |v| {
+                        let all = v.marks.union(&marks);
+                        v.with_marks(all)
+                    },
+                )
+            }
+            Class::Api(api) => {
+                let found = self.instance_member(api, owner, attr);
+                if origin.is_some() {
+                    let marks = found
+                        .marks
+                        .map(|m| (!matches!(m.origin, Origin::Param { .. })).then(|| m.clone()));
+                    if let Shape::ApiMethod(member, _) = &found.shape
+                        && !self.cx.api.is_known(*member)
+                        && let Some(value) =
+                            self.param_member(id, Key::Attribute(attr), &owner.marks)
+                    {
+                        let all = value.marks.union(&marks);
+                        return value.with_marks(all);
+                    }
+                    return found;
+                }
+                found
+            }
+            Class::Unknown if origin.is_some() => self
+                .param_member(id, Key::Attribute(attr), &owner.marks)
+                .unwrap_or_default(),
+            Class::Unknown => Value::unknown().with_marks(rest_marks(self)),
+            Class::Builtin(_) => Value {
+                shape: Shape::BuiltinMethod(attr, Arc::new(owner.clone())),
+                marks: owner.marks.clone(),
+            },
+        }
+    }
+
+    /// Marks that members of a value share with it.
+    fn member_marks(&self, owner: &Value) -> Marks {
+        owner.marks.clone()
+    }
+
+    /// `owner[key]`
+    pub(super) fn get_item(&mut self, owner: &Value, key: &Value, at: ExprId) -> Value {
+        let mut result: Option<Value> = None;
+        for shape in owner.shape.alternatives().to_vec() {
+            let one = self.shape_item(&shape, owner, key, at);
+            result = Some(result.map_or_else(|| one.clone(), |r| join(&r, &one)));
+        }
+        let value = result.unwrap_or_default();
+        self.note_interest_of(key);
+        value
+    }
+
+    fn shape_item(&mut self, shape: &Shape, owner: &Value, key: &Value, at: ExprId) -> Value {
+        let is_slice = matches!(key.shape, Shape::Builtin(Builtin::Slice));
+        match shape {
+            Shape::Const(c) => {
+                if is_slice {
+                    let folded = self
+                        .slice_bounds(at)
+                        .and_then(|(l, u, s)| fold::slice(*c, l, u, s));
+                    return folded.map_or_else(
+                        || Value::of(crate::value::widen(shape)).with_marks(owner.marks.clone()),
+                        |c| Value::constant(c).with_marks(owner.marks.clone()),
+                    );
+                }
+                let folded = key.as_const().and_then(|k| fold::index(*c, k));
+                folded.map_or_else(
+                    || Value::of(Shape::Builtin(Builtin::Str)).with_marks(owner.marks.clone()),
+                    |c| Value::constant(c).with_marks(owner.marks.clone()),
+                )
+            }
+            Shape::Text(_) | Shape::Builtin(Builtin::Str | Builtin::Bytes) => {
+                Value::of(crate::value::widen(shape)).with_marks(owner.marks.clone())
+            }
+            Shape::Object(id) => {
+                if is_slice {
+                    return self.slice_object(*id, owner, at);
+                }
+                self.object_item(*id, owner, key, at)
+            }
+            Shape::Instance(api) | Shape::ApiMethod(api, _) => {
+                let get = self.cx.api.child(*api, Symbol::new("__getitem__"));
+                let mut marks = owner.marks.clone();
+                let value = match self.cx.api.entry(get).and_then(|e| e.returns.clone()) {
+                    Some(t) => self.typed(&t, Some(owner), std::slice::from_ref(key)),
+                    None => Value::unknown(),
+                };
+                if let Some(entry) = self.cx.api.entry(get) {
+                    for source in &entry.sources {
+                        marks = marks.union(&self.source(
+                            source.kind,
+                            self.expr_span(at),
+                            self.cx.api.symbol(get),
+                            source.except,
+                        ));
+                    }
+                }
+                let marks = marks.union(&value.marks);
+                value.with_marks(marks)
+            }
+            Shape::Api(api) => {
+                // `list[int]`, `os.environ["X"]`
+                let value = Value::unknown().with_marks(owner.marks.clone());
+                if self.cx.api.looks_like_class(*api) {
+                    Value {
+                        shape: shape.clone(),
+                        marks: Marks::NONE,
+                    }
+                } else {
+                    value
+                }
+            }
+            Shape::Class(_) => Value::of(shape.clone()),
+            _ => Value::unknown().with_marks(owner.marks.clone()),
+        }
+    }
+
+    fn slice_bounds(
+        &mut self,
+        at: ExprId,
+    ) -> Option<(Option<Const>, Option<Const>, Option<Const>)> {
+        let ExprKind::Subscript { index, .. } = self.ir.expr(at).kind else {
+            return None;
+        };
+        let ExprKind::Slice { lower, upper, step } = self.ir.expr(index).kind else {
+            return None;
+        };
+        let mut bound = |e: Option<ExprId>| -> Option<Option<Const>> {
+            match e {
+                None => Some(None),
+                Some(e) => self.eval(e).as_const().map(Some),
+            }
+        };
+        Some((bound(lower)?, bound(upper)?, bound(step)?))
+    }
+
+    fn slice_object(&mut self, id: ObjectId, owner: &Value, at: ExprId) -> Value {
+        let object = self.state.object(id).clone();
+        if let (Some(items), Class::Builtin(class)) = (&object.items, object.class) {
+            if let Some((l, u, s)) = self.slice_bounds(at)
+                && let Some(positions) = fold::slice_positions(items.len(), l, u, s)
+            {
+                let picked = positions
+                    .into_iter()
+                    .filter_map(|p| items.get(p).cloned())
+                    .collect();
+                return self.new_list(class, picked).with_marks(owner.marks.clone());
+            }
+            let element = self.state.element(owner);
+            return self.new_sequence(class, element);
+        }
+        if object.origin.is_some() {
+            return Value::unknown().with_marks(self.state.deep_marks(owner));
+        }
+        owner.clone()
+    }
+
+    fn object_item(&mut self, id: ObjectId, owner: &Value, key: &Value, at: ExprId) -> Value {
+        let object = self.state.object(id);
+        let (class, origin) = (object.class, object.origin);
+        match key.as_const() {
+            Some(c) => {
+                let key = Key::of_const(c);
+                if let (Some(items), Key::Index(i)) = (&object.items, key) {
+                    let length = i64::try_from(items.len()).unwrap_or(0);
+                    let index =
+                        usize::try_from(if i < 0 { i + length } else { i }).unwrap_or(usize::MAX);
+                    if let Some(item) = items.get(index) {
+                        let marks = item.marks.union(&owner.marks);
+                        return item.clone().with_marks(marks);
+                    }
+                    return Value::unknown().with_marks(owner.marks.clone());
+                }
+                if let Some(value) = object.field(key) {
+                    let mut value = value.clone();
+                    if origin.is_none() {
+                        value.marks = value.marks.union(&owner.marks);
+                    }
+                    // An element stored at an unknown key may be this one.
+                    if !object.closed
+                        && let Some(rest) = &object.rest
+                        && origin.is_none()
+                    {
+                        value = join(&value, &rest.clone().inexact());
+                    }
+                    return value;
+                }
+                match class {
+                    Class::Unknown | Class::Builtin(_) if origin.is_some() => {
+                        self.param_member(id, key, &owner.marks).unwrap_or_default()
+                    }
+                    Class::Api(api) => {
+                        let shape = Shape::Instance(api);
+                        self.shape_item(&shape, owner, &Value::constant(c), at)
+                    }
+                    Class::Project(project) => {
+                        self.call_dunder(project, owner, "__getitem__", &[Value::constant(c)])
+                    }
+                    _ => {
+                        let rest = object.rest.clone().unwrap_or_default();
+                        let marks = rest.marks.union(&owner.marks);
+                        rest.with_marks(marks)
+                    }
+                }
+            }
+            None => match class {
+                Class::Project(project) => {
+                    self.call_dunder(project, owner, "__getitem__", std::slice::from_ref(key))
+                }
+                Class::Api(api) => {
+                    let shape = Shape::Instance(api);
+                    self.shape_item(&shape, owner, &Value::unknown(), at)
+                }
+                _ => {
+                    let content = self.state.content(owner);
+                    if content.shape.is_unknown() && content.marks.is_empty() {
+                        return Value::unknown().with_marks(owner.marks.clone());
+                    }
+                    content
+                }
+            },
+        }
+    }
+
+    /// The place behind an expression, if it is one that can be narrowed.
+    pub(super) fn place_of(&self, expr: ExprId) -> Option<Place> {
+        match &self.ir.expr(expr).kind {
+            ExprKind::Name(var) => Some(Place {
+                root: *var,
+                path: Vec::new(),
+            }),
+            ExprKind::Attribute { value, attr, .. } => {
+                let mut place = self.place_of(*value)?;
+                place.path.push(Key::Attribute(*attr));
+                Some(place)
+            }
+            ExprKind::Subscript { value, index } => {
+                let ExprKind::Const(c) = self.ir.expr(*index).kind else {
+                    return None;
+                };
+                let mut place = self.place_of(*value)?;
+                place.path.push(Key::of_const(c));
+                Some(place)
+            }
+            ExprKind::Await(inner) => self.place_of(*inner),
+            ExprKind::Named { target, .. } => Some(Place {
+                root: *target,
+                path: Vec::new(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Changes the value at a place.
+    pub(super) fn update_place(&mut self, place: &Place, change: &dyn Fn(&mut Value)) {
+        let mut value = match place.root {
+            Var::Local(slot) => match self.state.locals.get(slot as usize) {
+                Some(v) => v.clone(),
+                None => return,
+            },
+            Var::Captured { function, slot } => self.read_captured(function.0, slot),
+            Var::Global(name) => match self.state.globals.get(&name) {
+                Some(v) => v.clone(),
+                None => match self.module_value(self.file, name) {
+                    Some(v) => v,
+                    None => return,
+                },
+            },
+        };
+        let Some((last, path)) = place.path.split_last() else {
+            change(&mut value);
+            match place.root {
+                Var::Local(slot) => self.state.locals[slot as usize] = value,
+                Var::Captured { function, slot } => {
+                    Arc::make_mut(&mut self.state.captured).insert((function.0, slot), value);
+                }
+                Var::Global(name) => {
+                    Arc::make_mut(&mut self.state.imported)
+                        .insert((self.file, name), value.clone());
+                    if self.state.globals.contains_key(&name) {
+                        Arc::make_mut(&mut self.state.globals).insert(name, value);
+                    }
+                }
+            }
+            return;
+        };
+        for key in path {
+            let Shape::Object(id) = value.shape else {
+                return;
+            };
+            let Some(next) = self.state.object(id).field(*key) else {
+                return;
+            };
+            value = next.clone();
+        }
+        if let Shape::Object(id) = value.shape {
+            let object = self.state.object(id);
+            let found = match (last, &object.items) {
+                (Key::Index(i), Some(items)) => {
+                    usize::try_from(*i).ok().and_then(|i| items.get(i).cloned())
+                }
+                _ => object.field(*last).cloned(),
+            };
+            if let Some(mut inner) = found {
+                change(&mut inner);
+                self.store(id, *last, inner, true);
+            }
+        }
+    }
+
+    /// A function value: a closure if it captures something.
+    pub(super) fn make_function(&mut self, index: pyward_ir::FunctionIndex) -> Value {
+        let id = FunctionId {
+            file: self.file,
+            index,
+        };
+        let captured = self.capture_for(index);
+        if captured.is_empty() {
+            return Value::of(Shape::Function(id));
+        }
+        Value::of(Shape::Closure(Arc::new(Closure {
+            function: id,
+            receiver: None,
+            captured,
+        })))
+    }
+
+    /// The values that a nested function sees of its enclosing functions.
+    fn capture_for(&mut self, index: pyward_ir::FunctionIndex) -> Vec<(u32, u32, Value)> {
+        let mut captured = Vec::new();
+        for (owner, slot) in self.cx.index.captures(FunctionId {
+            file: self.file,
+            index,
+        }) {
+            if owner.0 == 0 {
+                continue;
+            }
+            let value = self.read_captured(owner.0, *slot);
+            captured.push((owner.0, *slot, value));
+        }
+        captured
+    }
+
+    /// Whether a statement stands in a class body.
+    pub(super) fn in_class_body(&self) -> bool {
+        self.ir.function(self.frame_ref().function.index).kind == FunctionKind::ClassBody
+    }
+
+    /// Used by tests of statements without effect.
+    pub(super) fn is_declaration(kind: &StmtKind) -> bool {
+        matches!(kind, StmtKind::Declare { .. })
+    }
+}
+
+pub(super) fn is_callable(shape: &Shape) -> bool {
+    matches!(
+        shape,
+        Shape::Function(_)
+            | Shape::Closure(_)
+            | Shape::Class(_)
+            | Shape::Partial(_)
+            | Shape::ApiMethod(..)
+    )
+}
+
+fn first_part(module: Symbol) -> Symbol {
+    Symbol::new(module.as_str().split('.').next().unwrap_or(""))
+}

@@ -1,0 +1,358 @@
+//! The abstract interpreter: runs one function (and what it inlines) on abstract values.
+
+mod assign;
+mod builtins;
+mod call;
+mod class;
+mod condition;
+mod expr;
+mod external;
+mod function;
+mod lookup;
+mod methods;
+mod refine;
+mod root;
+mod sink;
+mod stmt;
+mod template;
+
+use std::sync::Arc;
+
+use pyward_catalog::SensitiveNames;
+use pyward_ir::{Const, ExprId, FileIr, Span, Symbol};
+use pyward_program::{ClassId, FileId, FunctionId, Program};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::api::ApiTable;
+use crate::finding::RawFinding;
+use crate::heap::{Class, Object, State};
+use crate::index::Index;
+use crate::models::Compiled;
+use crate::path;
+use crate::regex_proof::RegexProofs;
+use crate::summary::{ParamSink, Portable, SinkSite};
+use crate::tables::{ClassInfo, Entry, Tables};
+use crate::value::{
+    Contexts, Mark, Marks, ObjectId, Origin, PathId, Shape, Step, StepKind, Trace, Value, extend,
+};
+
+/// What every analysis of a run shares.
+pub(crate) struct Context<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) api: &'a ApiTable<'a>,
+    pub(crate) models: &'a Compiled,
+    pub(crate) sensitive: &'a SensitiveNames,
+    pub(crate) tables: &'a Tables,
+    pub(crate) contexts: KnownContexts,
+    pub(crate) index: &'a Index,
+    pub(crate) regex: &'a RegexProofs,
+    pub(crate) settings_by_name: &'a FxHashMap<Symbol, Vec<usize>>,
+    /// What models say of `==`.
+    pub(crate) compare_entry: Option<u32>,
+    /// Source kinds that a name alone can tell.
+    pub(crate) lexical_kinds: &'a [u8],
+    pub(crate) is_library: bool,
+    /// Sinks on any assignment, told apart by name.
+    pub(crate) assign_anything: Option<u32>,
+    pub(crate) assign_any_item: Option<u32>,
+}
+
+/// Bits of the contexts that the language itself speaks of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KnownContexts {
+    pub(crate) path: Contexts,
+    pub(crate) redirect: Contexts,
+    pub(crate) url: Contexts,
+    pub(crate) html: Contexts,
+}
+
+impl Context<'_> {
+    /// The source kind that a name tells.
+    pub(crate) fn classify(&self, name: Symbol) -> Option<u8> {
+        self.sensitive
+            .classify(name.as_str())
+            .and_then(|c| self.models.kind(&c.kind))
+    }
+}
+
+/// What an analysis brings back.
+#[derive(Default)]
+pub(crate) struct Output {
+    pub(crate) findings: Vec<RawFinding>,
+    pub(crate) sinks: Vec<ParamSink>,
+    pub(crate) classes: Vec<(ClassId, Arc<ClassInfo>)>,
+    pub(crate) instance_writes: Vec<((ClassId, Symbol), Portable)>,
+    pub(crate) module_writes: Vec<((FileId, Symbol), Portable)>,
+    pub(crate) captured: Vec<((FileId, u32, u32), Portable)>,
+    pub(crate) entries: Vec<(FunctionId, Entry)>,
+    pub(crate) calls: Vec<FunctionId>,
+    pub(crate) interesting: u64,
+    /// What was left out because of a budget.
+    pub(crate) truncated: bool,
+}
+
+/// A loop being run.
+#[derive(Default)]
+struct Loop {
+    breaks: Option<State>,
+    continues: Option<State>,
+}
+
+/// A function being run: the one under analysis or one inlined into it.
+struct Frame {
+    function: FunctionId,
+    class: Option<ClassId>,
+    returns: Option<Value>,
+    yields: Option<Value>,
+    exit: Option<State>,
+    raises: Marks,
+    loops: Vec<Loop>,
+    /// States at which an exception may leave each `try` body.
+    handlers: Vec<Option<State>>,
+    captured: Arc<FxHashMap<(u32, u32), Value>>,
+    proofs: Proofs,
+    /// Rules that look at what an entry point returns.
+    response_rules: Vec<u16>,
+    loop_depth: u8,
+}
+
+/// Contexts that each parameter is proven safe for at every return.
+#[derive(Default)]
+struct Proofs {
+    always: Option<Vec<Contexts>>,
+    on_true: Option<Vec<Contexts>>,
+    on_false: Option<Vec<Contexts>>,
+}
+
+/// Budgets of one analysis.
+const MAX_STEPS: u32 = 120_000;
+const MAX_OBJECTS: usize = 6_000;
+const MAX_INLINE_DEPTH: usize = 5;
+const MAX_FINDINGS: usize = 400;
+
+/// Runs one function.
+pub(crate) struct Interp<'a> {
+    cx: &'a Context<'a>,
+    file: FileId,
+    ir: &'a FileIr,
+    state: State,
+    frames: Vec<Frame>,
+    pub(crate) out: Output,
+    /// Classes defined by the code at hand.
+    local_classes: FxHashMap<ClassId, Arc<ClassInfo>>,
+    sink_seen: FxHashSet<(u16, FileId, Span, OriginKey, u32)>,
+    steps_left: u32,
+    inline_left: u32,
+    stack: Vec<FunctionId>,
+    /// Names that give the value being evaluated its meaning (assignment target, keyword).
+    used_as: Vec<Symbol>,
+    /// Byte range of the expression at hand, for sources found on the way.
+    current_span: Span,
+    /// The receiver of a call by method name alone.
+    receiver_expr: Option<ExprId>,
+    /// Fields declared by the class body being run.
+    class_fields: Vec<(Symbol, Portable)>,
+}
+
+pub(crate) use sink::flow_finding;
+
+type OriginKey = (u8, u32, u32, u32);
+
+fn origin_key(origin: Origin) -> OriginKey {
+    match origin {
+        Origin::Param { index, path } => (255, u32::from(index), path.0, 0),
+        Origin::Source { kind, file, span } => (kind, file.0, span.start, span.end),
+    }
+}
+
+impl<'a> Interp<'a> {
+    pub(crate) fn new(cx: &'a Context<'a>, function: FunctionId) -> Self {
+        let ir = cx.program.ir(function.file);
+        let mut interp = Self {
+            cx,
+            file: function.file,
+            ir,
+            state: State::start(),
+            frames: Vec::new(),
+            out: Output::default(),
+            local_classes: FxHashMap::default(),
+            sink_seen: FxHashSet::default(),
+            steps_left: MAX_STEPS,
+            inline_left: 3_000,
+            stack: vec![function],
+            used_as: Vec::new(),
+            current_span: Span::default(),
+            receiver_expr: None,
+            class_fields: Vec::new(),
+        };
+        interp.frames.push(interp.new_frame(function));
+        let slots = ir.function(function.index).locals.len();
+        interp.state.locals = vec![Value::unknown(); slots];
+        interp
+    }
+
+    fn new_frame(&self, function: FunctionId) -> Frame {
+        Frame {
+            function,
+            class: None,
+            returns: None,
+            yields: None,
+            exit: None,
+            raises: Marks::NONE,
+            loops: Vec::new(),
+            handlers: Vec::new(),
+            captured: Arc::default(),
+            proofs: Proofs::default(),
+            response_rules: Vec::new(),
+            loop_depth: 0,
+        }
+    }
+
+    fn frame(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("a function is being run")
+    }
+
+    fn frame_ref(&self) -> &Frame {
+        self.frames.last().expect("a function is being run")
+    }
+
+    /// Whether the code being run is inlined rather than the function under analysis.
+    fn is_inlined(&self) -> bool {
+        self.frames.len() > 1
+    }
+
+    /// Counts a step; past the budget everything is dead, and the result says so.
+    fn spend(&mut self) -> bool {
+        if self.steps_left == 0 || self.state.heap.len() > MAX_OBJECTS * 4 {
+            self.out.truncated = true;
+            self.state.alive = false;
+            return false;
+        }
+        self.steps_left -= 1;
+        true
+    }
+
+    fn step(&self, kind: StepKind, span: Span, name: Symbol) -> Step {
+        Step {
+            kind,
+            file: self.file,
+            span,
+            name,
+        }
+    }
+
+    /// Marks of a new source.
+    fn source(&self, kind: u8, span: Span, what: Symbol, except: Contexts) -> Marks {
+        let step = self.step(StepKind::Source, span, what);
+        Marks::one(Mark {
+            origin: Origin::Source {
+                kind,
+                file: self.file,
+                span,
+            },
+            cleaned: except,
+            flags: 0,
+            trace: extend(&None, step),
+        })
+    }
+
+    /// The value of a parameter nobody described: an object that stands for it.
+    fn param_value(&mut self, index: u16, path: PathId, class: Class, trace: Trace) -> Value {
+        let mut object = Object::new(class);
+        object.origin = Some((index, path));
+        object.closed = false;
+        let id = self.state.allocate(object);
+        Value {
+            shape: Shape::Object(id),
+            marks: Marks::one(Mark {
+                origin: Origin::Param { index, path },
+                cleaned: 0,
+                flags: 0,
+                trace,
+            }),
+        }
+    }
+
+    /// What a parameter's object holds under a key: made on first use.
+    fn param_member(&mut self, id: ObjectId, key: crate::heap::Key, of: &Marks) -> Option<Value> {
+        let (index, at) = self.state.object(id).origin?;
+        let value = match at.child(key) {
+            Some(longer) if path::MAX_LENGTH > 0 => {
+                let found = of
+                    .iter()
+                    .find(|m| m.origin == Origin::Param { index, path: at });
+                let (trace, cleaned) = found.map_or((None, 0), |m| (m.trace.clone(), m.cleaned));
+                let mut value = self.param_value(index, longer, Class::Unknown, trace);
+                if cleaned != 0 {
+                    value.marks = value.marks.cleaned(cleaned);
+                }
+                value
+            }
+            _ => Value::unknown().with_marks(of.clone()),
+        };
+        self.state.object_mut(id).set_field(key, value.clone());
+        Some(value)
+    }
+
+    /// Notes that the outcome of something hangs on these values' parameters.
+    fn note_interest(&mut self, marks: &Marks) {
+        for mark in marks.iter() {
+            if let Origin::Param { index, .. } = mark.origin
+                && index < 64
+            {
+                self.out.interesting |= 1 << index;
+            }
+        }
+    }
+
+    fn expr_span(&self, id: ExprId) -> Span {
+        self.ir.expr(id).span
+    }
+
+    fn new_object(&mut self, object: Object) -> Value {
+        Value::of(Shape::Object(self.state.allocate(object)))
+    }
+
+    fn new_list(&mut self, class: crate::value::Builtin, items: Vec<Value>) -> Value {
+        let mut object = Object::new(Class::Builtin(class));
+        object.items = Some(items);
+        self.new_object(object)
+    }
+
+    /// A container whose elements are all like `element`.
+    fn new_sequence(&mut self, class: crate::value::Builtin, element: Value) -> Value {
+        let mut object = Object::new(Class::Builtin(class));
+        object.closed = false;
+        object.rest = Some(element);
+        self.new_object(object)
+    }
+
+    fn const_value(value: Const) -> Value {
+        Value::constant(value)
+    }
+
+    pub(crate) fn site(
+        &self,
+        rule: u16,
+        span: Span,
+        call_span: Span,
+        what: Symbol,
+        confidence: pyward_catalog::rule::Confidence,
+    ) -> SinkSite {
+        let function = self.frame_ref().function;
+        SinkSite {
+            rule,
+            file: self.file,
+            span,
+            call_span,
+            what,
+            confidence,
+            function: self
+                .cx
+                .program
+                .ir(function.file)
+                .function(function.index)
+                .qualname,
+        }
+    }
+}

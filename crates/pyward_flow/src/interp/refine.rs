@@ -1,0 +1,759 @@
+//! What the outcome of a test says of the values in it: barriers.
+
+use pyward_ir::{
+    Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, Pattern, PatternId, Symbol, UnaryOp,
+};
+
+use super::Interp;
+use super::lookup::Place;
+use crate::heap::{Class, Key};
+use crate::models::Outcome;
+use crate::place::{Base, Content};
+use crate::value::{Builtin, Contexts, Marks, Origin, Shape, Value, flag};
+
+/// Cleaned for every purpose.
+const EVERYTHING: Contexts = Contexts::MAX;
+
+impl Interp<'_> {
+    /// Applies what follows from `test` being `outcome` to the state.
+    pub(super) fn refine(&mut self, test: ExprId, outcome: bool) {
+        if !self.state.alive {
+            return;
+        }
+        let ir = self.ir;
+        match &ir.expr(test).kind {
+            ExprKind::Unary {
+                op: UnaryOp::Not,
+                operand,
+            } => self.refine(*operand, !outcome),
+            ExprKind::Bool { op, values } => {
+                // All parts of a true `and` are true, all parts of a false `or` are false.
+                if (*op == BoolOp::And) == outcome {
+                    for e in values {
+                        self.refine(*e, outcome);
+                    }
+                } else {
+                    self.refine_any(values, outcome);
+                }
+            }
+            ExprKind::Compare { left, rest } => {
+                if rest.len() == 1 {
+                    self.refine_compare(*left, rest[0].0, rest[0].1, outcome);
+                } else if outcome {
+                    let mut first = *left;
+                    for (op, right) in rest {
+                        self.refine_compare(first, *op, *right, true);
+                        first = *right;
+                    }
+                }
+            }
+            ExprKind::Call { callee, args } => self.refine_call(*callee, args, outcome),
+            ExprKind::Named { target, value } => {
+                self.refine(*value, outcome);
+                self.narrow_truth(
+                    &Place {
+                        root: *target,
+                        path: Vec::new(),
+                    },
+                    outcome,
+                );
+            }
+            ExprKind::Name(_) | ExprKind::Attribute { .. } | ExprKind::Subscript { .. } => {
+                if let Some(place) = self.place_of(test) {
+                    self.narrow_truth(&place, outcome);
+                }
+                self.refine_by_origin_of_test(test, outcome);
+            }
+            _ => {}
+        }
+    }
+
+    /// One of several tests has this outcome: what they all say holds.
+    fn refine_any(&mut self, values: &[ExprId], outcome: bool) {
+        let before = self.state.clone();
+        let mut joined: Option<crate::heap::State> = None;
+        for e in values {
+            self.state = before.clone();
+            self.refine(*e, outcome);
+            match &mut joined {
+                Some(j) => {
+                    j.merge(&self.state);
+                }
+                None => joined = Some(self.state.clone()),
+            }
+        }
+        self.state = joined.unwrap_or(before);
+    }
+
+    fn narrow_truth(&mut self, place: &Place, outcome: bool) {
+        let truths = |interp: &Self, v: &Value| -> Option<Value> {
+            if let Shape::Choice(list) = &v.shape {
+                let kept: Vec<Shape> = list
+                    .iter()
+                    .filter(|s| interp.shape_truth(s).is_none_or(|t| t == outcome))
+                    .cloned()
+                    .collect();
+                if kept.len() < list.len() && !kept.is_empty() {
+                    let shape = if kept.len() == 1 {
+                        kept[0].clone()
+                    } else {
+                        Shape::Choice(kept.into())
+                    };
+                    return Some(Value {
+                        shape,
+                        marks: v.marks.clone(),
+                    });
+                }
+            }
+            None
+        };
+        if let Some(new) = self.value_at(place).and_then(|v| truths(self, &v)) {
+            self.update_place(place, &|v| v.shape = new.shape.clone());
+        }
+        // What is empty or `None` cannot do harm.
+        if !outcome {
+            self.clean_place(place, EVERYTHING);
+        }
+    }
+
+    /// The value at a place, if it is there without evaluating anything.
+    pub(super) fn value_at(&mut self, place: &Place) -> Option<Value> {
+        let mut value = match place.root {
+            pyward_ir::Var::Local(slot) => self.state.locals.get(slot as usize)?.clone(),
+            other => self.read_var(other, pyward_ir::Span::default()),
+        };
+        for key in &place.path {
+            let Shape::Object(id) = value.shape else {
+                return None;
+            };
+            let object = self.state.object(id);
+            value = match (key, &object.items) {
+                (Key::Index(i), Some(items)) => items.get(usize::try_from(*i).ok()?)?.clone(),
+                _ => object.field(*key)?.clone(),
+            };
+        }
+        Some(value)
+    }
+
+    pub(super) fn clean_place(&mut self, place: &Place, contexts: Contexts) {
+        if contexts != 0 {
+            self.update_place(place, &|v| v.marks = clean_marks(&v.marks, contexts));
+        }
+    }
+
+    /// Cleans the value of an expression: the place it is, or those whose copy or wrapping it is.
+    pub(super) fn clean_expr(&mut self, expr: ExprId, contexts: Contexts) {
+        if contexts == 0 {
+            return;
+        }
+        if let Some(place) = self.place_of(expr) {
+            self.clean_place(&place, contexts);
+            return;
+        }
+        let ir = self.ir;
+        match &ir.expr(expr).kind {
+            // `os.path.abspath(p).startswith(...)`, `name.lower() in ALLOWED`: what is checked is made of
+            // the variable by something that the check sees through.
+            ExprKind::Call { callee, args } => {
+                if let ExprKind::Attribute { value, attr, .. } = ir.expr(*callee).kind
+                    && is_view_method(attr)
+                {
+                    self.clean_expr(value, contexts);
+                    return;
+                }
+                if self.is_view_function(*callee)
+                    && let Some(first) = args.first()
+                {
+                    self.clean_expr(first.value, contexts);
+                }
+            }
+            ExprKind::Await(inner) | ExprKind::Starred(inner) => self.clean_expr(*inner, contexts),
+            _ => {}
+        }
+    }
+
+    /// Functions whose result stands for their first argument in a check.
+    fn is_view_function(&mut self, callee: ExprId) -> bool {
+        let callee = self.eval(callee);
+        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = &callee.shape else {
+            return false;
+        };
+        if matches!(
+            self.cx.api.text(*id),
+            "builtins.str" | "builtins.len" | "builtins.set" | "builtins.int"
+        ) {
+            return true;
+        }
+        self.cx
+            .api
+            .entry(*id)
+            .is_some_and(|e| e.propagators.iter().any(|p| p.normalises_path))
+    }
+
+    fn refine_compare(&mut self, left: ExprId, op: CompareOp, right: ExprId, outcome: bool) {
+        let (op, positive) = match (op, outcome) {
+            (CompareOp::NotEq, true) | (CompareOp::Eq, false) => (CompareOp::Eq, false),
+            (CompareOp::NotEq, false) | (CompareOp::Eq, true) => (CompareOp::Eq, true),
+            (CompareOp::IsNot, o) => (CompareOp::Is, !o),
+            (CompareOp::NotIn, o) => (CompareOp::In, !o),
+            (op, o) => (op, o),
+        };
+        match op {
+            CompareOp::Eq | CompareOp::Is => {
+                for (this, other) in [(left, right), (right, left)] {
+                    let other_value = self.eval(other);
+                    if let Some(c) = other_value.as_const() {
+                        self.refine_equal(this, c, positive);
+                    } else if positive
+                        && other_value.marks.is_empty()
+                        && self.is_fixed(&other_value)
+                    {
+                        self.clean_expr(this, EVERYTHING);
+                    }
+                    // `os.path.commonpath([base, p]) == base`
+                    if positive {
+                        self.refine_common_path(this);
+                    }
+                }
+            }
+            CompareOp::In if positive => {
+                let container = self.eval(right);
+                if self.is_allow_list(&container) {
+                    self.clean_expr(left, EVERYTHING);
+                }
+            }
+            CompareOp::In => {
+                // `if "/" in name: abort()`, `if ".." in path: ...`: what is left lacks the text.
+                let needle = self.eval(left);
+                if let Some(text) = needle.as_str() {
+                    let contexts = self.cleaned_by_absence(text);
+                    self.clean_expr(right, contexts);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn refine_equal(&mut self, expr: ExprId, c: Const, positive: bool) {
+        if let Some(place) = self.place_of(expr) {
+            if positive {
+                self.update_place(&place, &|v| {
+                    v.marks = clean_marks(&v.marks, EVERYTHING);
+                    if !matches!(v.shape, Shape::Object(_)) {
+                        v.shape = Shape::Const(c);
+                    }
+                });
+            } else if let Some(value) = self.value_at(&place)
+                && let Shape::Choice(list) = &value.shape
+            {
+                let kept: Vec<Shape> = list
+                    .iter()
+                    .filter(|s| **s != Shape::Const(c))
+                    .cloned()
+                    .collect();
+                if !kept.is_empty() && kept.len() < list.len() {
+                    let shape = if kept.len() == 1 {
+                        kept[0].clone()
+                    } else {
+                        Shape::Choice(kept.into())
+                    };
+                    self.update_place(&place, &|v| v.shape = shape.clone());
+                }
+            }
+        } else if positive {
+            self.clean_expr(expr, EVERYTHING);
+        }
+    }
+
+    /// Whether a value is the program's own choice.
+    fn is_fixed(&self, value: &Value) -> bool {
+        self.state.deep_marks(value).is_empty()
+            && !value.shape.is_unknown()
+            && value
+                .shape
+                .alternatives()
+                .iter()
+                .all(|s| !matches!(s, Shape::Unknown))
+    }
+
+    /// Whether membership in a container proves that a value is one of the program's own choosing.
+    fn is_allow_list(&self, container: &Value) -> bool {
+        if matches!(container.shape, Shape::Unknown) && container.marks.is_empty() {
+            // A name that nothing is known of: most often a constant collection from elsewhere.
+            return false;
+        }
+        container
+            .shape
+            .alternatives()
+            .iter()
+            .all(|shape| match shape {
+                Shape::Object(id) => {
+                    let object = self.state.object(*id);
+                    match object.class {
+                        Class::Builtin(Builtin::Dict) => {
+                            object.origin.is_none()
+                                && object.keys.as_ref().is_none_or(Marks::is_empty)
+                                && container.marks.is_empty()
+                        }
+                        Class::Builtin(_) => {
+                            object.origin.is_none() && self.state.deep_marks(container).is_empty()
+                        }
+                        Class::Project(_) => object.origin.is_none() && container.marks.is_empty(),
+                        _ => false,
+                    }
+                }
+                Shape::Builtin(Builtin::List | Builtin::Tuple | Builtin::Set | Builtin::Dict) => {
+                    container.marks.is_empty()
+                }
+                Shape::Class(_) => true,
+                _ => false,
+            })
+    }
+
+    /// Contexts that a text without `needle` is harmless in.
+    fn cleaned_by_absence(&self, needle: &str) -> Contexts {
+        match needle {
+            ".." | "../" => self.cx.contexts.path,
+            "://" | "//" => 0,
+            _ => 0,
+        }
+    }
+
+    fn refine_common_path(&mut self, expr: ExprId) {
+        let ir = self.ir;
+        let ExprKind::Call { callee, args } = &ir.expr(expr).kind else {
+            return;
+        };
+        let callee_value = self.eval(*callee);
+        let (Shape::Api(id) | Shape::ApiMethod(id, _)) = callee_value.shape else {
+            return;
+        };
+        let Some(entry) = self.cx.api.entry(id) else {
+            return;
+        };
+        for guard in &entry.guards {
+            if guard.outcome != Outcome::True {
+                continue;
+            }
+            let Base::Argument(Some(at), _) = guard.arg.base else {
+                continue;
+            };
+            let Some(arg) = args.get(at) else { continue };
+            if let (Content::Any, ExprKind::List(items) | ExprKind::Tuple(items)) =
+                (&guard.arg.content, &ir.expr(arg.value).kind)
+            {
+                for item in items {
+                    let normal = self.eval(*item);
+                    if !guard.of_normalised
+                        || normal.marks.iter().all(|m| m.flags & flag::NORMALISED != 0)
+                    {
+                        self.clean_expr(*item, guard.cleans);
+                    }
+                }
+            }
+        }
+    }
+
+    fn refine_call(&mut self, callee: ExprId, args: &[Arg], outcome: bool) {
+        let ir = self.ir;
+        // A method of a string.
+        if let ExprKind::Attribute { value, attr, .. } = ir.expr(callee).kind {
+            self.refine_str_method(value, attr, args, outcome);
+        }
+        let callee_value = self.eval(callee);
+        for shape in callee_value.shape.alternatives().to_vec() {
+            match &shape {
+                Shape::Api(id) | Shape::ApiMethod(id, _) => {
+                    match self.cx.api.text(*id) {
+                        "builtins.isinstance" => self.refine_isinstance(args, outcome),
+                        "builtins.all" | "builtins.any" => self.refine_all(args, outcome),
+                        _ => {}
+                    }
+                    self.refine_regex(*id, &callee_value, args, outcome);
+                    self.refine_by_guards(
+                        *id,
+                        callee,
+                        args,
+                        if outcome {
+                            Outcome::True
+                        } else {
+                            Outcome::False
+                        },
+                    );
+                }
+                Shape::Function(_) | Shape::Closure(_) => {
+                    self.refine_by_summary(&shape, args, outcome)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `if check:` where `check` was computed before has no place to clean; see the proof of summaries instead.
+    fn refine_by_origin_of_test(&mut self, _test: ExprId, _outcome: bool) {}
+
+    fn refine_str_method(&mut self, receiver: ExprId, attr: Symbol, args: &[Arg], outcome: bool) {
+        match attr.as_str() {
+            "isdigit" | "isdecimal" | "isnumeric" | "isalpha" | "isalnum" | "isidentifier"
+                if outcome && args.is_empty() =>
+            {
+                self.clean_expr(receiver, EVERYTHING);
+            }
+            "startswith" if outcome => {
+                let Some(first) = args.first() else { return };
+                let prefix = self.eval(first.value);
+                let subject = self.eval(receiver);
+                // A prefix check is sound on a normalised path only.
+                if !subject.marks.is_empty()
+                    && subject
+                        .marks
+                        .iter()
+                        .all(|m| m.flags & flag::NORMALISED != 0)
+                {
+                    self.clean_expr(receiver, self.cx.contexts.path);
+                }
+                let prefixes: Vec<&'static str> = match &prefix.shape {
+                    Shape::Object(id) => self
+                        .state
+                        .object(*id)
+                        .items
+                        .iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .collect(),
+                    _ => prefix.as_str().into_iter().collect(),
+                };
+                if !prefixes.is_empty() {
+                    let known = self.cx.contexts;
+                    let host_fixed = prefixes.iter().all(|p| {
+                        p.split_once("://")
+                            .is_some_and(|(_, rest)| rest.contains('/'))
+                    });
+                    if host_fixed {
+                        self.clean_expr(receiver, known.redirect | known.url);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn refine_isinstance(&mut self, args: &[Arg], outcome: bool) {
+        let [subject, class] = args else { return };
+        if !outcome {
+            return;
+        }
+        let class = self.eval(class.value);
+        let classes: Vec<Shape> = match &class.shape {
+            Shape::Object(id) => self
+                .state
+                .object(*id)
+                .items
+                .iter()
+                .flatten()
+                .map(|v| v.shape.clone())
+                .collect(),
+            other => vec![other.clone()],
+        };
+        let harmless = !classes.is_empty()
+            && classes.iter().all(|s| match s {
+                Shape::Api(id) => matches!(
+                    self.cx.api.text(*id),
+                    "builtins.int"
+                        | "builtins.float"
+                        | "builtins.bool"
+                        | "builtins.complex"
+                        | "decimal.Decimal"
+                        | "uuid.UUID"
+                        | "datetime.datetime"
+                        | "datetime.date"
+                ),
+                _ => false,
+            });
+        if harmless {
+            self.clean_expr(subject.value, EVERYTHING);
+        }
+    }
+
+    /// `all(c in ALLOWED for c in name)`
+    fn refine_all(&mut self, args: &[Arg], outcome: bool) {
+        if !outcome {
+            return;
+        }
+        let Some(first) = args.first() else { return };
+        let ir = self.ir;
+        let ExprKind::Comprehension(comprehension) = &ir.expr(first.value).kind else {
+            return;
+        };
+        let [generator] = comprehension.generators.as_ref() else {
+            return;
+        };
+        let positive = match &ir.expr(comprehension.element).kind {
+            ExprKind::Compare { rest, .. } => matches!(rest.as_ref(), [(CompareOp::In, _)]),
+            ExprKind::Call { callee, .. } => match ir.expr(*callee).kind {
+                ExprKind::Attribute { attr, .. } => {
+                    matches!(
+                        attr.as_str(),
+                        "isdigit" | "isalnum" | "isalpha" | "isdecimal" | "isnumeric"
+                    )
+                }
+                _ => false,
+            },
+            ExprKind::Bool { op: BoolOp::Or, .. } => true,
+            _ => false,
+        };
+        if positive {
+            self.clean_expr(generator.iter, EVERYTHING);
+        }
+    }
+
+    /// Checks that models describe.
+    pub(super) fn refine_by_guards(
+        &mut self,
+        id: crate::api::ApiId,
+        callee: ExprId,
+        args: &[Arg],
+        outcome: Outcome,
+    ) {
+        let Some(entry) = self.cx.api.entry(id) else {
+            return;
+        };
+        for guard in &entry.guards {
+            if guard.outcome != outcome || guard.arg.content != Content::Whole {
+                continue;
+            }
+            if !guard.when.is_empty() || !guard.unless.is_empty() {
+                let call = self.eval_args(args);
+                let receiver = match self.ir.expr(callee).kind {
+                    ExprKind::Attribute { value, .. } => Some(self.eval(value)),
+                    _ => None,
+                };
+                if !self.conditions_hold(&guard.when, &guard.unless, &call, receiver.as_ref()) {
+                    continue;
+                }
+            }
+            let subject = match &guard.arg.base {
+                Base::Receiver => match self.ir.expr(callee).kind {
+                    ExprKind::Attribute { value, .. } => Some(value),
+                    _ => None,
+                },
+                Base::Argument(position, name) => args
+                    .iter()
+                    .find(|a| matches!((a.kind, name), (ArgKind::Keyword(k), Some(n)) if k == *n))
+                    .or_else(|| {
+                        position.and_then(|p| args.get(p).filter(|a| a.kind == ArgKind::Positional))
+                    })
+                    .map(|a| a.value),
+                _ => None,
+            };
+            let Some(subject) = subject else { continue };
+            if guard.of_normalised {
+                let value = self.eval(subject);
+                if value.marks.iter().any(|m| m.flags & flag::NORMALISED == 0) {
+                    continue;
+                }
+            }
+            self.clean_expr(subject, guard.cleans);
+        }
+    }
+
+    /// What a function of the project proves of its arguments.
+    fn refine_by_summary(&mut self, shape: &Shape, args: &[Arg], outcome: bool) {
+        let id = match shape {
+            Shape::Function(id) => *id,
+            Shape::Closure(c) => c.function,
+            _ => return,
+        };
+        let Some(summary) = self.cx.tables.summary(id).cloned() else {
+            return;
+        };
+        let proofs = if outcome {
+            &summary.proves_true
+        } else {
+            &summary.proves_false
+        };
+        let function = self.cx.program.ir(id.file).function(id.index);
+        let skip = usize::from(matches!(shape, Shape::Closure(c) if c.receiver.is_some()));
+        let proofs: Vec<(usize, Contexts)> =
+            proofs.iter().map(|(i, c)| (usize::from(*i), *c)).collect();
+        for (index, contexts) in proofs {
+            let name = function.params.get(index).map(|p| p.name);
+            let arg = args
+                .iter()
+                .find(|a| matches!((a.kind, name), (ArgKind::Keyword(k), Some(n)) if k == n))
+                .or_else(|| {
+                    index
+                        .checked_sub(skip)
+                        .and_then(|p| args.get(p).filter(|a| a.kind == ArgKind::Positional))
+                });
+            if let Some(arg) = arg {
+                self.clean_expr(arg.value, contexts);
+            }
+        }
+    }
+
+    /// `re.fullmatch(pattern, subject)` and its kin: what a full match cannot contain.
+    fn refine_regex(&mut self, id: crate::api::ApiId, callee: &Value, args: &[Arg], outcome: bool) {
+        let path = self.cx.api.text(id);
+        let Some(method) = path.strip_prefix("re.") else {
+            return;
+        };
+        let (method, compiled) = match method.strip_prefix("Pattern.") {
+            Some(m) => (m, true),
+            None => (method, false),
+        };
+        let (pattern, subject) = if compiled {
+            let Shape::ApiMethod(_, receiver) = &callee.shape else {
+                return;
+            };
+            let Shape::Object(object) = receiver.shape else {
+                return;
+            };
+            let pattern = self
+                .state
+                .object(object)
+                .field(Key::Attribute(Symbol::new("0")))
+                .cloned();
+            (pattern, args.first())
+        } else {
+            let Some(first) = args.first() else { return };
+            (Some(self.eval(first.value)), args.get(1))
+        };
+        let (Some(pattern), Some(subject)) = (pattern.as_ref().and_then(Value::as_str), subject)
+        else {
+            return;
+        };
+        let contexts = self
+            .cx
+            .regex
+            .proof(pattern, method, outcome, self.cx.models);
+        self.clean_expr(subject.value, contexts);
+    }
+
+    pub(super) fn refine_by_pattern(&mut self, pattern: PatternId, place: &Place) {
+        let ir = self.ir;
+        let constant = |p: &PatternId| match ir.pattern(*p) {
+            Pattern::Value(e) => matches!(ir.expr(*e).kind, ExprKind::Const(_)),
+            Pattern::Singleton(_) => true,
+            _ => false,
+        };
+        let all = match ir.pattern(pattern) {
+            Pattern::Or(list) => list.iter().all(constant),
+            Pattern::Capture {
+                pattern: Some(inner),
+                ..
+            } => match ir.pattern(*inner) {
+                Pattern::Or(list) => list.iter().all(constant),
+                _ => constant(inner),
+            },
+            _ => constant(&pattern),
+        };
+        if all {
+            self.clean_place(place, EVERYTHING);
+        }
+    }
+
+    /// Records what is proven of the parameters where a function returns.
+    pub(super) fn note_proofs(&mut self, expr: Option<ExprId>, result: &Value) {
+        let count = self
+            .ir
+            .function(self.frame_ref().function.index)
+            .params
+            .len();
+        if count == 0 || self.is_inlined() {
+            return;
+        }
+        let proven = self.proven_params(count);
+        meet(&mut self.frame().proofs.always, &proven);
+        match (self.truth(result), expr) {
+            (Some(true), _) => meet(&mut self.frame().proofs.on_true, &proven),
+            (Some(false), _) => meet(&mut self.frame().proofs.on_false, &proven),
+            (None, Some(expr)) if self.is_test(expr) => {
+                let before = self.state.clone();
+                self.refine(expr, true);
+                let proven = self.proven_params(count);
+                meet(&mut self.frame().proofs.on_true, &proven);
+                self.state = before.clone();
+                self.refine(expr, false);
+                let proven = self.proven_params(count);
+                meet(&mut self.frame().proofs.on_false, &proven);
+                self.state = before;
+            }
+            (None, _) => {
+                meet(&mut self.frame().proofs.on_true, &proven);
+                meet(&mut self.frame().proofs.on_false, &proven);
+            }
+        }
+    }
+
+    fn is_test(&self, expr: ExprId) -> bool {
+        matches!(
+            self.ir.expr(expr).kind,
+            ExprKind::Compare { .. }
+                | ExprKind::Bool { .. }
+                | ExprKind::Call { .. }
+                | ExprKind::Unary {
+                    op: UnaryOp::Not,
+                    ..
+                }
+        )
+    }
+
+    fn proven_params(&self, count: usize) -> Vec<Contexts> {
+        (0..count)
+            .map(|i| {
+                let index = u16::try_from(i).unwrap_or(u16::MAX);
+                self.state.locals.get(i).map_or(0, |v| {
+                    v.marks
+                        .iter()
+                        .find(|m| {
+                            m.origin
+                                == Origin::Param {
+                                    index,
+                                    path: crate::value::PathId::ROOT,
+                                }
+                        })
+                        .map_or(0, |m| m.cleaned)
+                })
+            })
+            .collect()
+    }
+}
+
+/// Marks cleaned without being dropped, so that a proof about a parameter is not lost.
+fn clean_marks(marks: &Marks, contexts: Contexts) -> Marks {
+    if contexts == EVERYTHING {
+        marks.map(|m| {
+            Some(crate::value::Mark {
+                cleaned: EVERYTHING,
+                ..m.clone()
+            })
+        })
+    } else {
+        marks.cleaned(contexts)
+    }
+}
+
+fn meet(slot: &mut Option<Vec<Contexts>>, proven: &[Contexts]) {
+    match slot {
+        Some(old) => old.iter_mut().zip(proven).for_each(|(a, b)| *a &= b),
+        None => *slot = Some(proven.to_vec()),
+    }
+}
+
+/// Methods whose result stands for the receiver in a check.
+fn is_view_method(attr: Symbol) -> bool {
+    matches!(
+        attr.as_str(),
+        "lower"
+            | "upper"
+            | "strip"
+            | "casefold"
+            | "rstrip"
+            | "lstrip"
+            | "resolve"
+            | "absolute"
+            | "encode"
+            | "decode"
+    )
+}

@@ -1,0 +1,829 @@
+//! The catalogue's models and rules compiled for look-up by API path.
+
+use pyward_catalog::model::{self, Models};
+use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
+use pyward_ir::Symbol;
+use regex::Regex;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::place::Place;
+use crate::types::TypeExpr;
+use crate::value::{ALL_CONTEXTS, Contexts};
+
+/// Everything models say about one API path.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// Reading or calling it yields data of these kinds.
+    pub sources: Vec<Source>,
+    /// Calling it is dangerous.
+    pub sinks: Vec<Sink>,
+    /// Assigning to it is dangerous.
+    pub assign_sinks: Vec<Sink>,
+    /// Assigning to its items is dangerous.
+    pub item_sinks: Vec<Sink>,
+    /// Its result is safe in some contexts.
+    pub sanitizers: Vec<Sanitizer>,
+    /// Its outcome proves something.
+    pub guards: Vec<Guard>,
+    /// How data passes through it; `None`: unknown.
+    pub propagators: Vec<Propagator>,
+    /// Functions handed to it are called.
+    pub callbacks: Vec<Callback>,
+    /// Calls wrong in themselves.
+    pub misuses: Vec<Misuse>,
+    /// Reads wrong in themselves.
+    pub read_misuses: Vec<Misuse>,
+    /// As decorator, makes an entry point.
+    pub entry_decorators: Vec<usize>,
+    /// As base class, makes its methods entry points.
+    pub entry_bases: Vec<usize>,
+    /// As call, registers an entry point.
+    pub entry_calls: Vec<usize>,
+    /// Unsafe settings assigned to it.
+    pub settings: Vec<usize>,
+    /// Keyed stores of settings.
+    pub setting_stores: Vec<usize>,
+    /// Guards of a route.
+    pub access: Vec<Symbol>,
+    /// Renders a template.
+    pub templates: Vec<usize>,
+    /// Type of its result.
+    pub returns: Option<TypeExpr>,
+    /// Type of its value.
+    pub attribute: Option<TypeExpr>,
+    /// Base classes.
+    pub bases: Vec<String>,
+    /// Calls that change an object's state.
+    pub states: Vec<StateChange>,
+    /// Assignments that change their owner's state.
+    pub assign_states: Vec<StateChange>,
+}
+
+/// A change of an object's state, compiled.
+#[derive(Debug)]
+pub struct StateChange {
+    /// The object.
+    pub of: Place,
+    /// Its new type, `CLASS#STATE`.
+    pub becomes: String,
+    /// Conditions.
+    pub when: Vec<Condition>,
+    /// Exceptions.
+    pub unless: Vec<Condition>,
+}
+
+/// A source, compiled.
+#[derive(Debug)]
+pub struct Source {
+    /// Index in [`Compiled::kinds`].
+    pub kind: u8,
+    /// Contexts that it cannot harm.
+    pub except: Contexts,
+    /// What is tainted by a call, if not the result.
+    pub to: Option<Place>,
+    /// Conditions.
+    pub when: Vec<Condition>,
+}
+
+/// A sink, compiled.
+#[derive(Debug)]
+pub struct Sink {
+    /// Index in [`Compiled::rules`].
+    pub rule: u16,
+    /// Dangerous places.
+    pub args: Vec<Place>,
+    /// All must hold.
+    pub when: Vec<Condition>,
+    /// None may hold.
+    pub unless: Vec<Condition>,
+    /// Confidence of a finding.
+    pub confidence: Confidence,
+}
+
+/// A sanitiser, compiled.
+#[derive(Debug)]
+pub struct Sanitizer {
+    /// What it cleans for.
+    pub cleans: Contexts,
+    /// Conditions.
+    pub when: Vec<Condition>,
+    /// Exceptions.
+    pub unless: Vec<Condition>,
+}
+
+/// What outcome of a check means that data is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is true.
+    True,
+    /// It is false.
+    False,
+    /// It returns at all.
+    Return,
+}
+
+/// A check, compiled.
+#[derive(Debug)]
+pub struct Guard {
+    /// What is checked.
+    pub arg: Place,
+    /// What it proves.
+    pub cleans: Contexts,
+    /// It proves something only of a normalised path.
+    pub of_normalised: bool,
+    /// When.
+    pub outcome: Outcome,
+    /// Conditions.
+    pub when: Vec<Condition>,
+    /// Exceptions.
+    pub unless: Vec<Condition>,
+}
+
+/// A propagator, compiled.
+#[derive(Debug)]
+pub struct Propagator {
+    /// What is read.
+    pub from: Vec<Place>,
+    /// What is written; `None`: the result.
+    pub to: Option<Place>,
+    /// Key places to store under.
+    pub store: Vec<Place>,
+    /// Key places to load from.
+    pub load: Vec<Place>,
+    /// The result is a normalised path.
+    pub normalises_path: bool,
+    /// Whose fixed beginning the result has.
+    pub prefix: Option<Place>,
+}
+
+/// A parameter of a callback.
+#[derive(Debug)]
+pub enum CallbackParam {
+    /// Contents of a place of the call.
+    Place(Place),
+    /// An instance of a type.
+    Type(TypeExpr),
+    /// Data of a kind.
+    Source(u8),
+    /// Nothing known.
+    Unknown,
+}
+
+/// A callback, compiled.
+#[derive(Debug)]
+pub struct Callback {
+    /// The function's place.
+    pub function: Place,
+    /// Its parameters.
+    pub params: Vec<CallbackParam>,
+    /// More positional arguments.
+    pub star: Option<Place>,
+    /// Keyword arguments.
+    pub double_star: Option<Place>,
+    /// What the call returns: the result, a list of it, or nothing of it.
+    pub returns: CallbackReturn,
+}
+
+/// What a call returns of its callback's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallbackReturn {
+    /// The result.
+    Result,
+    /// A list of results.
+    List,
+    /// Nothing.
+    Nothing,
+}
+
+/// A misuse, compiled.
+#[derive(Debug)]
+pub struct Misuse {
+    /// Index in [`Compiled::rules`].
+    pub rule: u16,
+    /// All must hold.
+    pub when: Vec<Condition>,
+    /// None may hold.
+    pub unless: Vec<Condition>,
+    /// What to say.
+    pub message: Option<String>,
+    /// Confidence.
+    pub confidence: Confidence,
+    /// Severity.
+    pub severity: Severity,
+}
+
+/// An unsafe setting, compiled.
+#[derive(Debug)]
+pub struct Setting {
+    /// The finding it makes.
+    pub misuse: Misuse,
+    /// Names at module level.
+    pub names: Vec<Symbol>,
+    /// Names that mark a settings module.
+    pub module_has: Vec<Symbol>,
+    /// Keys in a store.
+    pub keys: Vec<Symbol>,
+    /// It is the absence that counts.
+    pub absent: bool,
+}
+
+/// An entry point description, compiled.
+#[derive(Debug)]
+pub struct EntryPoint {
+    /// Names of methods of a base class.
+    pub methods: Vec<Symbol>,
+    /// Whether it is about base classes.
+    pub by_base: bool,
+    /// Place of the handler in a registering call.
+    pub handler: Option<Place>,
+    /// Function names.
+    pub functions: Vec<Symbol>,
+    /// Import names that must be present for `functions`.
+    pub packages: Vec<Symbol>,
+    /// Taint of parameters.
+    pub params: Option<u8>,
+    /// Types of parameters.
+    pub types: Vec<(Place, TypeExpr)>,
+    /// Calls in defaults that mean injection.
+    pub injected: Vec<String>,
+    /// Rules that look at the returned value.
+    pub returns: Vec<u16>,
+    /// Where the URL pattern stands.
+    pub route: Option<Place>,
+    /// Where the HTTP methods stand.
+    pub verbs: Option<Place>,
+    /// Fixed methods.
+    pub verb: Vec<String>,
+    /// `http`, `cli`, ...
+    pub protocol: Symbol,
+    /// Library.
+    pub library: Symbol,
+}
+
+/// A call that renders a template, compiled.
+#[derive(Debug)]
+pub struct TemplateCall {
+    /// Dialect.
+    pub dialect: Symbol,
+    /// Where the name stands.
+    pub name: Option<Place>,
+    /// Where the text stands.
+    pub source: Option<Place>,
+    /// Where the variables stand.
+    pub context: Vec<Place>,
+    /// Escaping by default.
+    pub autoescape: Option<bool>,
+}
+
+/// A condition, compiled.
+#[derive(Debug)]
+pub struct Condition {
+    /// The place looked at; `None` for the value at hand.
+    pub arg: Option<Place>,
+    /// The tests.
+    pub test: model::Condition,
+    /// `matches`
+    pub matches: Option<Regex>,
+    /// `text`
+    pub text: Option<Regex>,
+    /// `prefix`
+    pub prefix: Option<Regex>,
+    /// `named`
+    pub named: Option<Regex>,
+    /// `used-as`
+    pub used_as: Option<Regex>,
+    /// Kinds of `tainted`, as bits.
+    pub tainted: u32,
+}
+
+/// A rule as the engine uses it.
+#[derive(Debug)]
+pub struct FlowRule {
+    /// Its id.
+    pub id: Symbol,
+    /// The bit of its context; 0 for rules that are not about flow.
+    pub context: Contexts,
+    /// Severity by source kind; `None`: that kind does not matter.
+    pub severity: [Option<Severity>; 32],
+    /// Severity without flow.
+    pub base: Severity,
+    /// Confidence without flow.
+    pub confidence: Confidence,
+    /// What kind of rule.
+    pub kind: RuleKind,
+}
+
+/// The compiled catalogue.
+#[derive(Debug, Default)]
+pub struct Compiled {
+    by_path: FxHashMap<String, u32>,
+    entries: Vec<Entry>,
+    prefixes: FxHashSet<String>,
+    aliases: FxHashMap<String, String>,
+    /// Entry points.
+    pub entry_points: Vec<EntryPoint>,
+    /// Settings.
+    pub settings: Vec<Setting>,
+    /// Template calls.
+    pub templates: Vec<TemplateCall>,
+    /// Rules, in the catalogue's order.
+    pub rules: Vec<FlowRule>,
+    /// Context names; the position is the bit.
+    pub contexts: Vec<String>,
+    /// Source kinds; the position is the number.
+    pub kinds: Vec<String>,
+    rule_index: FxHashMap<String, u16>,
+}
+
+impl Compiled {
+    /// Compiles rules and models. What does not make sense (unknown rule, malformed place) is left out:
+    /// the catalogue's own validation reports it.
+    #[must_use]
+    pub fn new(rules: &[Rule], models: &[Models], contexts: &[String], kinds: &[String]) -> Self {
+        let mut all = Self {
+            contexts: contexts.to_vec(),
+            kinds: kinds.to_vec(),
+            ..Self::default()
+        };
+        for rule in rules {
+            let mut severity = [None; 32];
+            for (kind, level) in &rule.sources {
+                if let Some(at) = all.kind(kind) {
+                    severity[at as usize] = Some(*level);
+                }
+            }
+            let index = u16::try_from(all.rules.len()).unwrap_or(u16::MAX);
+            all.rule_index.insert(rule.id.clone(), index);
+            all.rules.push(FlowRule {
+                id: Symbol::new(&rule.id),
+                context: rule.context.as_deref().map_or(0, |c| all.context(c)),
+                severity,
+                base: rule.severity,
+                confidence: rule.confidence,
+                kind: rule.kind,
+            });
+        }
+        for file in models {
+            for (from, to) in &file.aliases {
+                all.aliases.insert(from.clone(), to.clone());
+                all.note_prefixes(from);
+            }
+        }
+        for file in models {
+            all.add(file);
+        }
+        all
+    }
+
+    /// The bit of a context; 0 if there is none of that name.
+    #[must_use]
+    pub fn context(&self, name: &str) -> Contexts {
+        self.contexts
+            .iter()
+            .position(|c| c == name)
+            .map_or(0, |at| 1 << at)
+    }
+
+    /// The bits of contexts; `*` for all.
+    #[must_use]
+    pub fn context_set(&self, names: &[String]) -> Contexts {
+        names.iter().fold(0, |set, n| {
+            set | if n == "*" {
+                ALL_CONTEXTS
+            } else {
+                self.context(n)
+            }
+        })
+    }
+
+    /// The number of a source kind.
+    #[must_use]
+    pub fn kind(&self, name: &str) -> Option<u8> {
+        self.kinds
+            .iter()
+            .position(|k| k == name)
+            .and_then(|at| u8::try_from(at).ok())
+    }
+
+    /// The index of a rule.
+    #[must_use]
+    pub fn rule(&self, id: &str) -> Option<u16> {
+        self.rule_index.get(id).copied()
+    }
+
+    /// The entry of a path.
+    #[must_use]
+    pub fn entry(&self, path: &str) -> Option<u32> {
+        self.by_path.get(path).copied()
+    }
+
+    /// The entry by its number.
+    #[must_use]
+    pub fn get(&self, entry: u32) -> &Entry {
+        &self.entries[entry as usize]
+    }
+
+    /// The canonical path of a path that has another one.
+    #[must_use]
+    pub fn alias(&self, path: &str) -> Option<&str> {
+        self.aliases.get(path).map(String::as_str)
+    }
+
+    /// Whether models speak of this path or something below it.
+    #[must_use]
+    pub fn is_known(&self, path: &str) -> bool {
+        self.prefixes.contains(path)
+    }
+
+    fn note_prefixes(&mut self, path: &str) {
+        let mut end = path.len();
+        loop {
+            if !self.prefixes.insert(path[..end].to_owned()) {
+                break;
+            }
+            match path[..end].rfind('.') {
+                Some(at) => end = at,
+                None => break,
+            }
+        }
+    }
+
+    fn canonical(&self, path: &str) -> String {
+        let mut path = path.to_owned();
+        // An alias holds for everything below it.
+        for _ in 0..4 {
+            let mut end = path.len();
+            let found = loop {
+                if let Some(to) = self.aliases.get(&path[..end]) {
+                    break Some(format!("{to}{}", &path[end..]));
+                }
+                match path[..end].rfind('.') {
+                    Some(at) => end = at,
+                    None => break None,
+                }
+            };
+            match found {
+                Some(new) if new != path => path = new,
+                _ => break,
+            }
+        }
+        path
+    }
+
+    fn at(&mut self, path: &str) -> &mut Entry {
+        let path = self.canonical(path);
+        self.note_prefixes(&path);
+        let next = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let index = *self.by_path.entry(path).or_insert(next);
+        if index == next {
+            self.entries.push(Entry::default());
+        }
+        &mut self.entries[index as usize]
+    }
+
+    fn kind_bits(&self, kinds: Option<&model::OneOrMany>) -> u32 {
+        kinds.map_or(0, |list| {
+            list.as_slice().iter().fold(0, |bits, k| match k {
+                model::Scalar::Str(name) => bits | self.kind(name).map_or(0, |n| 1 << n),
+                _ => bits,
+            })
+        })
+    }
+
+    fn conditions(&self, list: &[model::Condition]) -> Vec<Condition> {
+        let regex = |text: &Option<String>, fold: bool| {
+            text.as_ref().and_then(|t| {
+                regex::RegexBuilder::new(t)
+                    .case_insensitive(fold)
+                    .dot_matches_new_line(true)
+                    .build()
+                    .ok()
+            })
+        };
+        list.iter()
+            .map(|c| Condition {
+                arg: c.arg.as_deref().and_then(Place::parse),
+                test: c.clone(),
+                matches: regex(&c.matches, false),
+                text: regex(&c.text, true),
+                prefix: regex(&c.prefix, false),
+                named: regex(&c.named, true),
+                used_as: regex(&c.used_as, true),
+                tainted: self.kind_bits(c.tainted.as_ref()),
+            })
+            .collect()
+    }
+
+    fn misuse(
+        &self,
+        rule: u16,
+        when: &[model::Condition],
+        unless: &[model::Condition],
+        message: Option<&String>,
+        confidence: Option<&String>,
+        severity: Option<&String>,
+    ) -> Misuse {
+        let own = &self.rules[rule as usize];
+        Misuse {
+            rule,
+            when: self.conditions(when),
+            unless: self.conditions(unless),
+            message: message.cloned(),
+            confidence: confidence
+                .and_then(|c| parse_confidence(c))
+                .unwrap_or(own.confidence),
+            severity: severity.and_then(|s| parse_severity(s)).unwrap_or(own.base),
+        }
+    }
+
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one paragraph per table of the format"
+    )]
+    fn add(&mut self, file: &Models) {
+        for (path, to) in &file.bases {
+            self.at(path).bases.clone_from(to);
+            for base in to {
+                self.note_prefixes(base);
+            }
+        }
+        for (path, to) in &file.returns {
+            self.at(path).returns = TypeExpr::parse(to);
+        }
+        for (path, to) in &file.attributes {
+            self.at(path).attribute = TypeExpr::parse(to);
+        }
+        for s in &file.source {
+            let Some(kind) = self.kind(&s.kind) else {
+                continue;
+            };
+            for path in &s.path {
+                let source = Source {
+                    kind,
+                    except: self.context_set(&s.except),
+                    to: s.to.as_deref().and_then(Place::parse),
+                    when: self.conditions(&s.when),
+                };
+                self.at(path).sources.push(source);
+            }
+        }
+        for s in &file.sink {
+            let Some(rule) = self.rule(&s.rule) else {
+                continue;
+            };
+            let make = |all: &Self| Sink {
+                rule,
+                args: s.args.iter().filter_map(|a| Place::parse(a)).collect(),
+                when: all.conditions(&s.when),
+                unless: all.conditions(&s.unless),
+                confidence: s
+                    .confidence
+                    .as_deref()
+                    .and_then(parse_confidence)
+                    .unwrap_or(all.rules[rule as usize].confidence),
+            };
+            for path in &s.path {
+                let sink = make(self);
+                self.at(path).sinks.push(sink);
+            }
+            for path in &s.assign {
+                let sink = make(self);
+                match path.strip_suffix("[]") {
+                    Some(base) => self.at(base).item_sinks.push(sink),
+                    None => self.at(path).assign_sinks.push(sink),
+                }
+            }
+        }
+        for s in &file.sanitizer {
+            for path in &s.path {
+                let sanitizer = Sanitizer {
+                    cleans: self.context_set(&s.cleans),
+                    when: self.conditions(&s.when),
+                    unless: self.conditions(&s.unless),
+                };
+                self.at(path).sanitizers.push(sanitizer);
+            }
+        }
+        for g in &file.guard {
+            let Some(arg) = Place::parse(&g.arg) else {
+                continue;
+            };
+            for path in &g.path {
+                let guard = Guard {
+                    arg: arg.clone(),
+                    cleans: self.context_set(&g.cleans),
+                    of_normalised: g.of_normalised,
+                    outcome: match g.outcome.as_deref() {
+                        Some("false") => Outcome::False,
+                        Some("return") => Outcome::Return,
+                        _ => Outcome::True,
+                    },
+                    when: self.conditions(&g.when),
+                    unless: self.conditions(&g.unless),
+                };
+                self.at(path).guards.push(guard);
+            }
+        }
+        for s in &file.state {
+            let Some(of) = Place::parse(s.of.as_deref().unwrap_or("self")) else {
+                continue;
+            };
+            if let Some((class, _)) = s.becomes.split_once('#') {
+                let class = class.to_owned();
+                self.at(&s.becomes.clone()).bases = vec![class];
+            }
+            let make = |all: &Self| StateChange {
+                of: of.clone(),
+                becomes: s.becomes.clone(),
+                when: all.conditions(&s.when),
+                unless: all.conditions(&s.unless),
+            };
+            for path in &s.path {
+                let change = make(self);
+                self.at(path).states.push(change);
+            }
+            for path in &s.assign {
+                let change = make(self);
+                self.at(path).assign_states.push(change);
+            }
+        }
+        let places = |list: &[String]| -> Vec<Place> {
+            list.iter().filter_map(|p| Place::parse(p)).collect()
+        };
+        for p in &file.propagator {
+            for path in &p.path {
+                self.at(path).propagators.push(Propagator {
+                    from: places(&p.from),
+                    to: p
+                        .to
+                        .as_deref()
+                        .filter(|t| *t != "return")
+                        .and_then(Place::parse),
+                    store: places(&p.store),
+                    load: places(&p.load),
+                    normalises_path: p.normalises_path,
+                    prefix: p.prefix.as_deref().and_then(Place::parse),
+                });
+            }
+        }
+        for c in &file.callback {
+            let Some(function) = Place::parse(&c.function) else {
+                continue;
+            };
+            for path in &c.path {
+                let params = c
+                    .params
+                    .iter()
+                    .map(|p| {
+                        if let Some(t) = p.strip_prefix("type:") {
+                            TypeExpr::parse(t).map_or(CallbackParam::Unknown, CallbackParam::Type)
+                        } else if let Some(k) = p.strip_prefix("source:") {
+                            self.kind(k)
+                                .map_or(CallbackParam::Unknown, CallbackParam::Source)
+                        } else {
+                            Place::parse(p).map_or(CallbackParam::Unknown, CallbackParam::Place)
+                        }
+                    })
+                    .collect();
+                self.at(path).callbacks.push(Callback {
+                    function: function.clone(),
+                    params,
+                    star: c.star.as_deref().and_then(Place::parse),
+                    double_star: c.double_star.as_deref().and_then(Place::parse),
+                    returns: match c.returns.as_deref() {
+                        Some("result") => CallbackReturn::Result,
+                        Some("list") => CallbackReturn::List,
+                        _ => CallbackReturn::Nothing,
+                    },
+                });
+            }
+        }
+        for m in &file.misuse {
+            let Some(rule) = self.rule(&m.rule) else {
+                continue;
+            };
+            let make = |all: &Self| {
+                all.misuse(
+                    rule,
+                    &m.when,
+                    &m.unless,
+                    m.message.as_ref(),
+                    m.confidence.as_ref(),
+                    m.severity.as_ref(),
+                )
+            };
+            for path in &m.path {
+                let misuse = make(self);
+                self.at(path).misuses.push(misuse);
+            }
+            for path in &m.read {
+                let misuse = make(self);
+                self.at(path).read_misuses.push(misuse);
+            }
+        }
+        for s in &file.setting {
+            let Some(rule) = self.rule(&s.rule) else {
+                continue;
+            };
+            let index = self.settings.len();
+            let symbols = |list: &[String]| list.iter().map(|n| Symbol::new(n)).collect::<Vec<_>>();
+            let setting = Setting {
+                misuse: self.misuse(
+                    rule,
+                    &s.when,
+                    &s.unless,
+                    s.message.as_ref(),
+                    s.confidence.as_ref(),
+                    s.severity.as_ref(),
+                ),
+                names: symbols(&s.name),
+                module_has: symbols(&s.module_has),
+                keys: symbols(&s.key),
+                absent: s.absent,
+            };
+            self.settings.push(setting);
+            for path in &s.assign {
+                self.at(path).settings.push(index);
+            }
+            for path in &s.store {
+                self.at(path).setting_stores.push(index);
+            }
+        }
+        for a in &file.access {
+            for path in &a.path {
+                self.at(path).access.push(Symbol::new(&a.kind));
+            }
+        }
+        for t in &file.template {
+            let index = self.templates.len();
+            self.templates.push(TemplateCall {
+                dialect: Symbol::new(&t.dialect),
+                name: t.name.as_deref().and_then(Place::parse),
+                source: t.source.as_deref().and_then(Place::parse),
+                context: places(&t.context),
+                autoescape: t.autoescape,
+            });
+            for path in &t.path {
+                self.at(path).templates.push(index);
+            }
+        }
+        for e in &file.entry {
+            let index = self.entry_points.len();
+            let point = EntryPoint {
+                methods: e.methods.iter().map(|m| Symbol::new(m)).collect(),
+                by_base: !e.base.is_empty(),
+                handler: e.handler.as_deref().and_then(Place::parse),
+                functions: e.function.iter().map(|m| Symbol::new(m)).collect(),
+                packages: file
+                    .library
+                    .packages
+                    .iter()
+                    .map(|p| Symbol::new(p))
+                    .collect(),
+                params: e.params.as_deref().and_then(|k| self.kind(k)),
+                types: e
+                    .types
+                    .iter()
+                    .filter_map(|(p, t)| Some((Place::parse(p)?, TypeExpr::parse(t)?)))
+                    .collect(),
+                injected: e.injected.clone(),
+                returns: e.returns.iter().filter_map(|r| self.rule(r)).collect(),
+                route: e.route.as_deref().and_then(Place::parse),
+                verbs: e.verbs.as_deref().and_then(Place::parse),
+                verb: e.verb.clone(),
+                protocol: Symbol::new(e.protocol.as_deref().unwrap_or("http")),
+                library: Symbol::new(&file.library.name),
+            };
+            self.entry_points.push(point);
+            for path in &e.decorator {
+                self.at(path).entry_decorators.push(index);
+            }
+            for path in &e.base {
+                self.at(path).entry_bases.push(index);
+            }
+            for path in &e.call {
+                self.at(path).entry_calls.push(index);
+            }
+        }
+    }
+}
+
+fn parse_confidence(text: &str) -> Option<Confidence> {
+    match text {
+        "high" => Some(Confidence::High),
+        "medium" => Some(Confidence::Medium),
+        "low" => Some(Confidence::Low),
+        _ => None,
+    }
+}
+
+fn parse_severity(text: &str) -> Option<Severity> {
+    match text {
+        "critical" => Some(Severity::Critical),
+        "high" => Some(Severity::High),
+        "medium" => Some(Severity::Medium),
+        "low" => Some(Severity::Low),
+        "info" => Some(Severity::Info),
+        _ => None,
+    }
+}

@@ -1,0 +1,435 @@
+//! What a function does, in terms of its parameters: the part of an analysis that callers re-use.
+
+use std::sync::Arc;
+
+use pyward_catalog::rule::Confidence;
+use pyward_ir::{Span, Symbol};
+use pyward_program::FileId;
+
+use crate::heap::{Class, Key, Object, State};
+use crate::value::{
+    Closure, Contexts, Mark, Marks, ObjectId, Origin, Partial, PathId, Shape, Value,
+};
+
+/// A value that does not refer to a heap.
+#[derive(Clone, Debug, Default)]
+pub struct Portable {
+    /// What it is; [`Shape::Object`] never occurs.
+    pub shape: PortableShape,
+    /// Its marks.
+    pub marks: Marks,
+}
+
+/// The shape of a portable value.
+#[derive(Clone, Debug, Default)]
+pub enum PortableShape {
+    /// Nothing known.
+    #[default]
+    Unknown,
+    /// A shape without objects in it.
+    Plain(Shape),
+    /// What a parameter refers to, at a path.
+    Param(u16, PathId),
+    /// A new object.
+    Object(Arc<PortableObject>),
+    /// One of several.
+    Choice(Arc<[PortableShape]>),
+    /// A closure whose captured values and receiver are portable.
+    Closure(Arc<PortableClosure>),
+    /// A partial application.
+    Partial(Arc<PortablePartial>),
+}
+
+/// A function value with what it captured.
+#[derive(Clone, Debug)]
+pub struct PortableClosure {
+    function: pyward_program::FunctionId,
+    receiver: Option<Portable>,
+    captured: Vec<(u32, u32, Portable)>,
+}
+
+/// A partial application.
+#[derive(Clone, Debug)]
+pub struct PortablePartial {
+    callee: Portable,
+    positional: Vec<Portable>,
+    keywords: Vec<(Symbol, Portable)>,
+}
+
+/// An object that does not refer to a heap.
+#[derive(Clone, Debug)]
+pub struct PortableObject {
+    class: Class,
+    items: Option<Vec<Portable>>,
+    fields: Vec<(Key, Portable)>,
+    rest: Option<Portable>,
+    keys: Option<Marks>,
+    closed: bool,
+}
+
+/// A sink that a parameter reaches.
+#[derive(Clone, Debug)]
+pub struct ParamSink {
+    /// The mark of the parameter as it arrives at the sink.
+    pub mark: Mark,
+    /// The sink.
+    pub sink: Arc<SinkSite>,
+}
+
+/// A sink in the program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkSite {
+    /// Index of the rule.
+    pub rule: u16,
+    /// File.
+    pub file: FileId,
+    /// Byte range of the dangerous argument or call.
+    pub span: Span,
+    /// Byte range of the whole call or statement.
+    pub call_span: Span,
+    /// What is called, as shown to people.
+    pub what: Symbol,
+    /// Confidence of the sink itself.
+    pub confidence: Confidence,
+    /// Name of the function it stands in.
+    pub function: Symbol,
+}
+
+/// A store to something that a parameter refers to.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// The parameter.
+    pub index: u16,
+    /// The path of the object.
+    pub path: PathId,
+    /// Where in the object; [`Key::Any`] for "some element".
+    pub key: Key,
+    /// What is stored.
+    pub value: Portable,
+}
+
+/// What a function does.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// What it returns.
+    pub returns: Portable,
+    /// What it raises.
+    pub raises: Marks,
+    /// What it stores.
+    pub effects: Vec<Effect>,
+    /// What its parameters reach.
+    pub sinks: Vec<ParamSink>,
+    /// Contexts that parameters are proven safe for when it returns.
+    pub proves: Vec<(u16, Contexts)>,
+    /// ... when what it returns is true.
+    pub proves_true: Vec<(u16, Contexts)>,
+    /// ... when what it returns is false.
+    pub proves_false: Vec<(u16, Contexts)>,
+    /// Parameters (as bits) whose constant, type or function decides what happens.
+    pub interesting: u64,
+    /// Whether it never returns.
+    pub diverges: bool,
+    /// Number of statements, a measure of what inlining costs.
+    pub size: u32,
+}
+
+/// Deepest nesting of objects carried over.
+const MAX_DEPTH: u8 = 4;
+/// Most elements of an object carried over.
+const MAX_WIDTH: usize = 48;
+
+/// Takes a value off its heap.
+#[must_use]
+pub fn export(state: &State, value: &Value) -> Portable {
+    export_at(state, value, 0, &mut Vec::new())
+}
+
+fn export_at(state: &State, value: &Value, depth: u8, seen: &mut Vec<ObjectId>) -> Portable {
+    Portable {
+        shape: export_shape(state, &value.shape, depth, seen),
+        marks: value.marks.clone(),
+    }
+}
+
+fn export_shape(
+    state: &State,
+    shape: &Shape,
+    depth: u8,
+    seen: &mut Vec<ObjectId>,
+) -> PortableShape {
+    match shape {
+        Shape::Unknown => PortableShape::Unknown,
+        Shape::Object(id) => {
+            let object = state.object(*id);
+            if let Some((index, path)) = object.origin {
+                return PortableShape::Param(index, path);
+            }
+            if depth >= MAX_DEPTH || seen.contains(id) {
+                return match object.class {
+                    Class::Api(api) => PortableShape::Plain(Shape::Instance(api)),
+                    Class::Builtin(b) => PortableShape::Plain(Shape::Builtin(b)),
+                    _ => PortableShape::Unknown,
+                };
+            }
+            seen.push(*id);
+            let mut one = |v: &Value| export_at(state, v, depth + 1, seen);
+            let portable = PortableObject {
+                class: object.class,
+                items: object
+                    .items
+                    .as_ref()
+                    .filter(|i| i.len() <= MAX_WIDTH)
+                    .map(|i| i.iter().map(&mut one).collect()),
+                fields: object
+                    .fields
+                    .iter()
+                    .take(MAX_WIDTH)
+                    .map(|(k, v)| (*k, one(v)))
+                    .collect(),
+                rest: object.rest.as_ref().map(&mut one),
+                keys: object.keys.clone(),
+                closed: object.closed && object.items.as_ref().is_none_or(|i| i.len() <= MAX_WIDTH),
+            };
+            seen.pop();
+            PortableShape::Object(Arc::new(portable))
+        }
+        Shape::Choice(list) => PortableShape::Choice(
+            list.iter()
+                .map(|s| export_shape(state, s, depth, seen))
+                .collect(),
+        ),
+        Shape::Closure(closure) => {
+            if depth >= MAX_DEPTH {
+                return PortableShape::Plain(Shape::Function(closure.function));
+            }
+            let receiver = closure
+                .receiver
+                .as_ref()
+                .map(|r| export_at(state, r, depth + 1, seen));
+            let captured = closure
+                .captured
+                .iter()
+                .map(|(f, s, v)| (*f, *s, export_at(state, v, depth + 1, seen)))
+                .collect();
+            PortableShape::Closure(Arc::new(PortableClosure {
+                function: closure.function,
+                receiver,
+                captured,
+            }))
+        }
+        Shape::Partial(partial) => {
+            if depth >= MAX_DEPTH {
+                return PortableShape::Unknown;
+            }
+            PortableShape::Partial(Arc::new(PortablePartial {
+                callee: export_at(state, &partial.callee, depth + 1, seen),
+                positional: partial
+                    .positional
+                    .iter()
+                    .map(|v| export_at(state, v, depth + 1, seen))
+                    .collect(),
+                keywords: partial
+                    .keywords
+                    .iter()
+                    .map(|(k, v)| (*k, export_at(state, v, depth + 1, seen)))
+                    .collect(),
+            }))
+        }
+        Shape::ApiMethod(api, _) => PortableShape::Plain(Shape::Api(*api)),
+        Shape::BuiltinMethod(..) | Shape::Super(..) => PortableShape::Unknown,
+        other => PortableShape::Plain(other.clone()),
+    }
+}
+
+/// Puts a portable value on a heap. `param` gives the caller's value for a parameter and path; `mark`
+/// translates a mark into those that the caller has for it.
+pub fn import(
+    state: &mut State,
+    value: &Portable,
+    param: &mut dyn FnMut(&mut State, u16, PathId) -> Value,
+    mark: &mut dyn FnMut(&mut State, &Mark) -> Marks,
+) -> Value {
+    let (shape, extra) = import_shape(state, &value.shape, param, mark);
+    let marks = import_marks(state, &value.marks, mark);
+    Value {
+        shape,
+        marks: marks.union(&extra),
+    }
+}
+
+fn import_marks(
+    state: &mut State,
+    marks: &Marks,
+    mark: &mut dyn FnMut(&mut State, &Mark) -> Marks,
+) -> Marks {
+    let mut out = Marks::NONE;
+    for m in marks.iter() {
+        out = out.union(&mark(state, m));
+    }
+    out
+}
+
+fn import_shape(
+    state: &mut State,
+    shape: &PortableShape,
+    param: &mut dyn FnMut(&mut State, u16, PathId) -> Value,
+    mark: &mut dyn FnMut(&mut State, &Mark) -> Marks,
+) -> (Shape, Marks) {
+    match shape {
+        PortableShape::Unknown => (Shape::Unknown, Marks::NONE),
+        PortableShape::Plain(shape) => (shape.clone(), Marks::NONE),
+        // The caller's marks come through the mark of the parameter, with the trace inside the function.
+        PortableShape::Param(index, path) => (param(state, *index, *path).shape, Marks::NONE),
+        PortableShape::Choice(list) => {
+            let (mut shape, mut marks): (Option<Shape>, Marks) = (None, Marks::NONE);
+            for one in list.iter() {
+                let (next, more) = import_shape(state, one, param, mark);
+                marks = marks.union(&more);
+                shape = Some(match shape {
+                    Some(old) => crate::value::join_shapes(&old, &next),
+                    None => next,
+                });
+            }
+            (shape.unwrap_or_default(), marks)
+        }
+        PortableShape::Object(object) => {
+            let mut new = Object::new(object.class);
+            new.closed = object.closed;
+            new.items = object
+                .items
+                .as_ref()
+                .map(|i| i.iter().map(|v| import(state, v, param, mark)).collect());
+            for (key, field) in &object.fields {
+                let field = import(state, field, param, mark);
+                new.fields.push((*key, field));
+            }
+            new.rest = object.rest.as_ref().map(|v| import(state, v, param, mark));
+            new.keys = object.keys.as_ref().map(|m| import_marks(state, m, mark));
+            (Shape::Object(state.allocate(new)), Marks::NONE)
+        }
+        PortableShape::Closure(closure) => {
+            let receiver = closure
+                .receiver
+                .as_ref()
+                .map(|r| import(state, r, param, mark));
+            let captured = closure
+                .captured
+                .iter()
+                .map(|(f, s, v)| (*f, *s, import(state, v, param, mark)))
+                .collect();
+            (
+                Shape::Closure(Arc::new(Closure {
+                    function: closure.function,
+                    receiver,
+                    captured,
+                })),
+                Marks::NONE,
+            )
+        }
+        PortableShape::Partial(partial) => {
+            let callee = import(state, &partial.callee, param, mark);
+            let positional = partial
+                .positional
+                .iter()
+                .map(|v| import(state, v, param, mark))
+                .collect();
+            let keywords = partial
+                .keywords
+                .iter()
+                .map(|(k, v)| (*k, import(state, v, param, mark)))
+                .collect();
+            (
+                Shape::Partial(Arc::new(Partial {
+                    callee,
+                    positional,
+                    keywords,
+                })),
+                Marks::NONE,
+            )
+        }
+    }
+}
+
+impl Portable {
+    /// The value without anything that refers to parameters: what other functions may see of it.
+    #[must_use]
+    pub fn without_params(&self) -> Self {
+        let keep = |marks: &Marks| {
+            marks.map(|m| matches!(m.origin, Origin::Source { .. }).then(|| m.clone()))
+        };
+        fn shape(s: &PortableShape, keep: &dyn Fn(&Marks) -> Marks) -> PortableShape {
+            let value = |v: &Portable| Portable {
+                shape: shape(&v.shape, keep),
+                marks: keep(&v.marks),
+            };
+            match s {
+                PortableShape::Param(..) => PortableShape::Unknown,
+                PortableShape::Object(o) => PortableShape::Object(Arc::new(PortableObject {
+                    class: o.class,
+                    items: o.items.as_ref().map(|i| i.iter().map(value).collect()),
+                    fields: o.fields.iter().map(|(k, v)| (*k, value(v))).collect(),
+                    rest: o.rest.as_ref().map(value),
+                    keys: o.keys.as_ref().map(keep),
+                    closed: o.closed,
+                })),
+                PortableShape::Choice(list) => {
+                    PortableShape::Choice(list.iter().map(|s| shape(s, keep)).collect())
+                }
+                PortableShape::Closure(c) => PortableShape::Closure(Arc::new(PortableClosure {
+                    function: c.function,
+                    receiver: c.receiver.as_ref().map(value),
+                    captured: c
+                        .captured
+                        .iter()
+                        .map(|(f, s, v)| (*f, *s, value(v)))
+                        .collect(),
+                })),
+                PortableShape::Partial(p) => PortableShape::Partial(Arc::new(PortablePartial {
+                    callee: value(&p.callee),
+                    positional: p.positional.iter().map(value).collect(),
+                    keywords: p.keywords.iter().map(|(k, v)| (*k, value(v))).collect(),
+                })),
+                other => other.clone(),
+            }
+        }
+        Self {
+            shape: shape(&self.shape, &keep),
+            marks: keep(&self.marks),
+        }
+    }
+
+    /// Either of two values.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Self {
+        let marks = self.marks.union(&other.marks);
+        let alternatives = |s: &PortableShape| match s {
+            PortableShape::Choice(list) => list.to_vec(),
+            one => vec![one.clone()],
+        };
+        let mut all = alternatives(&self.shape);
+        for shape in alternatives(&other.shape) {
+            let same = all.iter().any(|s| match (s, &shape) {
+                (PortableShape::Unknown, PortableShape::Unknown) => true,
+                (PortableShape::Plain(a), PortableShape::Plain(b)) => a == b,
+                (PortableShape::Param(i, p), PortableShape::Param(j, q)) => i == j && p == q,
+                (PortableShape::Object(a), PortableShape::Object(b)) => Arc::ptr_eq(a, b),
+                _ => false,
+            });
+            if !same && all.len() < 6 {
+                all.push(shape);
+            }
+        }
+        let shape = if all.len() == 1 {
+            all.remove(0)
+        } else {
+            PortableShape::Choice(all.into())
+        };
+        Self { shape, marks }
+    }
+
+    /// Whether nothing is known of it.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.shape, PortableShape::Unknown) && self.marks.is_empty()
+    }
+}

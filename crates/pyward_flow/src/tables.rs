@@ -1,0 +1,92 @@
+//! What functions know of each other: tables filled between rounds and levels, read-only while functions
+//! are analysed in parallel.
+
+use std::sync::Arc;
+
+use pyward_ir::Symbol;
+use pyward_program::{ClassId, FileId, FunctionId};
+use rustc_hash::FxHashMap;
+
+use crate::api::ApiId;
+use crate::summary::{Portable, Summary};
+
+/// A base of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// A class of the project.
+    Project(ClassId),
+    /// An external class.
+    Api(ApiId),
+}
+
+/// What is known of a class.
+#[derive(Clone, Debug, Default)]
+pub struct ClassInfo {
+    /// Its bases in order.
+    pub bases: Vec<Base>,
+    /// Names bound in its body: methods, constants, descriptors.
+    pub attributes: FxHashMap<Symbol, Portable>,
+    /// Names declared in its body in order, with the type of each: fields of a dataclass.
+    pub fields: Vec<(Symbol, Portable)>,
+}
+
+/// A parameter of an entry point.
+#[derive(Clone, Debug, Default)]
+pub struct EntryParam {
+    /// Kind of the data that comes in.
+    pub kind: Option<u8>,
+    /// Its type, if the framework gives one.
+    pub class: Option<Portable>,
+}
+
+/// A function that is called from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// Indices in [`crate::models::Compiled::entry_points`].
+    pub points: Vec<usize>,
+    /// URL patterns.
+    pub routes: Vec<Symbol>,
+    /// HTTP methods.
+    pub verbs: Vec<Symbol>,
+    /// Guards seen (`authentication`, ...), as the models name them.
+    pub guards: Vec<Symbol>,
+}
+
+/// Everything that outlives the analysis of one function.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// Summaries by file and function index.
+    pub summaries: Vec<Vec<Option<Arc<Summary>>>>,
+    /// Module-level names by file.
+    pub modules: Vec<FxHashMap<Symbol, Portable>>,
+    /// Names of a module bound from elsewhere (`module.x = ...`, `global x`).
+    pub written: Vec<FxHashMap<Symbol, Portable>>,
+    /// Classes by file and class index.
+    pub classes: Vec<Vec<Option<Arc<ClassInfo>>>>,
+    /// Attributes written to instances of classes of the project.
+    pub instances: FxHashMap<(ClassId, Symbol), Portable>,
+    /// Values of variables that nested functions capture.
+    pub captured: FxHashMap<(FileId, u32, u32), Portable>,
+    /// Entry points.
+    pub entries: FxHashMap<FunctionId, Entry>,
+}
+
+impl Tables {
+    /// The summary of a function.
+    #[must_use]
+    pub fn summary(&self, id: FunctionId) -> Option<&Arc<Summary>> {
+        self.summaries
+            .get(id.file.0 as usize)?
+            .get(id.index.0 as usize)?
+            .as_ref()
+    }
+
+    /// The class behind an id.
+    #[must_use]
+    pub fn class(&self, id: ClassId) -> Option<&Arc<ClassInfo>> {
+        self.classes
+            .get(id.file.0 as usize)?
+            .get(id.index.0 as usize)?
+            .as_ref()
+    }
+}

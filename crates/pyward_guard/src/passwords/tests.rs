@@ -1,0 +1,272 @@
+//! Known answers and the rules of hashing.
+
+use super::*;
+
+/// The cheapest allowed parameters, to keep the tests fast.
+const FAST: Scheme = Scheme::Argon2id {
+    memory_kib: 7168,
+    time_cost: 5,
+    parallelism: 1,
+};
+
+fn hasher(scheme: Scheme, long: LongBcrypt, peppers: &[(&str, &[u8])]) -> Hasher {
+    let peppers = peppers
+        .iter()
+        .map(|(id, secret)| Pepper {
+            id: (*id).to_owned(),
+            secret: Zeroizing::new(secret.to_vec()),
+        })
+        .collect();
+    Hasher::new(scheme, long, peppers, Gate::new(4, 1 << 20)).unwrap()
+}
+
+fn plain() -> Hasher {
+    hasher(FAST, LongBcrypt::Refuse, &[])
+}
+
+/// RFC 9106 section 5.3 needs a secret and associated data; this is the reference implementation's own test
+/// (argon2id, version 19, m = 2^16, t = 2, p = 1, "password", "somesalt"), and RFC 7914 section 12, RFC 6070.
+#[test]
+fn known_answers() {
+    let argon2 =
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    let v = plain().verify(b"password", Some(argon2)).unwrap();
+    assert!(v.ok && v.needs_rehash && v.scheme == "argon2id");
+    assert!(!plain().verify(b"passwore", Some(argon2)).unwrap().ok);
+    let mut out = [0; 64];
+    kdf::scrypt(10, 8, 16, b"password", b"NaCl", &mut out).unwrap();
+    assert!(
+        crate::encoding::hex(&out)
+            .starts_with("fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162")
+    );
+    let mut out = [0; 20];
+    kdf::pbkdf2(
+        kdf::Prf::Sha1,
+        4096.try_into().unwrap(),
+        b"password",
+        b"salt",
+        &mut out,
+    );
+    assert_eq!(
+        crate::encoding::hex(&out),
+        "4b007901b765489abead49d926f721d065a429c1"
+    );
+    // Provos and Mazieres' bcrypt, from the test table of OpenBSD's implementation.
+    let bcrypt = "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.";
+    assert!(plain().verify(b"", Some(bcrypt)).unwrap().ok);
+    // Drepper's SHA-crypt specification.
+    let sha256 = "$5$rounds=10000$saltstringsaltst$3xv.VbSHBb41AL9AvLeujZkZRBAwqFMz2.opqey6IcA";
+    assert!(plain().verify(b"Hello world!", Some(sha256)).unwrap().ok);
+    assert!(!plain().verify(b"Hello world", Some(sha256)).unwrap().ok);
+    let sha512 = "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1";
+    assert!(plain().verify(b"Hello world!", Some(sha512)).unwrap().ok);
+}
+
+#[test]
+fn schemes_round_trip() {
+    let password = "pässwörd with spaces".as_bytes();
+    for (scheme, long, name) in [
+        (FAST, LongBcrypt::Refuse, "argon2id"),
+        (Scheme::Bcrypt { cost: 10 }, LongBcrypt::Refuse, "bcrypt"),
+        (
+            Scheme::Bcrypt { cost: 10 },
+            LongBcrypt::PreHash,
+            "bcrypt-sha256",
+        ),
+        (
+            Scheme::Scrypt {
+                log_n: 13,
+                r: 8,
+                p: 10,
+            },
+            LongBcrypt::Refuse,
+            "scrypt",
+        ),
+    ] {
+        let h = hasher(scheme, long, &[]);
+        let stored = h.hash(password).unwrap();
+        assert_ne!(stored, h.hash(password).unwrap(), "salted");
+        let v = h.verify(password, Some(&stored)).unwrap();
+        assert_eq!((v.ok, v.needs_rehash, v.scheme), (true, false, name));
+        assert!(!h.verify(b"other", Some(&stored)).unwrap().ok);
+        assert!(!h.needs_rehash(&stored).unwrap());
+        let default = Hasher::new(
+            Scheme::ARGON2ID,
+            LongBcrypt::Refuse,
+            vec![],
+            Gate::new(1, 1 << 20),
+        )
+        .unwrap();
+        assert!(
+            default
+                .verify(password, Some(&stored))
+                .unwrap()
+                .needs_rehash
+        );
+        assert!(default.needs_rehash(&stored).unwrap());
+    }
+}
+
+#[test]
+fn long_passwords_and_bcrypt() {
+    let long = [b'a'; 100];
+    let refuse = hasher(Scheme::Bcrypt { cost: 10 }, LongBcrypt::Refuse, &[]);
+    assert!(refuse.hash(&long).is_err() && refuse.hash(b"a\0b").is_err());
+    let stored = refuse.hash(&long[..72]).unwrap();
+    let v = refuse.verify(&long, Some(&stored)).unwrap();
+    assert!(
+        v.ok && v.truncated && v.needs_rehash,
+        "old truncating hashes verify, and say so"
+    );
+    let pre = hasher(Scheme::Bcrypt { cost: 10 }, LongBcrypt::PreHash, &[]);
+    let stored = pre.hash(&long).unwrap();
+    assert!(
+        pre.verify(&long, Some(&stored)).unwrap().ok
+            && !pre.verify(&long[..99], Some(&stored)).unwrap().ok
+    );
+    assert!(plain().hash(&[b'a'; 4097]).is_err() && plain().hash(b"").is_err());
+}
+
+#[test]
+fn peppers_rotate() {
+    let old = hasher(
+        FAST,
+        LongBcrypt::Refuse,
+        &[("2025", b"an old pepper of 16+")],
+    );
+    let both = hasher(
+        FAST,
+        LongBcrypt::Refuse,
+        &[
+            ("2026", b"a new pepper of 16+"),
+            ("2025", b"an old pepper of 16+"),
+        ],
+    );
+    let stored = old.hash(b"secret").unwrap();
+    assert!(stored.starts_with("$pepper-hmac-sha256$k=2025$argon2id$"));
+    let v = both.verify(b"secret", Some(&stored)).unwrap();
+    assert!(v.ok && v.needs_rehash);
+    assert!(
+        !both
+            .verify(b"secret", Some(&both.hash(b"secret").unwrap()))
+            .unwrap()
+            .needs_rehash
+    );
+    let unpeppered = plain().hash(b"secret").unwrap();
+    assert!(
+        both.verify(b"secret", Some(&unpeppered))
+            .unwrap()
+            .needs_rehash
+    );
+    assert!(matches!(
+        plain().verify(b"secret", Some(&stored)),
+        Err(Error::UnknownKey)
+    ));
+    assert!(!format!("{both:?}").contains("an old"));
+    let bad = |id: &str, secret: &[u8]| {
+        let peppers = vec![Pepper {
+            id: id.into(),
+            secret: Zeroizing::new(secret.to_vec()),
+        }];
+        Hasher::new(FAST, LongBcrypt::Refuse, peppers, Gate::new(1, 1)).is_err()
+    };
+    assert!(bad("a$b", &[1; 16]) && bad("", &[1; 16]) && bad("a", &[1; 15]));
+}
+
+#[test]
+fn weak_parameters_are_refused() {
+    for scheme in [
+        Scheme::Argon2id {
+            memory_kib: 19456,
+            time_cost: 1,
+            parallelism: 1,
+        },
+        Scheme::Argon2id {
+            memory_kib: 7167,
+            time_cost: 100,
+            parallelism: 1,
+        },
+        Scheme::Bcrypt { cost: 9 },
+        Scheme::Scrypt {
+            log_n: 14,
+            r: 8,
+            p: 1,
+        },
+        Scheme::Scrypt {
+            log_n: 17,
+            r: 1,
+            p: 1,
+        },
+    ] {
+        assert!(
+            Hasher::new(scheme, LongBcrypt::Refuse, vec![], Gate::new(1, 1)).is_err(),
+            "{scheme:?}"
+        );
+    }
+}
+
+#[test]
+fn malformed_and_costly_hashes_are_errors() {
+    for stored in [
+        "",
+        "$",
+        "x",
+        "$argon2id$v=19$m=1,t=1,p=1$c29tZXNhbHQ$AAAA",
+        "$argon2id$v=19$m=4194304,t=3,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$2b$31$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcdefg",
+        "$2x$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.",
+        "pbkdf2_sha256$999999999$salt$AAAAAAAAAAAAAAAAAAAAAA==",
+        "pbkdf2:md5:1000$salt$00",
+        "plain$salt$00",
+        "scrypt:3:8:1$salt$00",
+        "$6$rounds=999999999$salt$x",
+        "md5$salt$5f4dcc3b5aa765d61d8327deb882cf99",
+        "$5",
+        "$pepper-hmac-sha256$k=",
+        "$argon2id$v=19$m=+8,t=1,p=1$a$a",
+    ] {
+        assert!(plain().verify(b"x", Some(stored)).is_err(), "{stored}");
+    }
+}
+
+#[test]
+fn no_user_costs_the_same() {
+    let h = plain();
+    let stored = h.hash(b"secret").unwrap();
+    let time = |stored: Option<&str>| {
+        (0..5)
+            .map(|_| {
+                let start = Instant::now();
+                assert!(!h.verify(b"guess", stored).unwrap().ok);
+                start.elapsed()
+            })
+            .min()
+            .unwrap()
+            .as_secs_f64()
+    };
+    let (with, without) = (time(Some(&stored)), time(None));
+    assert!(
+        (with / without - 1.0).abs() < 0.5,
+        "{with} against {without}"
+    );
+    assert!(!h.verify(b"", None).unwrap().ok);
+}
+
+#[test]
+fn calibration_keeps_the_minimum() {
+    let Scheme::Argon2id { time_cost, .. } = calibrate(0.01, 19456, 1).unwrap() else {
+        unreachable!()
+    };
+    assert!(time_cost >= 2);
+    assert!(calibrate(0.001, 19456, 1).is_err() && calibrate(1.0, 1024, 1).is_err());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_stored_text_is_refused_in_bounded_time(text in "\\$?[a-z0-9$=,./:+-]{0,80}|\\PC{0,60}") {
+        let start = Instant::now();
+        let _ = plain().needs_rehash(&text);
+        proptest::prop_assert!(start.elapsed().as_secs() < 1);
+    }
+}

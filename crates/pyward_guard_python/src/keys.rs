@@ -1,0 +1,134 @@
+//! Key sets, and the reading of secrets from Python.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyString};
+use pyward_guard::crypto::{KeyKind, KeySet};
+use zeroize::Zeroizing;
+
+use crate::error::{InvalidInput, to_py};
+
+/// The bytes of a secret given as `bytes`, `bytearray` or `str` (UTF-8); the copy is wiped after use.
+pub(crate) fn secret(object: &Bound<'_, PyAny>) -> PyResult<Zeroizing<Vec<u8>>> {
+    if let Ok(text) = object.cast::<PyString>() {
+        let text = text
+            .to_cow()
+            .map_err(|_| InvalidInput::new_err("the secret is not valid Unicode"))?;
+        Ok(Zeroizing::new(text.as_bytes().to_vec()))
+    } else if let Ok(bytes) = object.cast::<PyBytes>() {
+        Ok(Zeroizing::new(bytes.as_bytes().to_vec()))
+    } else if let Ok(bytes) = object.cast::<PyByteArray>() {
+        Ok(Zeroizing::new(bytes.to_vec()))
+    } else {
+        Err(pyo3::exceptions::PyTypeError::new_err(
+            "a secret is bytes, bytearray or str",
+        ))
+    }
+}
+
+/// Secrets, each as [`secret`] reads them.
+pub(crate) fn secrets(objects: &[Bound<'_, PyAny>]) -> PyResult<Vec<Zeroizing<Vec<u8>>>> {
+    objects.iter().map(secret).collect()
+}
+
+#[pyclass(name = "KeySet", module = "pyward_guard._core", frozen)]
+pub(crate) struct PyKeySet(pub(crate) Arc<KeySet>);
+
+#[pymethods]
+impl PyKeySet {
+    #[staticmethod]
+    fn generate(kind: &str) -> PyResult<Self> {
+        KeyKind::from_name(kind)
+            .and_then(KeySet::generate)
+            .map(|k| Self(Arc::new(k)))
+            .map_err(to_py)
+    }
+
+    #[staticmethod]
+    fn from_secrets(kind: &str, values: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
+        let values = secrets(&values)?;
+        let values: Vec<&[u8]> = values.iter().map(|v| v.as_slice()).collect();
+        let kind = KeyKind::from_name(kind).map_err(to_py)?;
+        KeySet::from_secrets(kind, &values)
+            .map(|k| Self(Arc::new(k)))
+            .map_err(to_py)
+    }
+
+    #[staticmethod]
+    fn from_json(text: &str) -> PyResult<Self> {
+        KeySet::from_json(text)
+            .map(|k| Self(Arc::new(k)))
+            .map_err(to_py)
+    }
+
+    #[staticmethod]
+    fn from_binary(data: &[u8]) -> PyResult<Self> {
+        KeySet::from_binary(data)
+            .map(|k| Self(Arc::new(k)))
+            .map_err(to_py)
+    }
+
+    fn to_json(&self) -> String {
+        self.0.to_json().to_string()
+    }
+
+    fn to_binary<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.to_binary())
+    }
+
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.0.kind().name()
+    }
+
+    #[getter]
+    fn primary_id(&self) -> u32 {
+        self.0.primary_id()
+    }
+
+    /// (id, status, primary) of each key.
+    fn info(&self) -> Vec<(u32, &'static str, bool)> {
+        self.0
+            .info()
+            .into_iter()
+            .map(|k| (k.id, k.status.name(), k.primary))
+            .collect()
+    }
+
+    fn add(&self) -> PyResult<u32> {
+        self.0.add().map_err(to_py)
+    }
+
+    fn rotate(&self) -> PyResult<u32> {
+        self.0.rotate().map_err(to_py)
+    }
+
+    fn promote(&self, key_id: u32) -> PyResult<()> {
+        self.0.promote(key_id).map_err(to_py)
+    }
+
+    fn disable(&self, key_id: u32) -> PyResult<()> {
+        self.0.disable(key_id).map_err(to_py)
+    }
+
+    fn enable(&self, key_id: u32) -> PyResult<()> {
+        self.0.enable(key_id).map_err(to_py)
+    }
+
+    fn destroy(&self, key_id: u32) -> PyResult<()> {
+        self.0.destroy(key_id).map_err(to_py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "KeySet(kind={:?}, keys={})",
+            self.0.kind().name(),
+            self.0.info().len()
+        )
+    }
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyKeySet>()
+}

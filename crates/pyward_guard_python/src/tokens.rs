@@ -1,0 +1,263 @@
+//! Random values, signed tokens, itsdangerous tokens and PASETO.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use pyward_guard::random;
+use pyward_guard::tokens::{itsdangerous, paseto, signed};
+
+use crate::error::{VerificationFailed, to_py};
+use crate::json;
+use crate::keys::{PyKeySet, secret, secrets};
+
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as u64)
+}
+
+/// Reads the JSON payload of a verified token.
+pub(crate) fn payload<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    json::loads(py, data)
+        .map_err(|_| VerificationFailed::new_err("verification failed: the payload is not JSON"))
+}
+
+#[pyfunction]
+fn random_bytes(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyBytes>> {
+    PyBytes::new_with(py, length, |out| random::fill(out).map_err(to_py))
+}
+
+#[pyfunction]
+fn random_token(nbytes: usize) -> PyResult<String> {
+    random::token(nbytes).map_err(to_py)
+}
+
+#[pyfunction]
+fn random_string(length: usize, alphabet: &str) -> PyResult<String> {
+    random::string(length, alphabet).map_err(to_py)
+}
+
+#[pyfunction]
+fn random_below(bound: u32) -> PyResult<u32> {
+    random::below(bound).map_err(to_py)
+}
+
+#[pyfunction]
+fn uuid7_bytes(py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+    Ok(PyBytes::new(py, &random::uuid7(now_ms()).map_err(to_py)?))
+}
+
+#[pyfunction]
+fn lookup_token() -> PyResult<(String, String)> {
+    signed::lookup_token().map_err(to_py)
+}
+
+#[pyfunction]
+fn lookup_hash(token: &str) -> String {
+    signed::lookup_hash(token)
+}
+
+#[pyclass(module = "pyward_guard._core", frozen)]
+struct TokenSigner(signed::TokenSigner);
+
+#[pymethods]
+impl TokenSigner {
+    #[new]
+    fn new(keys: &PyKeySet, purpose: &str) -> PyResult<Self> {
+        signed::TokenSigner::new(keys.0.clone(), purpose)
+            .map(Self)
+            .map_err(to_py)
+    }
+
+    #[getter]
+    fn purpose(&self) -> &str {
+        self.0.purpose()
+    }
+
+    fn issue_json(&self, value: &Bound<'_, PyAny>, lifetime: u32) -> PyResult<String> {
+        self.0
+            .issue(&json::dumps(value)?, lifetime, now_ms())
+            .map_err(to_py)
+    }
+
+    fn issue_bytes(&self, value: &[u8], lifetime: u32) -> PyResult<String> {
+        self.0.issue(value, lifetime, now_ms()).map_err(to_py)
+    }
+
+    #[pyo3(signature = (token, max_age=None))]
+    fn verify_json<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+        max_age: Option<u32>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let verified = self.0.verify(token, max_age, now_ms()).map_err(to_py)?;
+        payload(py, &verified.payload)
+    }
+
+    /// (payload, issued, expires, id) with times in milliseconds since 1970.
+    #[pyo3(signature = (token, max_age=None))]
+    fn verify_details<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+        max_age: Option<u32>,
+    ) -> PyResult<(Bound<'py, PyBytes>, u64, u64, String)> {
+        let v = self.0.verify(token, max_age, now_ms()).map_err(to_py)?;
+        Ok((
+            PyBytes::new(py, &v.payload),
+            v.issued_ms,
+            v.expires_ms,
+            v.token_id,
+        ))
+    }
+}
+
+#[pyclass(module = "pyward_guard._core", frozen)]
+struct ItsdangerousReader(itsdangerous::Reader);
+
+#[pymethods]
+impl ItsdangerousReader {
+    #[new]
+    fn new(
+        values: Vec<Bound<'_, PyAny>>,
+        salt: &Bound<'_, PyAny>,
+        digest: &str,
+        key_derivation: &str,
+        max_payload: usize,
+    ) -> PyResult<Self> {
+        let values = secrets(&values)?;
+        let values: Vec<&[u8]> = values.iter().map(|v| v.as_slice()).collect();
+        let digest = itsdangerous::Digest::from_name(digest).map_err(to_py)?;
+        let derivation = itsdangerous::KeyDerivation::from_name(key_derivation).map_err(to_py)?;
+        itsdangerous::Reader::new(&values, &secret(salt)?, digest, derivation, max_payload)
+            .map(Self)
+            .map_err(to_py)
+    }
+
+    fn loads<'py>(&self, py: Python<'py>, token: &str) -> PyResult<Bound<'py, PyAny>> {
+        payload(py, &self.0.verify(token).map_err(to_py)?.payload)
+    }
+
+    fn loads_timed<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+        max_age: u64,
+    ) -> PyResult<(Bound<'py, PyAny>, u64)> {
+        let verified = self
+            .0
+            .verify_timed(token, max_age, now_ms() / 1000)
+            .map_err(to_py)?;
+        Ok((
+            payload(py, &verified.payload)?,
+            verified.signed_at.unwrap_or_default(),
+        ))
+    }
+}
+
+#[pyclass(module = "pyward_guard._core", frozen)]
+struct PasetoLocal(paseto::LocalKey);
+
+#[pymethods]
+impl PasetoLocal {
+    #[new]
+    fn new(key: &Bound<'_, PyAny>) -> PyResult<Self> {
+        paseto::LocalKey::new(&secret(key)?)
+            .map(Self)
+            .map_err(to_py)
+    }
+
+    fn encrypt(&self, message: &[u8], footer: &[u8], implicit: &[u8]) -> PyResult<String> {
+        self.0.encrypt(message, footer, implicit).map_err(to_py)
+    }
+
+    fn decrypt(
+        &self,
+        py: Python<'_>,
+        token: &str,
+        implicit: &[u8],
+    ) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
+        let v = self.0.decrypt(token, implicit).map_err(to_py)?;
+        Ok((
+            PyBytes::new(py, &v.payload).unbind(),
+            PyBytes::new(py, &v.footer).unbind(),
+        ))
+    }
+}
+
+#[pyclass(module = "pyward_guard._core", frozen)]
+struct PasetoSecret(paseto::SecretKey);
+
+#[pymethods]
+impl PasetoSecret {
+    #[new]
+    fn new(key: &Bound<'_, PyAny>) -> PyResult<Self> {
+        paseto::SecretKey::new(&secret(key)?)
+            .map(Self)
+            .map_err(to_py)
+    }
+
+    fn sign(
+        &self,
+        py: Python<'_>,
+        message: &[u8],
+        footer: &[u8],
+        implicit: &[u8],
+    ) -> PyResult<String> {
+        py.detach(|| self.0.sign(message, footer, implicit))
+            .map_err(to_py)
+    }
+}
+
+#[pyclass(module = "pyward_guard._core", frozen)]
+struct PasetoPublic(paseto::PublicKey);
+
+#[pymethods]
+impl PasetoPublic {
+    #[new]
+    fn new(key: &[u8]) -> PyResult<Self> {
+        paseto::PublicKey::new(key).map(Self).map_err(to_py)
+    }
+
+    fn verify(
+        &self,
+        py: Python<'_>,
+        token: &str,
+        implicit: &[u8],
+    ) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
+        let v = py
+            .detach(|| self.0.verify(token, implicit))
+            .map_err(to_py)?;
+        Ok((
+            PyBytes::new(py, &v.payload).unbind(),
+            PyBytes::new(py, &v.footer).unbind(),
+        ))
+    }
+}
+
+#[pyfunction]
+fn paseto_generate_pair(py: Python<'_>) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
+    let (secret, public) = paseto::generate_pair().map_err(to_py)?;
+    Ok((
+        PyBytes::new(py, &secret).unbind(),
+        PyBytes::new(py, &public).unbind(),
+    ))
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(random_bytes, module)?)?;
+    module.add_function(wrap_pyfunction!(random_token, module)?)?;
+    module.add_function(wrap_pyfunction!(random_string, module)?)?;
+    module.add_function(wrap_pyfunction!(random_below, module)?)?;
+    module.add_function(wrap_pyfunction!(uuid7_bytes, module)?)?;
+    module.add_function(wrap_pyfunction!(lookup_token, module)?)?;
+    module.add_function(wrap_pyfunction!(lookup_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(paseto_generate_pair, module)?)?;
+    module.add_class::<TokenSigner>()?;
+    module.add_class::<ItsdangerousReader>()?;
+    module.add_class::<PasetoLocal>()?;
+    module.add_class::<PasetoSecret>()?;
+    module.add_class::<PasetoPublic>()
+}

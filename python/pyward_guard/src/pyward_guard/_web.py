@@ -1,0 +1,128 @@
+"""What the middlewares share: cookies, client addresses, the shapes of WSGI and ASGI."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+from ._core import InvalidInput
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class Proxies:
+    """Reverse proxies whose ``X-Forwarded-For`` is believed, by address or network.
+
+    The client is the last address in the chain that is not a trusted proxy; whatever a client writes in front of it
+    changes nothing.
+
+    >>> Proxies(["10.0.0.0/8"]).client("10.0.0.2", "6.6.6.6, 203.0.113.7, 10.0.0.9")
+    '203.0.113.7'
+    >>> Proxies().client("198.51.100.4", "6.6.6.6")
+    '198.51.100.4'
+    """
+
+    __slots__ = ("_networks",)
+
+    def __init__(self, trusted: Sequence[str] = ()) -> None:
+        try:
+            self._networks = [ipaddress.ip_network(entry) for entry in trusted]
+        except ValueError as error:
+            raise InvalidInput(f"trusted proxies are addresses or networks: {error}") from None
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
+
+    def client(self, peer: str, forwarded_for: str | None) -> str:
+        """The client's address, given the peer of the connection and the ``X-Forwarded-For`` header."""
+        if not self._networks or not forwarded_for or not self._trusts(peer):
+            return peer
+        for hop in reversed([hop.strip() for hop in forwarded_for.split(",")]):
+            try:
+                ipaddress.ip_address(hop)
+            except ValueError:
+                return peer
+            if not self._trusts(hop):
+                return hop
+            peer = hop
+        return peer
+
+    def trusts(self, peer: str) -> bool:
+        """Whether headers of this peer are believed."""
+        return bool(self._networks) and self._trusts(peer)
+
+
+def network_of(address: str) -> str:
+    """The network that a client moves in: /24 for IPv4, /48 for IPv6; other text as it is.
+
+    >>> network_of("203.0.113.7"), network_of("2001:db8:1:2::3")
+    ('203.0.113.0/24', '2001:db8:1::/48')
+    """
+    if "." in address and ":" not in address:
+        head, _, last = address.rpartition(".")
+        if last.isascii() and last.isdigit() and head.count(".") == 2:
+            return f"{head}.0/24"
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        return network_of(str(parsed.ipv4_mapped))
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
+
+
+def cookie_value(header: str, name: str) -> str | None:
+    """The value of a cookie in a ``Cookie`` header; None when it is absent, or there twice with different values.
+
+    >>> cookie_value("a=1; session=x; b=2", "session")
+    'x'
+    >>> cookie_value("session=x; session=y", "session") is None
+    True
+    """
+    found: str | None = None
+    if name not in header:
+        return None
+    for part in header.split(";"):
+        key, _, value = part.partition("=")
+        if key.strip() == name:
+            value = value.strip().strip('"')
+            if found is not None and found != value:
+                return None
+            found = value
+    return found
+
+
+def asgi_header(scope: Mapping[str, Any], name: bytes) -> str | None:
+    """A request header of an ASGI scope (lower-case name)."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+def asgi_headers(scope: Mapping[str, Any], name: bytes) -> list[str]:
+    """Every occurrence of a request header of an ASGI scope."""
+    return [str(value, "latin-1") for key, value in scope["headers"] if key == name]
+
+
+def asgi_peer(scope: Mapping[str, Any]) -> str:
+    """Address of the peer of an ASGI connection, empty when the server does not tell."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def need(package: str, purpose: str) -> InvalidInput:
+    """The error for an optional package that is not installed."""
+    return InvalidInput(f"{purpose} needs the package {package}: pip install {package}")

@@ -1,0 +1,121 @@
+"""Access guards for Django.
+
+A policy and who makes a request are named in the settings::
+
+    PYWARD_ACCESS_POLICY = "project.access.policy"
+    PYWARD_ACCESS_PRINCIPAL = "project.access.principal"     # a function of the request; None for nobody
+    MIDDLEWARE = [..., "pyward_guard.access.django.DefaultDeny"]     # views without a guard are refused
+
+and views say what they need::
+
+    @require("edit", resource=lambda request, pk: EntityData(Entity("Page", pk), attributes=...))
+    def edit(request, pk): ...
+
+Without ``PYWARD_ACCESS_PRINCIPAL``, ``request.user`` is taken: ``User::"<pk>"`` within a ``Role`` for each group.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .._web import need
+from ._guard import MARK, Subject, View, checked, public
+from ._policy import AccessDenied, Entity, EntityData, Policy, Role, User
+
+try:
+    from asgiref.sync import sync_to_async
+    from django import conf
+    from django.core.exceptions import PermissionDenied
+    from django.http import HttpRequest, HttpResponse
+    from django.utils.module_loading import import_string
+except ImportError:
+    raise need("django", "pyward_guard.access.django") from None
+
+__all__ = ["DefaultDeny", "principal_of", "public", "require"]
+
+
+def _setting(name: str) -> Any:
+    value = getattr(conf.settings, name, None)
+    return import_string(value) if isinstance(value, str) else value
+
+
+def principal_of(request: HttpRequest) -> Subject | None:
+    """Who makes a request: Django's user within a role for each of its groups, None for nobody."""
+    own = _setting("PYWARD_ACCESS_PRINCIPAL")
+    if own is not None:
+        found: Subject | None = own(request)
+        return found
+    user: Any = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return None
+    groups = [Role(name) for name in user.groups.values_list("name", flat=True)]
+    return EntityData(User(str(user.pk)), within=groups, attributes={"staff": user.is_staff, "superuser": user.is_superuser})
+
+
+def _decide(request: HttpRequest, action: str, resource: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+    policy = _setting("PYWARD_ACCESS_POLICY")
+    if not isinstance(policy, Policy):
+        raise RuntimeError("PYWARD_ACCESS_POLICY names no Policy")
+    principal = principal_of(request)
+    if principal is None:
+        return HttpResponse(b"Sign in first.\n", status=401, content_type="text/plain")
+    found = resource if isinstance(resource, Entity) else resource(request, *args, **kwargs)
+    try:
+        checked(policy, principal, action, found, None)
+    except AccessDenied:
+        raise PermissionDenied from None
+    return None
+
+
+def require(action: str, *, resource: Callable[..., Any] | Entity) -> Callable[[View], View]:
+    """Lets allowed requests through to a view, synchronous or not; others get 401 or 403.
+
+    ``resource`` is an entity, or a function of the request and the view's arguments that gives an entity or its data.
+    """
+
+    def decorate(view: View) -> View:
+        if inspect.iscoroutinefunction(view):
+
+            @functools.wraps(view)
+            async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+                refused = await sync_to_async(_decide)(request, action, resource, args, kwargs)
+                return refused if refused is not None else await view(request, *args, **kwargs)
+
+            setattr(guarded_async, MARK, action)
+            return guarded_async  # type: ignore[return-value]
+
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            refused = _decide(request, action, resource, args, kwargs)
+            return refused if refused is not None else view(request, *args, **kwargs)
+
+        setattr(guarded, MARK, action)
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+class DefaultDeny:
+    """Middleware that refuses views which have no guard and are not :func:`public`.
+
+    Class-based views carry the mark on their ``dispatch`` (``method_decorator(require(...), name="dispatch")``).
+    """
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        """Called by Django before each view."""
+        cls = getattr(view, "view_class", None)
+        marked = hasattr(view, MARK) or (cls is not None and (hasattr(cls, MARK) or hasattr(cls.dispatch, MARK)))
+        if not marked:
+            raise PermissionDenied

@@ -1,0 +1,82 @@
+"""Access guards for Flask.
+
+>>> import flask
+>>> from pyward_guard.access import Entity, Kind, Policy, User
+>>> policy = Policy()
+>>> _ = policy.permit(User("ada"), "read", Kind("Page"))
+>>> app = flask.Flask(__name__)
+>>> guard = Guard(policy, principal=lambda: User(flask.request.headers["X-User"]))
+>>> guard.deny_by_default(app)
+>>> @app.get("/pages/<page_id>")
+... @guard.require("read", resource=lambda page_id: Entity("Page", page_id))
+... def read(page_id): return page_id
+>>> @app.get("/forgotten")
+... def forgotten(): return "secret"
+>>> client = app.test_client()
+>>> [client.get(path, headers={"X-User": user}).status_code for path, user in [("/pages/7", "ada"), ("/pages/7", "bob"), ("/forgotten", "ada")]]
+[200, 403, 403]
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._web import need
+from ._guard import MARK, Subject, View, checked, public
+from ._policy import AccessDenied, Entity, Policy
+
+try:
+    import flask as _flask
+except ImportError:
+    raise need("flask", "pyward_guard.access.flask") from None
+
+__all__ = ["Guard", "public"]
+
+
+class Guard:
+    """Decorators that decide on access.
+
+    ``principal`` gives who makes the running request, or None for somebody who is not signed in (401); ``context``
+    gives the circumstances for conditions.
+    """
+
+    def __init__(self, policy: Policy, *, principal: Callable[[], Subject | None], context: Callable[[], Mapping[str, Any]] | None = None) -> None:
+        self._policy, self._principal, self._context = policy, principal, context
+
+    def decide(self, action: str, resource: Any) -> None:
+        """Returns when the running request is allowed; otherwise aborts with 401 or 403."""
+        principal = self._principal()
+        if principal is None:
+            _flask.abort(401)
+        try:
+            checked(self._policy, principal, action, resource, self._context() if self._context is not None else None)
+        except AccessDenied:
+            _flask.abort(403)
+
+    def require(self, action: str, *, resource: Callable[..., Any] | Entity) -> Callable[[View], View]:
+        """Lets allowed requests through. ``resource`` is an entity, or a function of the view's arguments that gives one."""
+
+        def decorate(view: View) -> View:
+            @functools.wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                self.decide(action, resource if isinstance(resource, Entity) else resource(*args, **kwargs))
+                return _flask.current_app.ensure_sync(view)(*args, **kwargs)
+
+            setattr(guarded, MARK, action)
+            return guarded  # type: ignore[return-value]
+
+        return decorate
+
+    def deny_by_default(self, app: Any) -> None:
+        """Refuses requests to views of ``app`` that have no guard and are not :func:`public` (static files are)."""
+
+        def check() -> None:
+            endpoint = _flask.request.endpoint
+            if endpoint is None or endpoint == "static" or endpoint.endswith(".static"):
+                return
+            if not hasattr(_flask.current_app.view_functions[endpoint], MARK):
+                _flask.abort(403)
+
+        app.before_request(check)

@@ -1,0 +1,150 @@
+"""Incidents: their ids, what users are shown, what the log gets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+_log = logging.getLogger("pyward_guard.errors")
+
+# Crockford's base 32: read over a telephone without mistakes.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+_TITLES = {500: "Internal error", 501: "Not implemented", 502: "Bad gateway", 503: "Service unavailable", 504: "Gateway timeout"}
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One failure. The id is random (50 bits): it names the log entry and tells nothing else."""
+
+    id: str
+
+    @classmethod
+    def new(cls) -> Incident:
+        """A new incident.
+
+        >>> len(Incident.new().id)
+        11
+        """
+        text = "".join(secrets.choice(_ALPHABET) for _ in range(10))
+        return cls(f"{text[:5]}-{text[5:]}")
+
+
+def log_incident(incident: Incident, error: BaseException | None, *, where: str, detail: str = "") -> None:
+    """Writes the full detail of a failure to the log ``pyward_guard.errors``, with ``incident`` as an extra field.
+
+    Control characters in ``where`` are neutralised (CWE-117).
+    """
+    place = where.encode("unicode_escape", "backslashreplace").decode("ascii")[:500]
+    info = (type(error), error, error.__traceback__) if error is not None else None
+    message = "incident %s in %s" + (": %s" if detail else "")
+    arguments = (incident.id, place, repr(detail[:4000])) if detail else (incident.id, place)
+    _log.error(message, *arguments, exc_info=info, extra={"incident": incident.id})
+
+
+def _wants(accept: str) -> str:
+    """html, json or text, by the first type in ``Accept`` that is one of them."""
+    best = ("", 0.0)
+    for part in accept.lower().split(",")[:20]:
+        name, _, rest = part.partition(";")
+        name = name.strip()
+        kind = ""
+        if name in ("text/html", "application/xhtml+xml"):
+            kind = "html"
+        elif name.endswith("json"):
+            kind = "json"
+        elif name in ("text/plain", "text/*"):
+            kind = "text"
+        weight = 1.0
+        if "q=" in rest:
+            try:
+                weight = float(rest.partition("q=")[2].partition(";")[0])
+            except ValueError:
+                weight = 0.0
+        if kind and weight > best[1]:
+            best = (kind, weight)
+    return best[0] or "json"
+
+
+def render(incident: Incident, accept: str, status: int = 500) -> tuple[int, str, bytes]:
+    """Status, content type and body of the answer to a failed request.
+
+    HTML, problem details (RFC 9457) or plain text, whichever ``accept`` asks for; JSON when it asks for none of them.
+    The body is the same for every failure but for the incident's id.
+    """
+    title = _TITLES.get(status, "Internal error")
+    kind = _wants(accept)
+    if kind == "html":
+        page = (
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
+            f"<body><h1>{title}</h1><p>Something went wrong on our side. If you report it, please mention incident "
+            f"<strong>{incident.id}</strong>.</p></body></html>\n"
+        )
+        return status, "text/html; charset=utf-8", page.encode()
+    if kind == "text":
+        return status, "text/plain; charset=utf-8", f"{title}. Incident {incident.id}.\n".encode()
+    problem = {"type": "about:blank", "title": title, "status": status, "incident": incident.id}
+    return status, "application/problem+json", json.dumps(problem).encode()
+
+
+def asyncio_handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An exception handler for event loops: ``loop.set_exception_handler(asyncio_handler)``.
+
+    >>> import asyncio
+    >>> loop = asyncio.new_event_loop()
+    >>> loop.set_exception_handler(asyncio_handler)
+    >>> loop.close()
+    """
+    log_incident(Incident.new(), context.get("exception"), where="asyncio", detail=str(context.get("message", "")))
+
+
+def install_hooks(*, tell: Callable[[str], None] | None = None) -> Callable[[], None]:
+    """Takes over ``sys.excepthook``, ``threading.excepthook`` and ``sys.unraisablehook``; returns a function that undoes it.
+
+    The user of a program sees one line with the incident id (through ``tell``, by default on standard error), the
+    traceback goes to the log only. ``KeyboardInterrupt`` and ``SystemExit`` stay as they are.
+
+    >>> undo = install_hooks()
+    >>> undo()
+    """
+    before = sys.excepthook, threading.excepthook, sys.unraisablehook
+
+    def say(line: str) -> None:
+        if tell is not None:
+            tell(line)
+        elif sys.stderr is not None:
+            sys.stderr.write(line + "\n")
+
+    def on_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, (KeyboardInterrupt, SystemExit)):
+            before[0](kind, error, trace)
+            return
+        incident = Incident.new()
+        log_incident(incident, error, where="main program")
+        say(f"Internal error, incident {incident.id}. Details are in the log.")
+
+    def on_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is SystemExit:
+            return
+        incident = Incident.new()
+        log_incident(incident, args.exc_value, where=f"thread {args.thread.name if args.thread else '?'}")
+
+    def on_unraisable(args: Any) -> None:
+        log_incident(Incident.new(), args.exc_value, where="finaliser", detail=str(args.err_msg or ""))
+
+    def undo() -> None:
+        sys.excepthook, threading.excepthook, sys.unraisablehook = before
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = on_exception, on_thread, on_unraisable
+    # Without a handler, Python's last resort would print the traceback to standard error.
+    if not _log.handlers and not logging.getLogger().handlers:
+        _log.addHandler(logging.NullHandler())
+    return undo

@@ -1,0 +1,79 @@
+"""The error boundary for ASGI applications. It belongs outermost.
+
+>>> async def app(scope, receive, send): raise RuntimeError("the database password is hunter2")
+>>> guarded = ErrorBoundary(app)
+"""
+
+from __future__ import annotations
+
+from .._web import AsgiApp, Message, Receive, Scope, Send, asgi_header
+from ._boundary import Incident, log_incident, render
+
+__all__ = ["ErrorBoundary"]
+
+_KEPT = (b"retry-after", b"set-cookie", b"vary", b"strict-transport-security", b"content-security-policy", b"x-content-type-options",
+         b"x-frame-options", b"referrer-policy", b"access-control-allow-origin", b"access-control-allow-credentials")  # fmt: skip
+_LOGGED_BODY = 4096
+
+
+class ErrorBoundary:
+    """Turns exceptions, and whatever an application sends with a status of 500 or more, into a generic answer.
+
+    The body that the application sent goes to the log. ``keep_server_error_bodies`` lets such bodies through, for
+    applications that render their own error pages and are sure of them; exceptions are still caught.
+    When the response has already begun, the connection is cut instead of finished with mixed content.
+    """
+
+    def __init__(self, app: AsgiApp, *, keep_server_error_bodies: bool = False) -> None:
+        self.app = app
+        self._keep = keep_server_error_bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+        held: Message | None = None
+        body = b""
+        started = finished = False
+
+        async def watch(message: Message) -> None:
+            nonlocal held, body, started, finished
+            kind = message["type"]
+            if kind == "http.response.start" and message["status"] >= 500 and not self._keep:
+                held = message
+                return
+            if held is not None and kind == "http.response.body":
+                body = (body + message.get("body", b""))[:_LOGGED_BODY]
+                if not message.get("more_body", False) and not finished:
+                    # An exception may still follow, as from Starlette: it is answered below.
+                    finished = True
+                return
+            if held is not None and kind.startswith("http.response."):
+                return
+            if kind in ("http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"):
+                started = True
+            await send(message)
+
+        error: Exception | None = None
+        try:
+            await self.app(scope, receive, watch)
+        except Exception as caught:
+            error = caught
+        if error is None and held is None:
+            return
+        incident = Incident.new()
+        where = f"{scope.get('method', 'WEBSOCKET')} {scope.get('path', '')}"
+        detail = body.decode("utf-8", "replace") if error is None else ""
+        log_incident(incident, error, where=where, detail=detail)
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1011, "reason": incident.id})
+            return
+        if started:
+            # The server closes the connection when the application returns without having finished.
+            return
+        status, content_type, page = render(incident, asgi_header(scope, b"accept") or "", held["status"] if held else 500)
+        kept = [(name, value) for name, value in (held or {}).get("headers", ()) if name.lower() in _KEPT]
+        own = [(b"content-type", content_type.encode()), (b"content-length", str(len(page)).encode()), (b"cache-control", b"no-store")]
+        if not any(name.lower() == b"x-content-type-options" for name, _ in kept):
+            own.append((b"x-content-type-options", b"nosniff"))
+        await send({"type": "http.response.start", "status": status, "headers": kept + own})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else page})

@@ -1,0 +1,112 @@
+"""The error boundary for WSGI applications. It belongs outermost.
+
+>>> def app(environ, start_response): raise RuntimeError("the database password is hunter2")
+>>> guarded = ErrorBoundary(app)
+>>> body = guarded({"HTTP_ACCEPT": "text/plain", "PATH_INFO": "/"}, lambda status, headers, *_: print(status))
+500 Internal Server Error
+>>> b"hunter2" in b"".join(body)
+False
+
+For Flask, ``install(app)`` also makes Flask hand exceptions on instead of answering them itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+from .._web import Environ, StartResponse, WsgiApp
+from ._boundary import Incident, log_incident, render
+
+__all__ = ["ErrorBoundary", "install"]
+
+_KEPT = frozenset(("retry-after", "set-cookie", "vary", "strict-transport-security", "content-security-policy", "x-content-type-options",
+                   "x-frame-options", "referrer-policy", "access-control-allow-origin", "access-control-allow-credentials"))  # fmt: skip
+
+
+class ErrorBoundary:
+    """Turns exceptions, and whatever an application sends with a status of 500 or more, into a generic answer.
+
+    See :class:`errors.asgi.ErrorBoundary`. An exception after the first bytes were sent ends the response there and is
+    raised again, so that the server closes the connection.
+    """
+
+    def __init__(self, app: WsgiApp, *, keep_server_error_bodies: bool = False) -> None:
+        self.app = app
+        self._keep = keep_server_error_bodies
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        held: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], Any]:
+            if status[:1] == "5" and not self._keep:
+                held[:] = [(status, headers)]
+                return lambda data: None
+            held.clear()
+            write: Callable[[bytes], Any] = start_response(status, headers, *rest)
+            return write
+
+        where = f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
+        try:
+            body = self.app(environ, start)
+            # A generator runs, and calls start_response, with its first chunk.
+            chunks = iter(body)
+            first = next(chunks, b"")
+        except Exception as error:
+            return self._answer(environ, start_response, where, held, error, b"")
+        if held:
+            sent = first
+            try:
+                for chunk in chunks:
+                    sent = (sent + chunk)[:4096]
+            except Exception as error:
+                return self._answer(environ, start_response, where, held, error, sent)
+            finally:
+                getattr(body, "close", lambda: None)()
+            return self._answer(environ, start_response, where, held, None, sent)
+        return _Watched(first, chunks, body, where)
+
+    @staticmethod
+    def _answer(
+        environ: Environ, start_response: StartResponse, where: str, held: list[Any], error: Exception | None, sent: bytes
+    ) -> Iterable[bytes]:
+        incident = Incident.new()
+        log_incident(incident, error, where=where, detail=sent.decode("utf-8", "replace") if error is None else "")
+        status = int(held[0][0][:3]) if held else 500
+        status, content_type, page = render(incident, environ.get("HTTP_ACCEPT", ""), status)
+        headers = [pair for pair in (held[0][1] if held else ()) if pair[0].lower() in _KEPT]
+        names = {name.lower() for name, _ in headers}
+        headers += [("Content-Type", content_type), ("Content-Length", str(len(page))), ("Cache-Control", "no-store")]
+        if "x-content-type-options" not in names:
+            headers.append(("X-Content-Type-Options", "nosniff"))
+        try:
+            phrase = HTTPStatus(status).phrase
+        except ValueError:
+            phrase = "Error"
+        start_response(f"{status} {phrase}", headers)
+        return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else page]
+
+
+class _Watched:
+    """A response body whose failures are logged."""
+
+    def __init__(self, first: bytes, chunks: Iterator[bytes], body: Any, where: str) -> None:
+        self._first, self._chunks, self._body, self._where = first, chunks, body, where
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._first
+        try:
+            yield from self._chunks
+        except Exception as error:
+            log_incident(Incident.new(), error, where=self._where)
+            raise
+
+    def close(self) -> None:
+        getattr(self._body, "close", lambda: None)()
+
+
+def install(app: Any, **options: Any) -> None:
+    """Puts the boundary around a Flask application and lets exceptions through to it."""
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    app.wsgi_app = ErrorBoundary(app.wsgi_app, **options)

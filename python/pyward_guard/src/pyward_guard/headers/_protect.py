@@ -1,0 +1,238 @@
+"""CSRF and CORS, and what a request's templates can ask for."""
+
+from __future__ import annotations
+
+import html
+import logging
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+from .. import _core
+from .._core import InvalidInput, Refused
+
+_log = logging.getLogger("pyward_guard.headers")
+
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+
+
+class CsrfFailed(Refused):
+    """A state-changing request that did not come from this site's own pages. ``why`` is for the log."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("cross-site request")
+        self.why = why
+
+
+class RequestState:
+    """What the middleware keeps of the running request."""
+
+    __slots__ = ("cookie", "csrf", "fresh", "nonce", "session")
+
+    def __init__(self, nonce: str, csrf: CSRF | None, cookie: str, session: Any) -> None:
+        self.nonce = nonce
+        self.csrf = csrf
+        self.cookie = cookie
+        self.fresh = False
+        self.session = session
+
+
+current: ContextVar[RequestState | None] = ContextVar("pyward_guard.headers", default=None)
+
+
+def _state() -> RequestState:
+    state = current.get()
+    if state is None:
+        raise RuntimeError("no request: is SecurityMiddleware installed around this application?")
+    return state
+
+
+def csp_nonce() -> str:
+    """The nonce of the running request, for ``<script nonce="...">``."""
+    return _state().nonce
+
+
+def csrf_token() -> str:
+    """A CSRF token for the running request: in a form field ``csrf_token`` or the header ``X-CSRF-Token``."""
+    state = _state()
+    if state.csrf is None:
+        raise RuntimeError("SecurityMiddleware was set up without CSRF protection")
+    return state.csrf.token(state)
+
+
+def csrf_field() -> str:
+    """A hidden form field with the token. The text is HTML (it has ``__html__``, templates do not escape it again)."""
+    return _Markup(f'<input type="hidden" name="csrf_token" value="{html.escape(csrf_token())}">')
+
+
+class _Markup(str):
+    """Text that template engines take as HTML, as markupsafe does it."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return str(self)
+
+
+class CSRF:
+    """Protection against cross-site request forgery: origin check and token, both.
+
+    Every request with an unsafe method must come from this site's origin or a trusted one, by ``Origin``,
+    ``Sec-Fetch-Site`` or ``Referer``. If it carries cookies, it must also carry a token (form field ``csrf_token`` or
+    header ``X-CSRF-Token``) that was made for this client and, once signed in, this session. Requests without cookies
+    (an API with bearer tokens) have nothing to forge and need none.
+
+    ``keys`` are secrets of at least 32 bytes; the first signs, all verify. ``trusted_origins`` may send such requests
+    too. ``exempt`` are exact paths that authenticate in another way, such as webhooks with signatures.
+    """
+
+    cookie_name = "__Host-csrf"
+
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        *,
+        trusted_origins: Sequence[str] = (),
+        exempt: Sequence[str] = (),
+        max_age: timedelta = timedelta(hours=12),
+        max_form: int = 1 << 20,
+        insecure_over_plain_http: bool = False,
+    ) -> None:
+        self._core = _core.Csrf(list(keys), round(max_age.total_seconds()))
+        for origin in trusted_origins:
+            if _core.origin_of(origin) != origin:
+                raise InvalidInput(f"{origin!r} is not an origin such as https://admin.example")
+        self._trusted = list(trusted_origins)
+        self._exempt = frozenset(exempt)
+        self.max_form = max_form
+        self._secure = not insecure_over_plain_http
+        if insecure_over_plain_http:
+            _log.warning("CSRF cookie is sent without Secure: for development only")
+            self.cookie_name = "csrf"
+
+    def __repr__(self) -> str:
+        return "CSRF(...)"
+
+    @staticmethod
+    def _binding(state: RequestState) -> bytes:
+        session = state.session
+        handle = session.handle if session is not None and getattr(session, "user", None) else None
+        return f"{state.cookie}\0{handle or ''}".encode()
+
+    def token(self, state: RequestState) -> str:
+        """A token for the request; the first one also sets the cookie."""
+        if not state.cookie:
+            state.cookie = _core.csp_nonce()
+            state.fresh = True
+        return self._core.issue(self._binding(state), int(time.time()))
+
+    def set_cookie(self, state: RequestState) -> str:
+        """The ``Set-Cookie`` value for a fresh request."""
+        return f"{self.cookie_name}={state.cookie}; Path=/;{' Secure;' * self._secure} HttpOnly; SameSite=Lax"
+
+    def exempts(self, method: str, path: str) -> bool:
+        """Whether the request needs no check."""
+        return method in SAFE_METHODS or path in self._exempt
+
+    def check_origin(self, fetch_site: str | None, origin: str | None, referer: str | None, own: str) -> None:
+        """The first half: where was the request made?"""
+        verdict = _core.judge_origin(fetch_site, origin, referer, own, self._trusted)
+        if verdict == "foreign":
+            raise CsrfFailed(f"made at {(origin or referer or fetch_site or '')[:100]!r}, not at {own!r}")
+
+    def check_token(self, state: RequestState, token: str | None) -> None:
+        """The second half: does it carry a token of this client?"""
+        wrong = self._core.verify(self._binding(state), token or "", int(time.time())) if state.cookie else "missing cookie"
+        if wrong:
+            raise CsrfFailed(f"token: {wrong}")
+
+
+def token_in_form(body: bytes, content_type: str) -> str | None:
+    """The ``csrf_token`` field of a form body."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        try:
+            fields = parse_qsl(body.decode("ascii", "replace"), max_num_fields=1000)
+        except ValueError:
+            return None
+        return next((value for name, value in fields if name == "csrf_token"), None)
+    if kind == "multipart/form-data":
+        # The token is the first field of our own forms; only its own part is read, nothing else is parsed.
+        boundary = _boundary(content_type)
+        if boundary is None:
+            return None
+        for part in body.split(b"--" + boundary)[1:]:
+            head, separator, value = part.partition(b"\r\n\r\n")
+            if separator and b'name="csrf_token"' in head and b"filename" not in head.lower():
+                return value.removesuffix(b"\r\n").decode("ascii", "replace")
+    return None
+
+
+def _boundary(content_type: str) -> bytes | None:
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "boundary" and 0 < len(value) <= 72:
+            return value.strip('"').encode("ascii", "replace")
+    return None
+
+
+@dataclass(frozen=True)
+class CORS:
+    """Which other origins may read responses (CWE-942). Origins are exact; there is no wildcard with credentials.
+
+    >>> CORS(["*"], credentials=True)
+    Traceback (most recent call last):
+    pyward_guard.InvalidInput: CORS: * and credentials together would open the site to everyone
+    """
+
+    origins: Sequence[str]
+    methods: Sequence[str] = ("GET", "HEAD", "POST")
+    headers: Sequence[str] = ()
+    expose: Sequence[str] = ()
+    credentials: bool = False
+    max_age: timedelta = timedelta(minutes=10)
+    _allowed: frozenset[str] = field(init=False, repr=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        if isinstance(self.origins, str) or not self.origins:
+            raise InvalidInput("CORS: origins are a list such as ['https://a.example']")
+        if "*" in self.origins and (self.credentials or len(self.origins) > 1):
+            raise InvalidInput("CORS: * and credentials together would open the site to everyone")
+        for origin in self.origins:
+            if origin != "*" and _core.origin_of(origin) != origin:
+                raise InvalidInput(f"CORS: {origin!r} is not an origin such as https://a.example")
+        for name in (*self.methods, *self.headers, *self.expose):
+            if not name or not name.isascii() or not all(char.isalnum() or char == "-" for char in name):
+                raise InvalidInput(f"CORS: {name!r} is not a method or header name")
+        object.__setattr__(self, "_allowed", frozenset(self.origins))
+
+    def allows(self, origin: str | None) -> bool:
+        """Whether scripts of this origin may read responses."""
+        return origin is not None and (origin in self._allowed or "*" in self._allowed)
+
+    def fields(self, origin: str | None) -> list[tuple[str, str]]:
+        """The headers of a response to a request from ``origin``."""
+        out = [] if "*" in self._allowed else [("Vary", "Origin")]
+        if origin is None or not self.allows(origin):
+            return out
+        out.append(("Access-Control-Allow-Origin", "*" if "*" in self._allowed else origin))
+        if self.credentials:
+            out.append(("Access-Control-Allow-Credentials", "true"))
+        if self.expose:
+            out.append(("Access-Control-Expose-Headers", ", ".join(self.expose)))
+        return out
+
+    def preflight(self, origin: str | None) -> list[tuple[str, str]]:
+        """The headers of the answer to a preflight request."""
+        out = self.fields(origin)
+        if self.allows(origin):
+            out.append(("Access-Control-Allow-Methods", ", ".join(self.methods)))
+            if self.headers:
+                out.append(("Access-Control-Allow-Headers", ", ".join(self.headers)))
+            out.append(("Access-Control-Max-Age", str(round(self.max_age.total_seconds()))))
+        return out

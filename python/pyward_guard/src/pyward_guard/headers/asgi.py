@@ -1,0 +1,190 @@
+"""Security headers, HTTPS, hosts, CORS and CSRF for ASGI applications: Starlette, FastAPI and plain ones.
+
+>>> from pyward_guard.headers import CSRF
+>>> async def app(scope, receive, send): ...
+>>> guarded = SecurityMiddleware(app, hosts=["app.example"], csrf=CSRF([b"k" * 32]))
+
+Put it inside :class:`pyward_guard.sessions.asgi.SessionMiddleware`, so that CSRF tokens are bound to sessions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Literal
+
+from .. import _core
+from .._web import AsgiApp, Message, Proxies, Receive, Scope, Send, asgi_peer, cookie_value
+from ._policy import Prepared, SecurityHeaders
+from ._protect import CORS, CSRF, FORM_TYPES, CsrfFailed, RequestState, current, token_in_form
+
+__all__ = ["SecurityMiddleware"]
+
+_log = logging.getLogger("pyward_guard.headers")
+_Fields = list[tuple[bytes, bytes]]
+
+
+def _encode(fields: Sequence[tuple[str, str]]) -> _Fields:
+    return [(name.lower().encode(), value.encode()) for name, value in fields]
+
+
+class SecurityMiddleware:
+    """Everything of :mod:`pyward_guard.headers` around an ASGI application.
+
+    ``hosts`` are the hosts it answers for (``.example.com`` with all below); other ``Host`` headers get 400.
+    ``https`` redirects plain HTTP (308) or refuses it; ``"off"`` is for development. ``proxies`` are addresses or
+    networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept.
+    """
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        hosts: Sequence[str],
+        headers: SecurityHeaders | None = None,
+        csrf: CSRF | None = None,
+        cors: CORS | None = None,
+        https: Literal["redirect", "refuse", "off"] = "redirect",
+        proxies: Sequence[str] = (),
+    ) -> None:
+        self.app = app
+        self._hosts = _core.HostList(list(hosts))
+        prepared = Prepared(headers or SecurityHeaders.app())
+        self._fixed = _encode(prepared.fixed)
+        self._nonced = [(name.lower().encode(), csp) for name, csp in prepared.nonced]
+        self._names = {name.encode() for name in prepared.names}
+        self._removed = {name.encode() for name in prepared.removed}
+        self._csrf, self._cors, self._https = csrf, cors, https
+        self._proxies = Proxies(proxies)
+        if https == "off":
+            _log.warning("HTTPS is not enforced: for development only")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+        host = origin = cookies = forwarded = fetch_site = referer = content_type = token = None
+        for name, raw in scope["headers"]:
+            if name == b"host":
+                host = raw.decode("latin-1") if host is None else ""
+            elif name == b"origin":
+                origin = raw.decode("latin-1")
+            elif name == b"cookie":
+                cookies = raw.decode("latin-1") if cookies is None else f"{cookies}; {raw.decode('latin-1')}"
+            elif name == b"x-forwarded-proto":
+                forwarded = raw.decode("latin-1")
+            elif name == b"sec-fetch-site":
+                fetch_site = raw.decode("latin-1")
+            elif name == b"referer":
+                referer = raw.decode("latin-1")
+            elif name == b"content-type":
+                content_type = raw.decode("latin-1")
+            elif name == b"x-csrf-token":
+                token = raw.decode("latin-1")
+
+        if host is None or not self._hosts.allows(host):
+            return await self._refuse(kind, send, 400, "Unknown host.")
+        secure = scope.get("scheme") in ("https", "wss")
+        if forwarded is not None and self._proxies.trusts(asgi_peer(scope)):
+            secure = forwarded.strip() in ("https", "wss")
+        if not secure and self._https != "off":
+            if self._https == "refuse" or kind == "websocket":
+                return await self._refuse(kind, send, 403, "HTTPS only.")
+            path = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
+            path = b"/" + path.partition(b"?")[0].lstrip(b"/")
+            query = b"?" + scope["query_string"] if scope.get("query_string") else b""
+            location = b"https://" + host.encode("latin-1") + path + query
+            return await self._answer(send, 308, [(b"location", location)], b"")
+
+        csrf = self._csrf
+        nonce = _core.csp_nonce()
+        cookie = (cookie_value(cookies, csrf.cookie_name) or "") if csrf is not None and cookies else ""
+        state = RequestState(nonce, csrf, cookie, scope.get("session"))
+        current.set(state)
+        own = f"{'https' if secure else 'http'}://{host.lower()}"
+
+        if kind == "websocket":
+            # Browsers send cookies along with cross-site WebSocket handshakes and no preflight (CWE-1385).
+            foreign = origin is not None and origin != own and not (self._cors is not None and self._cors.allows(origin))
+            if foreign:
+                return await self._refuse(kind, send, 403, "")
+            return await self.app(scope, receive, send)
+
+        if self._cors is not None and scope["method"] == "OPTIONS" and origin is not None:
+            if any(name == b"access-control-request-method" for name, _ in scope["headers"]):
+                return await self._answer(send, 204, _encode(self._cors.preflight(origin)), b"")
+
+        if csrf is not None and not csrf.exempts(scope["method"], scope["path"]):
+            try:
+                csrf.check_origin(fetch_site, origin, referer, own)
+                if cookies:
+                    if token is None and content_type is not None and content_type.partition(";")[0].strip().lower() in FORM_TYPES:
+                        body, receive = await self._buffer(receive, csrf.max_form)
+                        token = token_in_form(body, content_type)
+                    csrf.check_token(state, token)
+            except CsrfFailed as failed:
+                _log.warning("csrf_refused path=%r %s", scope["path"], failed.why)
+                return await self._refuse(kind, send, 403, "This request was not made from this site's own pages. Reload the page and try again.")
+
+        cors_fields = _encode(self._cors.fields(origin)) if self._cors is not None else None
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._finish(message, state, cors_fields)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+    def _finish(self, message: Message, state: RequestState, cors_fields: _Fields | None) -> None:
+        headers: _Fields = []
+        own = None
+        for pair in message.get("headers", ()):
+            name = pair[0]
+            if not name.islower():
+                name = name.lower()
+            if name in self._removed:
+                continue
+            if name in self._names:
+                own = {name} if own is None else own | {name}
+            headers.append(pair)
+        if own is None:
+            headers += self._fixed
+            for name, csp in self._nonced:
+                headers.append((name, csp.header(state.nonce).encode()))
+        else:
+            headers += [pair for pair in self._fixed if pair[0] not in own]
+            headers += [(name, csp.header(state.nonce).encode()) for name, csp in self._nonced if name not in own]
+        if cors_fields is not None:
+            headers += cors_fields
+        if state.fresh and state.csrf is not None:
+            headers.append((b"set-cookie", state.csrf.set_cookie(state).encode()))
+        message["headers"] = headers
+
+    async def _buffer(self, receive: Receive, limit: int) -> tuple[bytes, Receive]:
+        """Reads the body up to a limit and gives back a ``receive`` that plays it again."""
+        messages: list[Message] = []
+        body = b""
+        while True:
+            message = await receive()
+            messages.append(message)
+            if message["type"] != "http.request":
+                break
+            body += message.get("body", b"")
+            if not message.get("more_body", False) or len(body) > limit:
+                break
+
+        async def replay() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        return body[:limit], replay
+
+    async def _refuse(self, kind: str, send: Send, status: int, text: str) -> None:
+        if kind == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await self._answer(send, status, [(b"content-type", b"text/plain; charset=utf-8")], text.encode() + b"\n")
+
+    async def _answer(self, send: Send, status: int, headers: _Fields, body: bytes) -> None:
+        fixed = [*headers, (b"content-length", str(len(body)).encode()), *self._fixed]
+        await send({"type": "http.response.start", "status": status, "headers": fixed})
+        await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,111 @@
+"""Security headers with CSP nonces for Django, beside Django's own CSRF protection.
+
+In the settings::
+
+    MIDDLEWARE = ["pyward_guard.headers.django.SecurityMiddleware", ..., "django.middleware.csrf.CsrfViewMiddleware", ...]
+    PYWARD_HEADERS = SecurityHeaders.app()       # optional
+
+``ALLOWED_HOSTS``, ``SECURE_SSL_REDIRECT``, ``SECURE_PROXY_SSL_HEADER`` and ``CSRF_TRUSTED_ORIGINS`` keep their meaning;
+``check_settings`` tells which of them are weak. Unsafe requests from other origins are refused before any view, also
+where ``csrf_exempt`` is set, unless the path is in ``PYWARD_CSRF_EXEMPT``. In templates, ``{{ request.csp_nonce }}``.
+
+ASVS 5.0: v5.0.0-3.4.3, v5.0.0-3.5.1
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .. import _core
+from .._web import need
+from ._policy import Prepared, SecurityHeaders
+from ._protect import SAFE_METHODS, RequestState, current
+
+try:
+    from asgiref.sync import markcoroutinefunction
+    from django import conf
+    from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+except ImportError:
+    raise need("django", "pyward_guard.headers.django") from None
+
+__all__ = ["SecurityMiddleware", "check_settings"]
+
+_log = logging.getLogger("pyward_guard.headers")
+
+
+class SecurityMiddleware:
+    """Adds the headers of ``PYWARD_HEADERS`` to every response and refuses unsafe requests of other origins."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        settings = conf.settings
+        self._prepared = Prepared(getattr(settings, "PYWARD_HEADERS", None) or SecurityHeaders.app())
+        self._trusted: list[str] = list(getattr(settings, "CSRF_TRUSTED_ORIGINS", ()))
+        self._exempt = frozenset(getattr(settings, "PYWARD_CSRF_EXEMPT", ()))
+        self._async = inspect.iscoroutinefunction(get_response)
+        if self._async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        if self._async:
+            return self._call_async(request)
+        refused = self._before(request)
+        return self._after(request, refused if refused is not None else self.get_response(request))
+
+    async def _call_async(self, request: HttpRequest) -> HttpResponse:
+        refused = self._before(request)
+        return self._after(request, refused if refused is not None else await self.get_response(request))
+
+    def _before(self, request: HttpRequest) -> HttpResponse | None:
+        request.csp_nonce = _core.csp_nonce()  # type: ignore[attr-defined, unused-ignore]
+        current.set(RequestState(request.csp_nonce, None, "", None))  # type: ignore[attr-defined, unused-ignore]
+        if request.method in SAFE_METHODS or request.path in self._exempt:
+            return None
+        own = f"{request.scheme}://{request.get_host()}"
+        meta = request.META
+        verdict = _core.judge_origin(meta.get("HTTP_SEC_FETCH_SITE"), meta.get("HTTP_ORIGIN"), meta.get("HTTP_REFERER"), own, self._trusted)
+        if verdict == "foreign":
+            _log.warning("csrf_refused path=%r origin=%r", request.path, meta.get("HTTP_ORIGIN"))
+            return HttpResponseForbidden(b"This request was not made from this site's own pages.\n", content_type="text/plain")
+        return None
+
+    def _after(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        for name in self._prepared.removed:
+            if name in response:
+                del response[name]
+        for name, value in self._prepared.fixed:
+            if name not in response:
+                response[name] = value
+        for name, csp in self._prepared.nonced:
+            if name not in response:
+                response[name] = csp.header(request.csp_nonce)  # type: ignore[attr-defined, unused-ignore]
+        return response
+
+
+def check_settings(settings: Any) -> list[str]:
+    """What is weak in Django's settings, one line each; empty when nothing is.
+
+    >>> class Settings:
+    ...     DEBUG = True
+    ...     ALLOWED_HOSTS = ["*"]
+    >>> for line in check_settings(Settings)[:2]: print(line)
+    DEBUG is on
+    ALLOWED_HOSTS admits every host
+    """
+    wanted: list[tuple[str, Callable[[Any], bool], str]] = [
+        ("DEBUG", lambda value: not value, "DEBUG is on"),
+        ("ALLOWED_HOSTS", lambda value: bool(value) and "*" not in value, "ALLOWED_HOSTS admits every host"),
+        ("SECURE_SSL_REDIRECT", bool, "SECURE_SSL_REDIRECT is off: plain HTTP is answered"),
+        ("SESSION_COOKIE_SECURE", bool, "SESSION_COOKIE_SECURE is off"),
+        ("CSRF_COOKIE_SECURE", bool, "CSRF_COOKIE_SECURE is off"),
+        ("SESSION_COOKIE_HTTPONLY", lambda value: value is not False, "SESSION_COOKIE_HTTPONLY is off"),
+        ("SESSION_COOKIE_SAMESITE", lambda value: value in ("Lax", "Strict"), "SESSION_COOKIE_SAMESITE is neither Lax nor Strict"),
+        ("SESSION_COOKIE_NAME", lambda value: str(value).startswith("__Host-"), "SESSION_COOKIE_NAME lacks the __Host- prefix"),
+    ]
+    return [problem for name, good, problem in wanted if not good(getattr(settings, name, None))]

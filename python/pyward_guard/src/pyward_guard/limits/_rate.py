@@ -1,0 +1,259 @@
+"""Token bucket and sliding window."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import math
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from .._core import InvalidInput, RateLimiter, Refused
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
+
+_NEVER = (1 << 64) - 1
+
+
+class TooManyRequests(Refused):
+    """The allowance is used up. ``retry_after`` is in seconds, infinite when no wait will help."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("too many requests")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A token bucket: bursts up to ``capacity``, refilled evenly with ``capacity`` per ``period``."""
+
+    capacity: int
+    period: timedelta
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sliding window: at most ``limit`` in any ``period``.
+
+    It is counted in sixteenths of the period, so no period ever sees more than ``limit`` and room comes back up to a
+    sixteenth late.
+    """
+
+    limit: int
+    period: timedelta
+
+
+Rule = Bucket | Window
+
+
+def _numbers(rule: Rule) -> tuple[str, int, int]:
+    if not isinstance(rule, (Bucket, Window)):
+        raise InvalidInput("a limit is a Bucket or a Window")
+    limit = rule.capacity if isinstance(rule, Bucket) else rule.limit
+    period = round(rule.period.total_seconds() * 1000)
+    if not 0 < limit < 1 << 32 or not 0 < period <= 366 * 86_400_000:
+        raise InvalidInput("a limit needs at least one request and a period of 1 ms to 366 days")
+    return ("bucket" if isinstance(rule, Bucket) else "window"), limit, period
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to a check; true when the request may go on. Times are in seconds."""
+
+    allowed: bool
+    remaining: int
+    retry_after: float
+    reset_after: float
+    limit: int
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+    def headers(self) -> dict[str, str]:
+        """``RateLimit-*`` fields, and ``Retry-After`` (RFC 9110) on a refusal."""
+        fields = {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(math.ceil(self.reset_after)),
+        }
+        if not self.allowed and math.isfinite(self.retry_after):
+            fields["Retry-After"] = str(max(1, math.ceil(self.retry_after)))
+        return fields
+
+    def require(self) -> Verdict:
+        """The verdict itself, or :class:`TooManyRequests`."""
+        if not self.allowed:
+            raise TooManyRequests(self.retry_after)
+        return self
+
+
+def _verdict(limit: int, allowed: object, remaining: int, retry: int, reset: int) -> Verdict:
+    return Verdict(bool(allowed), remaining, math.inf if retry in (_NEVER, -1) else retry / 1000, reset / 1000, limit)
+
+
+def client_key(address: str) -> str:
+    """The key under which a client is counted: the address, or the /64 that an IPv6 customer gets as a whole.
+
+    >>> client_key("203.0.113.7"), client_key("2001:db8::1"), client_key("2001:db8::2")
+    ('203.0.113.7', '2001:db8::/64', '2001:db8::/64')
+    """
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _checked(cost: int) -> int:
+    if not 0 <= cost < 1 << 32:
+        raise InvalidInput("a cost is a whole number from 0 on")
+    return cost
+
+
+class MemoryLimiter:
+    """Counts in this process. When ``max_keys`` are known, keys nearest to rest are forgotten first.
+
+    >>> limiter = MemoryLimiter(Bucket(5, timedelta(seconds=10)))
+    >>> limiter.check("key", cost=5).remaining
+    0
+    >>> limiter.check("key").retry_after
+    2.0
+    """
+
+    def __init__(self, rule: Rule, *, max_keys: int = 100_000) -> None:
+        kind, self._limit, period = _numbers(rule)
+        self._core = RateLimiter(kind, self._limit, period, max_keys)
+
+    def check(self, key: str, cost: int = 1) -> Verdict:
+        """Takes ``cost`` from the allowance of ``key`` if there is that much; a refused request costs nothing."""
+        return _verdict(self._limit, *self._core.check(key, _checked(cost), now_ms()))
+
+    def reset(self, key: str) -> None:
+        """Forgets a key."""
+        self._core.reset(key)
+
+
+# KEYS: state. ARGV: capacity, period, cost. The server's clock decides, so that all clients agree.
+_BUCKET = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local capacity, period, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local state = redis.call('HMGET', KEYS[1], 'l', 't')
+local level, at = tonumber(state[1]) or capacity, tonumber(state[2]) or now
+level = math.min(capacity, level + math.max(0, now - at) * capacity / period)
+local allowed = 0
+if level + 0.000001 >= cost then
+  allowed = 1
+  if cost > 0 then
+    level = math.max(0, level - cost)
+    redis.call('HSET', KEYS[1], 'l', string.format('%.17g', level), 't', string.format('%.0f', math.max(now, at)))
+    redis.call('PEXPIRE', KEYS[1], math.ceil((capacity - level) * period / capacity) + 1)
+  end
+end
+local retry = 0
+if allowed == 0 then
+  retry = -1
+  if cost <= capacity then retry = math.ceil((cost - level) * period / capacity) end
+end
+return {allowed, math.floor(level + 0.000001), retry, math.ceil((capacity - level) * period / capacity)}
+"""
+
+# As above, with counts by sixteenth of the period in a hash.
+_WINDOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local limit, period, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local part = math.ceil(period / 16)
+local raw = redis.call('HGETALL', KEYS[1])
+local segments, used = {}, 0
+for i = 1, #raw, 2 do
+  local number, count = tonumber(raw[i]), tonumber(raw[i + 1])
+  if (number + 1) * part + period <= now then
+    redis.call('HDEL', KEYS[1], raw[i])
+  else
+    used = used + count
+    segments[#segments + 1] = {number, count}
+  end
+end
+table.sort(segments, function(a, b) return a[1] < b[1] end)
+local allowed, left, retry, reset = 0, math.max(0, limit - used), 0, 0
+if used + cost <= limit then
+  allowed = 1
+  if cost > 0 then
+    local number = math.floor(now / part)
+    local last = segments[#segments]
+    if last and last[1] > number then number = last[1] end
+    redis.call('HINCRBY', KEYS[1], string.format('%.0f', number), cost)
+    redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', (number + 1) * part + period))
+    segments[#segments + 1] = {number, cost}
+    left = left - cost
+  end
+else
+  retry = -1
+  local free = left
+  for _, segment in ipairs(segments) do
+    free = free + segment[2]
+    if free >= cost then
+      retry = math.max(0, (segment[1] + 1) * part + period - now)
+      break
+    end
+  end
+end
+local last = segments[#segments]
+if last then reset = math.max(0, (last[1] + 1) * part + period - now) end
+return {allowed, left, retry, reset}
+"""
+
+
+class _RedisRule:
+    def __init__(self, client: Any, rule: Rule, prefix: str) -> None:
+        kind, self._limit, self._period = _numbers(rule)
+        self._client = client
+        self._prefix = prefix
+        self._script = client.register_script(_BUCKET if kind == "bucket" else _WINDOW)
+
+    def _key(self, key: str) -> str:
+        # Callers pass what clients sent: hashed, it costs the same whatever its length.
+        return self._prefix + hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class RedisLimiter(_RedisRule):
+    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts."""
+
+    def __init__(self, client: redis.Redis, rule: Rule, *, prefix: str = "pyward:limits:") -> None:
+        super().__init__(client, rule, prefix)
+
+    def check(self, key: str, cost: int = 1) -> Verdict:
+        """See :meth:`MemoryLimiter.check`."""
+        return _verdict(self._limit, *self._script(keys=[self._key(key)], args=[self._limit, self._period, _checked(cost)]))
+
+    def reset(self, key: str) -> None:
+        """Forgets a key."""
+        self._client.delete(self._key(key))
+
+
+class AsyncRedisLimiter(_RedisRule):
+    """As :class:`RedisLimiter`, for ``redis.asyncio``."""
+
+    def __init__(self, client: redis.asyncio.Redis, rule: Rule, *, prefix: str = "pyward:limits:") -> None:
+        super().__init__(client, rule, prefix)
+
+    async def check(self, key: str, cost: int = 1) -> Verdict:
+        """See :meth:`MemoryLimiter.check`."""
+        return _verdict(self._limit, *(await self._script(keys=[self._key(key)], args=[self._limit, self._period, _checked(cost)])))
+
+    async def reset(self, key: str) -> None:
+        """Forgets a key."""
+        await self._client.delete(self._key(key))

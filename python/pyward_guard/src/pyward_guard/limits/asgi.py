@@ -1,0 +1,64 @@
+"""Rate limits for ASGI applications.
+
+>>> from datetime import timedelta
+>>> from pyward_guard import limits
+>>> async def app(scope, receive, send): ...
+>>> guarded = RateLimitMiddleware(app, limits.MemoryLimiter(limits.Window(100, timedelta(minutes=1))))
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .._web import AsgiApp, Message, Proxies, Receive, Scope, Send, asgi_headers, asgi_peer
+from ._rate import AsyncRedisLimiter, MemoryLimiter, Verdict, client_key
+
+__all__ = ["RateLimitMiddleware", "client_of"]
+
+
+def client_of(scope: Scope, proxies: Proxies) -> str:
+    """The key under which the client of a request is counted."""
+    return client_key(proxies.client(asgi_peer(scope), ",".join(asgi_headers(scope, b"x-forwarded-for"))))
+
+
+class RateLimitMiddleware:
+    """Answers 429 with ``Retry-After`` when a client is over its limit.
+
+    ``key`` names what is counted, by default the client's address; None lets the request pass uncounted.
+    """
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        limiter: MemoryLimiter | AsyncRedisLimiter,
+        *,
+        key: Callable[[Scope], str | None] | None = None,
+        proxies: Sequence[str] = (),
+    ) -> None:
+        self.app = app
+        self._check: Any = limiter.check
+        trusted = Proxies(proxies)
+        self._key = key or (lambda scope: client_of(scope, trusted))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = self._key(scope) if scope["type"] == "http" else None
+        if key is None:
+            return await self.app(scope, receive, send)
+        answer = self._check(key)
+        verdict: Verdict = await answer if inspect.isawaitable(answer) else answer
+        fields = [(name.lower().encode(), value.encode()) for name, value in verdict.headers().items()]
+        if not verdict:
+            body = b"Too many requests. Try again later.\n"
+            fields += [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": 429, "headers": fields})
+            await send({"type": "http.response.body", "body": body})
+            return
+
+        async def send_with_fields(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *fields]}
+            await send(message)
+
+        await self.app(scope, receive, send_with_fields)

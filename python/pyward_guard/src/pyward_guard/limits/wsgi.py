@@ -1,0 +1,56 @@
+"""Rate limits for WSGI applications, Flask and Django among them.
+
+>>> from datetime import timedelta
+>>> from pyward_guard import limits
+>>> def app(environ, start_response):
+...     start_response("200 OK", [])
+...     return [b"ok"]
+>>> guarded = RateLimitMiddleware(app, limits.MemoryLimiter(limits.Window(1, timedelta(minutes=1))))
+>>> answers = []
+>>> for _ in range(2):
+...     _ = guarded({"REMOTE_ADDR": "203.0.113.7"}, lambda status, headers, *_: answers.append(status))
+>>> answers
+['200 OK', '429 Too Many Requests']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from .._web import Environ, Proxies, StartResponse, WsgiApp
+from ._rate import MemoryLimiter, RedisLimiter, client_key
+
+__all__ = ["RateLimitMiddleware"]
+
+
+class RateLimitMiddleware:
+    """Answers 429 with ``Retry-After`` when a client is over its limit. See :class:`limits.asgi.RateLimitMiddleware`."""
+
+    def __init__(
+        self,
+        app: WsgiApp,
+        limiter: MemoryLimiter | RedisLimiter,
+        *,
+        key: Callable[[Environ], str | None] | None = None,
+        proxies: Sequence[str] = (),
+    ) -> None:
+        self.app = app
+        self._limiter = limiter
+        trusted = Proxies(proxies)
+        self._key = key or (lambda environ: client_key(trusted.client(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR"))))
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        key = self._key(environ)
+        if key is None:
+            return self.app(environ, start_response)
+        verdict = self._limiter.check(key)
+        fields = list(verdict.headers().items())
+        if not verdict:
+            start_response("429 Too Many Requests", [*fields, ("Content-Type", "text/plain; charset=utf-8")])
+            return [b"Too many requests. Try again later.\n"]
+
+        def start_with_fields(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, *fields], *rest)
+
+        return self.app(environ, start_with_fields)

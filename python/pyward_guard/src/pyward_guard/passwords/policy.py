@@ -1,0 +1,262 @@
+"""Password policy, strength, breach lists and generators."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Protocol
+
+from .. import _core
+from .._core import InvalidInput
+from .hashing import PasswordHasher
+
+
+@dataclass(frozen=True)
+class Strength:
+    """An estimate of how hard a password is to guess (zxcvbn)."""
+
+    #: 0 (too guessable) to 4 (very unguessable).
+    score: int
+    #: Base-10 logarithm of the guesses needed.
+    guesses_log10: float
+    #: What makes it weak, fit for the user; empty when nothing does.
+    warning: str
+    #: How to make it better, fit for the user.
+    suggestions: tuple[str, ...]
+
+
+def strength(password: str, context: Iterable[str] = ()) -> Strength:
+    """Estimates a password's strength; ``context`` are words that are easy to guess for this user or site.
+
+    The first 100 characters are looked at. CWE-521; ASVS 5.0: v5.0.0-6.2.11.
+
+    >>> strength("password1").score
+    0
+    >>> strength("correct horse battery staple tango").score
+    4
+    """
+    score, guesses, warning, suggestions = _core.password_strength(password, list(context))
+    return Strength(score, guesses, warning, tuple(suggestions))
+
+
+class BreachSource(Protocol):
+    """Knows how often a password occurs in breaches."""
+
+    def count(self, password: str) -> int: ...
+
+
+class BreachFile:
+    """A local file of ``SHA1[:COUNT]`` lines sorted by hash, as Have I Been Pwned publishes it, searched in place.
+
+    The file may have any size: a look-up reads about forty blocks. CWE-521; ASVS 5.0: v5.0.0-6.2.4, v5.0.0-6.2.12.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", delete=False) as file:
+    ...     _ = file.write("5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8:10434004\\n")
+    >>> BreachFile(file.name).count("password")
+    10434004
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._core = _core.BreachFile(path)
+
+    def count(self, password: str) -> int:
+        """How often the password occurs in breaches. Raises ``OSError`` when the file cannot be read."""
+        return self._core.count(password)
+
+
+class BreachRanges:
+    """A folder of k-anonymity range files, named by the first five digits of the hash, with or without ``.txt``."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._core = _core.BreachRanges(folder)
+
+    def count(self, password: str) -> int:
+        """How often the password occurs in breaches. Raises ``OSError`` when its range file is missing."""
+        return self._core.count(password)
+
+
+class RemoteRanges:
+    """Ranges through your own HTTP client: ``fetch`` gets the first five digits of the hash and gives the range's text.
+
+    Only those five digits leave the host.
+
+    >>> source = RemoteRanges(lambda prefix: "1E4C9B93F3F0682250B6CF8331B7EE68FD8:3" if prefix == "5BAA6" else "")
+    >>> source.count("password")
+    3
+    """
+
+    def __init__(self, fetch: Callable[[str], str]) -> None:
+        self._fetch = fetch
+
+    def count(self, password: str) -> int:
+        """How often the password occurs in breaches."""
+        digest = _core.password_sha1(password)
+        return _core.password_range_count(self._fetch(digest[:5]), digest[5:])
+
+
+class CommonPasswords:
+    """A list of common passwords in the clear, one a line (at most 64 MiB), compared without regard to case."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._core = _core.CommonPasswords(path)
+
+    def count(self, password: str) -> int:
+        """1 if the list has the password, else 0."""
+        return self._core.count(password)
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+
+@dataclass(frozen=True)
+class PolicyProblem:
+    """One rule a password breaks."""
+
+    #: ``too-short``, ``too-long``, ``too-weak``, ``breached``, ``context``, ``reused`` or ``not-text``.
+    code: str
+    #: Fit for the user.
+    message: str
+
+
+@dataclass(frozen=True)
+class PolicyReport:
+    """What is wrong with a password; true when nothing is."""
+
+    problems: tuple[PolicyProblem, ...]
+    strength: Strength
+
+    @property
+    def ok(self) -> bool:
+        """Whether the password may be used."""
+        return not self.problems
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+@dataclass(frozen=True)
+class PasswordPolicy:
+    """Rules for new passwords, after NIST SP 800-63B: long, hard to guess, not known from breaches; no composition rules.
+
+    ``min_length`` and ``max_length`` are in characters. ``min_score`` is zxcvbn's (0 to 4). ``breaches`` are the lists to
+    ask. ``context`` are words of the site or company that no password may be built around. ``history`` is how many old
+    hashes are compared. ``max_age`` is for rules you are held to: without a reason to suspect a password, expiry makes
+    passwords worse (ASVS 5.0: v5.0.0-6.2.10).
+
+    CWE-521, CWE-262; ASVS 5.0: v5.0.0-6.2.1, v5.0.0-6.2.4, v5.0.0-6.2.5, v5.0.0-6.2.9, v5.0.0-6.2.11, v5.0.0-6.2.12.
+
+    >>> policy = PasswordPolicy(context=("Example Shop",))
+    >>> policy.check("exampleshop2026!", user_words=["ada@example.org"]).problems[0].code
+    'context'
+    >>> policy.check("mild-otter-ledger-quince").ok
+    True
+    """
+
+    min_length: int = 12
+    max_length: int = 256
+    min_score: int = 3
+    breaches: Sequence[BreachSource] = ()
+    context: Sequence[str] = ()
+    history: int = 0
+    max_age: timedelta | None = None
+    #: Used to compare with the history; only needed with ``history``.
+    hasher: PasswordHasher | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.min_length <= 64:
+            raise InvalidInput("the shortest password has 8 to 64 characters")
+        if not 64 <= self.max_length <= 1024:
+            raise InvalidInput("passwords of at least 64 characters must be allowed, and at most 1024")
+        if not 0 <= self.min_score <= 4 or not 0 <= self.history <= 24:
+            raise InvalidInput("the score is 0 to 4, the history up to 24 hashes")
+
+    def check(
+        self, password: str, *, user_words: Iterable[str] = (), old_hashes: Iterable[str] = ()
+    ) -> PolicyReport:
+        """Checks a new password. ``user_words`` are the user's name, e-mail and the like, ``old_hashes`` the history.
+
+        Raises ``OSError`` when a breach list cannot be asked: decide there whether to go on without.
+        """
+        problems: list[PolicyProblem] = []
+        words = [*self.context, *user_words]
+        estimate = strength(password, words)
+        if len(password) < self.min_length:
+            problems.append(PolicyProblem("too-short", f"Use at least {self.min_length} characters."))
+        if len(password) > self.max_length:
+            problems.append(PolicyProblem("too-long", f"Use at most {self.max_length} characters."))
+        if not all(c.isprintable() for c in password):
+            problems.append(PolicyProblem("not-text", "Use characters that can be typed."))
+        if _built_around(password, words):
+            problems.append(PolicyProblem("context", "Do not build the password around your name or this site's."))
+        if estimate.score < self.min_score:
+            text = estimate.warning or "This password is easy to guess."
+            problems.append(PolicyProblem("too-weak", " ".join((text, *estimate.suggestions))))
+        if any(source.count(password) for source in self.breaches):
+            problems.append(PolicyProblem("breached", "This password is known from data breaches. Choose another."))
+        if self.history:
+            hasher = self.hasher or PasswordHasher()
+            if any(hasher.verify(password, old).ok for old in list(old_hashes)[-self.history :]):
+                problems.append(PolicyProblem("reused", "You have used this password before. Choose another."))
+        return PolicyReport(tuple(problems), estimate)
+
+    def is_expired(self, changed_at: datetime, now: datetime | None = None) -> bool:
+        """Whether a password that was set at ``changed_at`` (with time zone) is past ``max_age``.
+
+        >>> policy = PasswordPolicy(max_age=timedelta(days=365))
+        >>> policy.is_expired(datetime(2000, 1, 1, tzinfo=timezone.utc))
+        True
+        """
+        if changed_at.tzinfo is None:
+            raise InvalidInput("the time needs a time zone")
+        return self.max_age is not None and (now or datetime.now(timezone.utc)) - changed_at > self.max_age
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+def _built_around(password: str, words: Iterable[str]) -> bool:
+    """Whether a word (or the part of an address before the @) makes up a third or more of the password."""
+    plain = _letters(password)
+    for word in words:
+        for part in {word, word.partition("@")[0], *word.replace("@", " ").replace(".", " ").split()}:
+            piece = _letters(part)
+            if len(piece) >= 4 and piece in plain and 3 * len(piece) >= len(plain):
+                return True
+    return False
+
+
+@dataclass(frozen=True)
+class GeneratedPassword:
+    """A new random password."""
+
+    password: str = field(repr=False)
+    #: Base-2 logarithm of how many passwords were equally likely.
+    entropy_bits: float
+
+    def __str__(self) -> str:
+        return self.password
+
+
+def generate_password(length: int = 20, *, symbols: bool = True) -> GeneratedPassword:
+    """A random password of ``length`` (8 to 1024) characters with lower case, upper case, digits and symbols.
+
+    Characters that look alike are left out. CWE-330; ASVS 5.0: v5.0.0-6.4.1.
+
+    >>> generated = generate_password()
+    >>> len(generated.password), generated.entropy_bits > 115
+    (20, True)
+    """
+    return GeneratedPassword(*_core.password_characters(length, symbols))
+
+
+def generate_passphrase(words: int = 7, *, separator: str = "-", capitalize: bool = False) -> GeneratedPassword:
+    """A passphrase of ``words`` (4 to 64) English words, 11 bits of entropy each.
+
+    >>> generate_passphrase().entropy_bits
+    77.0
+    """
+    return GeneratedPassword(*_core.password_passphrase(words, separator, capitalize))

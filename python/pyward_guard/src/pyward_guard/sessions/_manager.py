@@ -1,0 +1,390 @@
+"""Loading and saving sessions: one logic, driven synchronously or asynchronously."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from os import PathLike
+from typing import Any, Literal, TypeVar
+
+from .._core import InvalidInput, SessionRecord, session_key, session_new, trait_digest
+from ._session import Session, SessionInfo, handle_of, moment
+from ._stores import AsyncStore, MemoryStore, SQLiteStore, Store
+
+_log = logging.getLogger("pyward_guard.sessions")
+_T = TypeVar("_T")
+# A step asks its driver to call one method of the store and is sent the result.
+_Steps = Generator[tuple[Any, ...], Any, _T]
+Event = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Cookie:
+    """How the id travels. The defaults are the strict ones: ``__Host-`` prefix, Secure, HttpOnly, SameSite=Lax.
+
+    ASVS 5.0: v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4
+
+    >>> Cookie().header("ID")
+    '__Host-session=ID; Path=/; Secure; HttpOnly; SameSite=Lax'
+    """
+
+    name: str = "__Host-session"
+    same_site: Literal["Strict", "Lax"] = "Lax"
+    persistent: bool = False
+    """Whether the cookie outlives the browser session (until the absolute lifetime ends)."""
+    insecure_over_plain_http: bool = field(default=False, kw_only=True)
+    """Leaves out Secure and the prefix, for development without TLS. Logged."""
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(char.isalnum() or char in "-_." for char in self.name) or not self.name.isascii():
+            raise InvalidInput("a cookie's name consists of letters, digits, '-', '_' and '.'")
+        if self.same_site not in ("Strict", "Lax"):
+            raise InvalidInput("SameSite is Strict or Lax")
+        if self.insecure_over_plain_http:
+            _log.warning("session cookie %r is sent without Secure: for development only", self.name)
+            object.__setattr__(self, "name", self.name.removeprefix("__Host-").removeprefix("__Secure-"))
+
+    def header(self, value: str, max_age: int | None = None) -> str:
+        """The ``Set-Cookie`` value; ``max_age`` of 0 deletes."""
+        parts = [f"{self.name}={value}", "Path=/"]
+        if max_age is not None:
+            parts.append(f"Max-Age={max_age}")
+        if not self.insecure_over_plain_http:
+            parts.append("Secure")
+        parts += ["HttpOnly", f"SameSite={self.same_site}"]
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class SetCookie:
+    """What :meth:`SessionManager.save` wants the client told."""
+
+    value: str = field(repr=False)
+    """The id, or empty to delete the cookie."""
+    max_age: int | None
+    """Seconds, None for a cookie that ends with the browser session."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Which traits of the client a session sticks to, and what happens when one changes.
+
+    ``"reject"`` ends the session, ``"warn"`` logs and lists it in :attr:`Session.warnings`, ``"off"`` does not look.
+    Browsers update themselves and phones change networks, hence the mild defaults.
+    """
+
+    user_agent: Literal["reject", "warn", "off"] = "warn"
+    network: Literal["reject", "warn", "off"] = "off"
+    others: Mapping[str, Literal["reject", "warn"]] = field(default_factory=dict)
+    """Further traits that the application passes to ``load``, such as a TLS client certificate."""
+
+    def rules(self) -> dict[str, str]:
+        rules = {"user_agent": self.user_agent, "network": self.network, **self.others}
+        for name, rule in rules.items():
+            if rule not in ("reject", "warn", "off"):
+                raise InvalidInput(f"binding of {name} is reject, warn or off")
+        return {name: rule for name, rule in rules.items() if rule != "off"}
+
+
+def _ms(span: timedelta) -> int:
+    return round(span.total_seconds() * 1000)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class _Logic:
+    """Everything but the calls to the store."""
+
+    def __init__(
+        self,
+        *,
+        idle: timedelta = timedelta(minutes=30),
+        absolute: timedelta = timedelta(hours=12),
+        touch: timedelta | None = None,
+        cookie: Cookie | None = None,
+        binding: Binding | None = None,
+        max_per_user: int | None = None,
+        on_event: Event | None = None,
+    ) -> None:
+        self._idle, self._absolute = _ms(idle), _ms(absolute)
+        if not 0 < self._idle <= self._absolute:
+            raise InvalidInput("session lifetimes: 0 < idle <= absolute")
+        self._touch = _ms(touch) if touch is not None else min(self._idle // 20, 60_000)
+        if not 0 <= self._touch < self._idle:
+            raise InvalidInput("session lifetimes: 0 <= touch < idle")
+        if max_per_user is not None and max_per_user < 1:
+            raise InvalidInput("max_per_user is at least 1")
+        self.cookie = cookie or Cookie()
+        self._binding = (binding or Binding()).rules()
+        self._max_per_user = max_per_user
+        self._on_event = on_event
+
+    @property
+    def bound_traits(self) -> frozenset[str]:
+        """Names of the traits that ``load`` and ``save`` want."""
+        return frozenset(self._binding)
+
+    def _event(self, name: str, key: bytes | None, user: str | None, **more: Any) -> None:
+        handle = None if key is None else handle_of(key)
+        level = logging.WARNING if name in ("session_trait_changed", "session_rejected") else logging.INFO
+        _log.log(level, "%s session=%s user=%r %s", name, handle, user, more or "")
+        if self._on_event is not None:
+            self._on_event(name, {"session": handle, "user": user, **more})
+
+    def _load(self, value: str | None, traits: Mapping[str, str] | None) -> _Steps[Session]:
+        key = session_key(value) if value else None
+        if key is None:
+            return Session()
+        raw = yield ("get", key)
+        if raw is None:
+            return Session()
+        return (yield from self._open(key, raw, traits))
+
+    def _open(self, key: bytes, raw: bytes, traits: Mapping[str, str] | None) -> _Steps[Session]:
+        try:
+            record = SessionRecord.decode(raw)
+        except InvalidInput:
+            _log.error("session=%s cannot be read and is dropped", handle_of(key))
+            yield ("delete", key, None)
+            return Session()
+        state = record.state(_now(), self._idle, self._touch)
+        if state > 1:
+            yield ("delete", key, record.user)
+            self._event("session_expired", key, record.user, why="idle" if state == 2 else "absolute")
+            return Session()
+        session = Session(key, record, state)
+        if self._binding:
+            changed = record.changed_traits(key, list(traits.items()) if traits else [])
+            if changed:
+                changed = [name for name in changed if name in self._binding]
+                if any(self._binding[name] == "reject" for name in changed):
+                    yield ("delete", key, record.user)
+                    self._event("session_rejected", key, record.user, traits=changed)
+                    return Session()
+                if changed:
+                    session.warnings = tuple(changed)
+                    self._event("session_trait_changed", key, record.user, traits=changed)
+        return session
+
+    def _save(self, session: Session, traits: Mapping[str, str] | None) -> _Steps[SetCookie | None]:
+        key, old = session._key, session._record
+        if session._destroyed:
+            if key is None:
+                return None
+            yield ("delete", key, old.user if old else None)
+            self._event("session_ended", key, old.user if old else None)
+            session._key = session._record = None
+            return SetCookie("", 0)
+        data = session._encoded()
+        now = _now()
+        if key is None or old is None or session._rotate:
+            if key is None and session._user is None and not data:
+                return None
+            return (yield from self._begin(session, data, traits, now))
+        if data == session._raw and session._state == 0:
+            return None
+        record = SessionRecord(session._user, old.created, now, old.expires, old.traits, data)
+        until = record.until(self._idle)
+        if not (yield ("replace", key, session._user, until, record.encode())):
+            # Revoked while the request ran: stay revoked.
+            return SetCookie("", 0)
+        session._record, session._raw, session._state = record, data, 0
+        return None
+
+    def _begin(self, session: Session, data: bytes, traits: Mapping[str, str] | None, now: int) -> _Steps[SetCookie | None]:
+        key, old = session._key, session._record
+        fresh = old is None or session._cleared
+        created = now if fresh or old is None else old.created
+        expires = now + self._absolute if fresh or old is None else old.expires
+        value, new_key = session_new()
+        digests = [(name, trait_digest(new_key, name, traits[name])) for name in self._binding if traits and name in traits]
+        record = SessionRecord(session._user, created, now, expires, digests, data)
+        until, encoded = record.until(self._idle), record.encode()
+        if key is None:
+            yield ("insert", new_key, session._user, until, encoded, now)
+        elif not (yield ("rotate", key, old.user if old else None, new_key, session._user, until, encoded, now)):
+            return SetCookie("", 0)
+        if session._user is not None and fresh:
+            self._event("session_created", new_key, session._user)
+            if self._max_per_user is not None:
+                yield from self._trim(session._user, new_key)
+        elif key is not None:
+            self._event("session_rotated", new_key, session._user)
+        session._key, session._record, session._raw, session._state = new_key, record, data, 0
+        session._rotate = session._cleared = False
+        return SetCookie(value, max(0, (expires - now) // 1000) if self.cookie.persistent else None)
+
+    def _trim(self, user: str, keep: bytes) -> _Steps[None]:
+        found = yield ("of_user", user)
+        others = sorted((SessionRecord.decode(raw).created, key) for key, raw in found if key != keep)
+        for _, key in others[: max(0, len(others) + 1 - (self._max_per_user or 0))]:
+            yield ("delete", key, user)
+            self._event("session_ended", key, user, why="too many sessions")
+
+    def _list(self, user: str) -> _Steps[list[SessionInfo]]:
+        out = []
+        now = _now()
+        for key, raw in (yield ("of_user", user)):
+            record = SessionRecord.decode(raw)
+            if record.state(now, self._idle, self._touch) > 1 or record.user != user:
+                continue
+            data = json.loads(record.data) if record.data else {}
+            out.append(SessionInfo(handle_of(key), moment(record.created), moment(record.seen), moment(record.expires), data))
+        return sorted(out, key=lambda info: info.created)
+
+    def _revoke(self, user: str, handle: str) -> _Steps[bool]:
+        for key, _ in (yield ("of_user", user)):
+            if handle_of(key) == handle:
+                self._event("session_revoked", key, user)
+                return bool((yield ("delete", key, user)))
+        return False
+
+    def _revoke_all(self, user: str, keep: Session | None) -> _Steps[int]:
+        count = 0
+        for key, _ in (yield ("of_user", user)):
+            if keep is None or key != keep._key:
+                count += bool((yield ("delete", key, user)))
+        self._event("sessions_revoked", None, user, count=count)
+        return count
+
+
+def _as_store(store: Any) -> Any:
+    if store is None:
+        return SQLiteStore()
+    if isinstance(store, (str, PathLike)):
+        return SQLiteStore(store)
+    return store
+
+
+class SessionManager(_Logic):
+    """Loads, saves, lists and revokes sessions.
+
+    ``store`` is a :class:`Store`, or the path of an SQLite file (``sessions.sqlite3`` by default). ``idle`` and
+    ``absolute`` are the two lifetimes; the time of last use is written back at most every ``touch``.
+    ``max_per_user`` ends a user's oldest sessions beyond that number. ``on_event`` is called with the name of each
+    event (``session_created``, ``session_rotated``, ``session_expired``, ``session_rejected``,
+    ``session_trait_changed``, ``session_ended``, ``session_revoked``, ``sessions_revoked``) and its details.
+
+    ASVS 5.0: v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1, v5.0.0-7.4.2
+
+    >>> manager = SessionManager(MemoryStore(), max_per_user=1)
+    >>> phone, laptop = manager.load(None), manager.load(None)
+    >>> phone.login("ada"); first = manager.save(phone)
+    >>> laptop.login("ada"); second = manager.save(laptop)
+    >>> manager.load(first.value).user, manager.load(second.value).user
+    (None, 'ada')
+    """
+
+    def __init__(self, store: Store | str | PathLike[str] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._store: Store = _as_store(store)
+
+    def _run(self, steps: _Steps[_T]) -> _T:
+        result: Any = None
+        store = self._store
+        while True:
+            try:
+                name, *args = steps.send(result)
+            except StopIteration as stop:
+                value: _T = stop.value
+                return value
+            result = getattr(store, name)(*args)
+
+    def load(self, value: str | None, traits: Mapping[str, str] | None = None) -> Session:
+        """The session behind a cookie's value, or a new, empty one. An id that the store does not know is never adopted."""
+        key = session_key(value) if value else None
+        raw = self._store.get(key) if key is not None else None
+        if key is None or raw is None:
+            return Session()
+        return self._run(self._open(key, raw, traits))
+
+    def save(self, session: Session, traits: Mapping[str, str] | None = None) -> SetCookie | None:
+        """Writes what changed; returns the cookie to set, if any."""
+        if session._data is None and session._state == 0 and not (session._rotate or session._destroyed):
+            return None
+        return self._run(self._save(session, traits))
+
+    def of_user(self, user: str) -> list[SessionInfo]:
+        """The user's sessions, oldest first."""
+        return self._run(self._list(user))
+
+    def revoke(self, user: str, handle: str) -> bool:
+        """Ends one session of the user; False when there is none of that handle."""
+        return self._run(self._revoke(user, handle))
+
+    def revoke_all(self, user: str, *, keep: Session | None = None) -> int:
+        """Ends the user's sessions (password changed, account disabled), except ``keep``; returns how many."""
+        return self._run(self._revoke_all(user, keep))
+
+    def purge(self) -> int:
+        """Drops sessions whose time is over from the store; returns how many. Call it now and then."""
+        return self._store.purge(_now())
+
+
+class AsyncSessionManager(_Logic):
+    """As :class:`SessionManager`, for asyncio. A blocking store (SQLite) is called in a thread.
+
+    >>> import asyncio
+    >>> async def demo():
+    ...     manager = AsyncSessionManager(MemoryStore())
+    ...     session = await manager.load(None)
+    ...     session.login("ada")
+    ...     cookie = await manager.save(session)
+    ...     return (await manager.load(cookie.value)).user
+    >>> asyncio.run(demo())
+    'ada'
+    """
+
+    def __init__(self, store: Store | AsyncStore | str | PathLike[str] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._store: Any = _as_store(store)
+        self._direct = isinstance(self._store, MemoryStore)
+
+    async def _call(self, name: str, args: Any) -> Any:
+        method = getattr(self._store, name)
+        if self._direct:
+            return method(*args)
+        if asyncio.iscoroutinefunction(method):
+            return await method(*args)
+        return await asyncio.to_thread(method, *args)
+
+    async def _run(self, steps: _Steps[_T]) -> _T:
+        result: Any = None
+        while True:
+            try:
+                name, *args = steps.send(result)
+            except StopIteration as stop:
+                value: _T = stop.value
+                return value
+            result = await self._call(name, args)
+
+    async def load(self, value: str | None, traits: Mapping[str, str] | None = None) -> Session:
+        """See :meth:`SessionManager.load`."""
+        return await self._run(self._load(value, traits))
+
+    async def save(self, session: Session, traits: Mapping[str, str] | None = None) -> SetCookie | None:
+        """See :meth:`SessionManager.save`."""
+        return await self._run(self._save(session, traits))
+
+    async def of_user(self, user: str) -> list[SessionInfo]:
+        """See :meth:`SessionManager.of_user`."""
+        return await self._run(self._list(user))
+
+    async def revoke(self, user: str, handle: str) -> bool:
+        """See :meth:`SessionManager.revoke`."""
+        return await self._run(self._revoke(user, handle))
+
+    async def revoke_all(self, user: str, *, keep: Session | None = None) -> int:
+        """See :meth:`SessionManager.revoke_all`."""
+        return await self._run(self._revoke_all(user, keep))
+
+    async def purge(self) -> int:
+        """See :meth:`SessionManager.purge`."""
+        return int(await self._call("purge", (_now(),)))

@@ -1,0 +1,145 @@
+"""One session, as the application sees it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from .._core import InvalidInput, SessionRecord
+
+
+def moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+
+
+def handle_of(key: bytes) -> str:
+    """A public name for a session: enough to point at it, useless for using it."""
+    return key[:12].hex()
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """What a user may know of one of their sessions, for a list of devices."""
+
+    handle: str
+    """Names the session in :meth:`SessionManager.revoke`."""
+    created: datetime
+    """When it began."""
+    seen: datetime
+    """When it was last used, to within the manager's ``touch``."""
+    expires: datetime
+    """When it ends at the latest."""
+    data: dict[str, Any]
+    """Its data."""
+
+
+class Session(MutableMapping[str, Any]):
+    """A mapping of JSON values that lives on the server, with a user and a life of its own.
+
+    Changes are kept by :meth:`SessionManager.save`, which the middlewares call at the end of the request; a value that
+    was changed in place counts as a change. The id does not show in ``repr``.
+    """
+
+    __slots__ = ("_cleared", "_data", "_destroyed", "_key", "_raw", "_record", "_rotate", "_state", "_user", "warnings")
+
+    def __init__(self, key: bytes | None = None, record: SessionRecord | None = None, state: int = 0) -> None:
+        self._key = key
+        self._record = record
+        self._state = state
+        self._user = record.user if record is not None else None
+        self._raw = record.data if record is not None else b""
+        self._data: dict[str, Any] | None = None
+        self._rotate = False
+        self._destroyed = False
+        self._cleared = False
+        self.warnings: tuple[str, ...] = ()
+        """Names of client traits that changed since the session began (those bound with ``"warn"``)."""
+
+    # -- data -------------------------------------------------------------------------------------------
+    def _values(self) -> dict[str, Any]:
+        data = self._data
+        if data is None:
+            data = self._data = json.loads(self._raw) if self._raw else {}
+        return data
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values()[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if not isinstance(name, str):
+            raise InvalidInput("names of session values are strings")
+        self._values()[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._values()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def _encoded(self) -> bytes:
+        if self._data is None:
+            return self._raw
+        if not self._data:
+            return b""
+        try:
+            return json.dumps(self._data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"session values must be JSON: {error}") from None
+
+    # -- life -------------------------------------------------------------------------------------------
+    @property
+    def user(self) -> str | None:
+        """Who is signed in."""
+        return self._user
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the client has no session yet. Nothing is stored until there is something to store."""
+        return self._key is None
+
+    @property
+    def handle(self) -> str | None:
+        """Public name of the session, None while it is new."""
+        return None if self._key is None else handle_of(self._key)
+
+    @property
+    def created(self) -> datetime | None:
+        """When the session began."""
+        return None if self._record is None else moment(self._record.created)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the session ends at the latest."""
+        return None if self._record is None else moment(self._record.expires)
+
+    def login(self, user: str, *, keep: bool = False) -> None:
+        """Signs a user in: new id, new lifetimes, and an empty session unless ``keep`` carries the data over.
+
+        Call it after the last factor was checked (CWE-384).
+        """
+        if not user:
+            raise InvalidInput("login needs a user")
+        self._user = user
+        self._rotate = True
+        self._cleared = True
+        if not keep:
+            self._data = {}
+
+    def rotate(self) -> None:
+        """Asks for a new id, as on every change of privilege; data and end stay."""
+        self._rotate = True
+
+    def logout(self) -> None:
+        """Ends the session here and in the store."""
+        self._user = None
+        self._data = {}
+        self._destroyed = True
+
+    def __repr__(self) -> str:
+        return f"<Session of {self._user!r}>" if self._user else "<Session>"

@@ -1,0 +1,510 @@
+"""Where sessions are kept. A store sees keys (hashes of ids), opaque records, users and end times; never an id."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import re
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from .._core import InvalidInput, SessionMemory
+from .._web import need
+
+if TYPE_CHECKING:
+    import psycopg
+    import redis
+    import redis.asyncio
+
+Found = list[tuple[bytes, bytes]]
+
+
+class Store(Protocol):
+    """What a store does. Times are milliseconds since the Unix epoch; ``until`` is when a record may be dropped."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The record under a key."""
+        ...
+
+    def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
+        """Adds a record under a new key."""
+        ...
+
+    def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
+        """Overwrites a record that is there; False, and nothing is written, when it is gone. The user stays the same."""
+        ...
+
+    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
+        """Moves a record that is there to a new key, in one step; False when it is gone."""
+        ...
+
+    def delete(self, key: bytes, user: str | None, /) -> bool:
+        """Drops a record; False when there is none. ``user`` may be None when it is not known."""
+        ...
+
+    def of_user(self, user: str, /) -> Found:
+        """Keys and records of a user."""
+        ...
+
+    def purge(self, now: int, /) -> int:
+        """Drops what is over; returns how many."""
+        ...
+
+
+class AsyncStore(Protocol):
+    """As :class:`Store`, awaitable."""
+
+    async def get(self, key: bytes, /) -> bytes | None: ...
+    async def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None: ...
+    async def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool: ...
+    async def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool: ...
+    async def delete(self, key: bytes, user: str | None, /) -> bool: ...
+    async def of_user(self, user: str, /) -> Found: ...
+    async def purge(self, now: int, /) -> int: ...
+
+
+class MemoryStore:
+    """Sessions in this process: fast, and gone with it. For tests and single-process applications.
+
+    >>> len(MemoryStore(limit=1000))
+    0
+    """
+
+    def __init__(self, limit: int = 1_000_000) -> None:
+        self._memory = SessionMemory(limit)
+        self.get = self._memory.get
+        self.insert = self._memory.insert
+        self.replace = self._memory.replace
+        self.of_user = self._memory.of_user
+        self.purge = self._memory.purge
+
+    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
+        if not self._memory.remove(key):
+            return False
+        self._memory.insert(new, new_user, until, record, now)
+        return True
+
+    def delete(self, key: bytes, user: str | None, /) -> bool:
+        return self._memory.remove(key)
+
+    def __len__(self) -> int:
+        return len(self._memory)
+
+
+# -- SQL ------------------------------------------------------------------------------------------------
+
+
+def _statements(table: str, mark: str, binary: str, big: str) -> dict[str, str]:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,40}", table):
+        raise InvalidInput("a table name is a plain identifier of at most 41 characters")
+    # The name was checked to be an identifier; everything else is a parameter.
+    m = mark
+    return {
+        "create": (
+            f"CREATE TABLE IF NOT EXISTS {table} (key {binary} PRIMARY KEY, user_name TEXT, until {big} NOT NULL, record {binary} NOT NULL);"
+            f"CREATE INDEX IF NOT EXISTS {table}_user ON {table} (user_name) WHERE user_name IS NOT NULL;"
+            f"CREATE INDEX IF NOT EXISTS {table}_until ON {table} (until)"
+        ),
+        "get": f"SELECT record FROM {table} WHERE key = {m}",
+        "insert": f"INSERT INTO {table} (key, user_name, until, record) VALUES ({m}, {m}, {m}, {m})",
+        "replace": f"UPDATE {table} SET user_name = {m}, until = {m}, record = {m} WHERE key = {m}",
+        "rotate": f"UPDATE {table} SET key = {m}, user_name = {m}, until = {m}, record = {m} WHERE key = {m}",
+        "delete": f"DELETE FROM {table} WHERE key = {m}",
+        "of_user": f"SELECT key, record FROM {table} WHERE user_name = {m}",
+        "purge": f"DELETE FROM {table} WHERE until <= {m}",
+    }
+
+
+class SQLiteStore:
+    """Sessions in an SQLite file (WAL), shared by the processes of one host. The file is readable by its owner only.
+
+    >>> import tempfile, os
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = SQLiteStore(os.path.join(folder.name, "sessions.sqlite3"))
+    >>> store.insert(b"k" * 32, "ada", 10, b"record", 0)
+    >>> store.of_user("ada")[0][1]
+    b'record'
+    >>> store.purge(10)
+    1
+    >>> store.close(); folder.cleanup()
+    """
+
+    def __init__(self, path: str | os.PathLike[str] = "sessions.sqlite3", *, table: str = "pyward_sessions", timeout: float = 5.0) -> None:
+        self._path = Path(path).absolute()
+        self._sql = _statements(table, "?", "BLOB", "INTEGER")
+        self._timeout = timeout
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        # Created before SQLite sees it, so that no moment passes with wider permissions.
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        os.close(descriptor)
+        with self._use() as connection:
+            connection.executescript(self._sql["create"])
+
+    @contextmanager
+    def _use(self) -> Iterator[sqlite3.Connection]:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None or getattr(self._local, "process", None) != os.getpid():
+            connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            self._local.connection, self._local.process = connection, os.getpid()
+            with self._guard:
+                self._all.append(connection)
+        yield connection
+
+    def close(self) -> None:
+        """Closes every connection; the store can be used again afterwards."""
+        with self._guard:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+        self._local = threading.local()
+
+    def get(self, key: bytes, /) -> bytes | None:
+        with self._use() as connection:
+            row = connection.execute(self._sql["get"], (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
+        with self._use() as connection:
+            connection.execute(self._sql["insert"], (key, user, until, record))
+
+    def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
+        with self._use() as connection:
+            return connection.execute(self._sql["replace"], (user, until, record, key)).rowcount == 1
+
+    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
+        with self._use() as connection:
+            return connection.execute(self._sql["rotate"], (new, new_user, until, record, key)).rowcount == 1
+
+    def delete(self, key: bytes, user: str | None, /) -> bool:
+        with self._use() as connection:
+            return connection.execute(self._sql["delete"], (key,)).rowcount == 1
+
+    def of_user(self, user: str, /) -> Found:
+        with self._use() as connection:
+            return [(bytes(key), bytes(record)) for key, record in connection.execute(self._sql["of_user"], (user,))]
+
+    def purge(self, now: int, /) -> int:
+        with self._use() as connection:
+            return connection.execute(self._sql["purge"], (now,)).rowcount
+
+
+class _PostgresPool:
+    """A few connections to one database, for callers who bring no pool of their own."""
+
+    def __init__(self, conninfo: str, size: int) -> None:
+        self._conninfo = conninfo
+        self._free: queue.LifoQueue[psycopg.Connection[Any] | None] = queue.LifoQueue()
+        for _ in range(size):
+            self._free.put(None)
+
+    @contextmanager
+    def __call__(self) -> Iterator[psycopg.Connection[Any]]:
+        import psycopg
+
+        connection = self._free.get(timeout=30)
+        try:
+            if connection is None or connection.closed:
+                connection = psycopg.connect(self._conninfo, autocommit=True)
+            yield connection
+        finally:
+            self._free.put(connection)
+
+    def close(self) -> None:
+        for _ in range(self._free.qsize()):
+            connection = self._free.get_nowait()
+            if connection is not None:
+                connection.close()
+            self._free.put(None)
+
+
+Connect = Callable[[], "AbstractContextManager[psycopg.Connection[Any]]"]
+AsyncConnect = Callable[[], "AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]"]
+
+
+class PostgresStore:
+    """Sessions in PostgreSQL through psycopg 3.
+
+    ``database`` is a connection string, or a callable that lends a connection, such as the ``connection`` method of a
+    ``psycopg_pool.ConnectionPool``. Call :meth:`create_tables` once.
+    """
+
+    def __init__(self, database: str | Connect, *, table: str = "pyward_sessions", connections: int = 8) -> None:
+        try:
+            import psycopg  # noqa: F401
+        except ImportError:
+            raise need("psycopg", "PostgresStore") from None
+        self._connect: Connect = _PostgresPool(database, connections) if isinstance(database, str) else database
+        self._sql = _statements(table, "%s", "BYTEA", "BIGINT")
+
+    def create_tables(self) -> None:
+        """Creates the table and its indexes where they are missing."""
+        with self._connect() as connection:
+            for statement in self._sql["create"].split(";"):
+                connection.execute(cast(Any, statement))
+
+    def close(self) -> None:
+        """Closes the store's own connections, if it has any."""
+        if isinstance(self._connect, _PostgresPool):
+            self._connect.close()
+
+    def _count(self, name: str, parameters: tuple[Any, ...]) -> int:
+        with self._connect() as connection:
+            return connection.execute(cast(Any, self._sql[name]), parameters).rowcount
+
+    def get(self, key: bytes, /) -> bytes | None:
+        with self._connect() as connection:
+            row = connection.execute(cast(Any, self._sql["get"]), (key,), prepare=True).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
+        self._count("insert", (key, user, until, record))
+
+    def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
+        return self._count("replace", (user, until, record, key)) == 1
+
+    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
+        return self._count("rotate", (new, new_user, until, record, key)) == 1
+
+    def delete(self, key: bytes, user: str | None, /) -> bool:
+        return self._count("delete", (key,)) == 1
+
+    def of_user(self, user: str, /) -> Found:
+        with self._connect() as connection:
+            rows = connection.execute(cast(Any, self._sql["of_user"]), (user,)).fetchall()
+        return [(bytes(key), bytes(record)) for key, record in rows]
+
+    def purge(self, now: int, /) -> int:
+        return self._count("purge", (now,))
+
+
+class _AsyncPostgresPool:
+    def __init__(self, conninfo: str, size: int) -> None:
+        self._conninfo = conninfo
+        self._free: list[psycopg.AsyncConnection[Any]] = []
+        self._room = asyncio.Semaphore(size)
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        import psycopg
+
+        async with self._room:
+            connection = self._free.pop() if self._free else None
+            if connection is None or connection.closed:
+                connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+            try:
+                yield connection
+            finally:
+                self._free.append(connection)
+
+    async def close(self) -> None:
+        while self._free:
+            await self._free.pop().close()
+
+
+class AsyncPostgresStore:
+    """As :class:`PostgresStore`, for asyncio: a connection string, or the ``connection`` method of an ``AsyncConnectionPool``."""
+
+    def __init__(self, database: str | AsyncConnect, *, table: str = "pyward_sessions", connections: int = 8) -> None:
+        try:
+            import psycopg  # noqa: F401
+        except ImportError:
+            raise need("psycopg", "AsyncPostgresStore") from None
+        self._connect: AsyncConnect = _AsyncPostgresPool(database, connections) if isinstance(database, str) else database
+        self._sql = _statements(table, "%s", "BYTEA", "BIGINT")
+
+    async def create_tables(self) -> None:
+        """Creates the table and its indexes where they are missing."""
+        async with self._connect() as connection:
+            for statement in self._sql["create"].split(";"):
+                await connection.execute(cast(Any, statement))
+
+    async def close(self) -> None:
+        """Closes the store's own connections, if it has any."""
+        if isinstance(self._connect, _AsyncPostgresPool):
+            await self._connect.close()
+
+    async def _count(self, name: str, parameters: tuple[Any, ...]) -> int:
+        async with self._connect() as connection:
+            return (await connection.execute(cast(Any, self._sql[name]), parameters)).rowcount
+
+    async def get(self, key: bytes, /) -> bytes | None:
+        async with self._connect() as connection:
+            cursor = await connection.execute(cast(Any, self._sql["get"]), (key,), prepare=True)
+            row = await cursor.fetchone()
+        return None if row is None else bytes(row[0])
+
+    async def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
+        await self._count("insert", (key, user, until, record))
+
+    async def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
+        return await self._count("replace", (user, until, record, key)) == 1
+
+    async def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
+        return await self._count("rotate", (new, new_user, until, record, key)) == 1
+
+    async def delete(self, key: bytes, user: str | None, /) -> bool:
+        return await self._count("delete", (key,)) == 1
+
+    async def of_user(self, user: str, /) -> Found:
+        async with self._connect() as connection:
+            cursor = await connection.execute(cast(Any, self._sql["of_user"]), (user,))
+            rows = await cursor.fetchall()
+        return [(bytes(key), bytes(record)) for key, record in rows]
+
+    async def purge(self, now: int, /) -> int:
+        return await self._count("purge", (now,))
+
+
+# -- Redis ----------------------------------------------------------------------------------------------
+
+# KEYS: session, index of its user. ARGV: key in hex, until, record.
+_REPLACE = """
+if not redis.call('SET', KEYS[1], ARGV[3], 'XX', 'PXAT', ARGV[2]) then return 0 end
+if KEYS[2] then redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1]) end
+return 1
+"""
+# KEYS: old session, new session, [old index, [new index]]. ARGV: old hex, new hex, until, record, now, had user, has user.
+_ROTATE = """
+if redis.call('DEL', KEYS[1]) == 0 then return 0 end
+local at = 3
+if ARGV[6] == '1' then redis.call('ZREM', KEYS[at], ARGV[1]); at = at + 1 end
+redis.call('SET', KEYS[2], ARGV[4], 'PXAT', ARGV[3])
+if ARGV[7] == '1' then
+  redis.call('ZREMRANGEBYSCORE', KEYS[at], '-inf', ARGV[5])
+  redis.call('ZADD', KEYS[at], ARGV[3], ARGV[2])
+end
+return 1
+"""
+
+
+class _RedisKeys:
+    def __init__(self, prefix: str) -> None:
+        if not prefix or not prefix.isascii() or not prefix.isprintable():
+            raise InvalidInput("a key prefix is printable ASCII")
+        self._prefix = prefix
+
+    def _session(self, key: bytes) -> str:
+        return f"{self._prefix}s:{key.hex()}"
+
+    def _index(self, user: str) -> str:
+        return f"{self._prefix}u:{user}"
+
+    def _rotate_arguments(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int
+    ) -> tuple[list[str], list[Any]]:
+        keys = [self._session(key), self._session(new)]
+        keys += [self._index(name) for name in (user, new_user) if name is not None]
+        return keys, [key.hex(), new.hex(), until, record, now, int(user is not None), int(new_user is not None)]
+
+
+class RedisStore(_RedisKeys):
+    """Sessions in Redis 6.2 or newer through redis-py. Records expire by themselves; loading is one GET.
+
+    Rotation is one script, so a session never exists twice. Not for Redis Cluster: a session and the index of its user
+    live in different slots.
+    """
+
+    def __init__(self, client: redis.Redis, *, prefix: str = "pyward:sessions:") -> None:
+        super().__init__(prefix)
+        self._client: Any = client
+        self._replace = client.register_script(_REPLACE)
+        self._rotate = client.register_script(_ROTATE)
+
+    def get(self, key: bytes, /) -> bytes | None:
+        record = self._client.get(f"{self._prefix}s:{key.hex()}")
+        if record.__class__ is str:
+            raise InvalidInput("RedisStore needs a client with decode_responses=False")
+        return cast("bytes | None", record)
+
+    def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.set(self._session(key), record, pxat=until, nx=True)
+            if user is not None:
+                pipeline.zremrangebyscore(self._index(user), "-inf", now)
+                pipeline.zadd(self._index(user), {key.hex(): until})
+            pipeline.execute()
+
+    def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
+        keys = [self._session(key)] if user is None else [self._session(key), self._index(user)]
+        return bool(self._replace(keys=keys, args=[key.hex(), until, record]))
+
+    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
+        keys, arguments = self._rotate_arguments(key, user, new, new_user, until, record, now)
+        return bool(self._rotate(keys=keys, args=arguments))
+
+    def delete(self, key: bytes, user: str | None, /) -> bool:
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.delete(self._session(key))
+            if user is not None:
+                pipeline.zrem(self._index(user), key.hex())
+            return bool(pipeline.execute()[0])
+
+    def of_user(self, user: str, /) -> Found:
+        keys = [bytes.fromhex(member.decode()) for member in self._client.zrange(self._index(user), 0, -1)]
+        records = self._client.mget([self._session(key) for key in keys]) if keys else []
+        return [(key, record) for key, record in zip(keys, records) if record is not None]
+
+    def purge(self, now: int, /) -> int:
+        """Drops stale entries of the user indexes; the records expire by themselves."""
+        return sum(int(self._client.zremrangebyscore(index, "-inf", now)) for index in self._client.scan_iter(f"{self._prefix}u:*", count=1000))
+
+
+class AsyncRedisStore(_RedisKeys):
+    """As :class:`RedisStore`, for ``redis.asyncio``."""
+
+    def __init__(self, client: redis.asyncio.Redis, *, prefix: str = "pyward:sessions:") -> None:
+        super().__init__(prefix)
+        self._client: Any = client
+        self._replace = client.register_script(_REPLACE)
+        self._rotate = client.register_script(_ROTATE)
+
+    async def get(self, key: bytes, /) -> bytes | None:
+        record = await self._client.get(self._session(key))
+        if record.__class__ is str:
+            raise InvalidInput("AsyncRedisStore needs a client with decode_responses=False")
+        return cast("bytes | None", record)
+
+    async def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
+        async with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.set(self._session(key), record, pxat=until, nx=True)
+            if user is not None:
+                pipeline.zremrangebyscore(self._index(user), "-inf", now)
+                pipeline.zadd(self._index(user), {key.hex(): until})
+            await pipeline.execute()
+
+    async def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
+        keys = [self._session(key)] if user is None else [self._session(key), self._index(user)]
+        return bool(await self._replace(keys=keys, args=[key.hex(), until, record]))
+
+    async def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
+        keys, arguments = self._rotate_arguments(key, user, new, new_user, until, record, now)
+        return bool(await self._rotate(keys=keys, args=arguments))
+
+    async def delete(self, key: bytes, user: str | None, /) -> bool:
+        async with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.delete(self._session(key))
+            if user is not None:
+                pipeline.zrem(self._index(user), key.hex())
+            return bool((await pipeline.execute())[0])
+
+    async def of_user(self, user: str, /) -> Found:
+        keys = [bytes.fromhex(member.decode()) for member in await self._client.zrange(self._index(user), 0, -1)]
+        records = await self._client.mget([self._session(key) for key in keys]) if keys else []
+        return [(key, record) for key, record in zip(keys, records) if record is not None]
+
+    async def purge(self, now: int, /) -> int:
+        """Drops stale entries of the user indexes; the records expire by themselves."""
+        count = 0
+        async for index in self._client.scan_iter(f"{self._prefix}u:*", count=1000):
+            count += int(await self._client.zremrangebyscore(index, "-inf", now))
+        return count

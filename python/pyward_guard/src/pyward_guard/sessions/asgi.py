@@ -1,0 +1,78 @@
+"""Sessions for ASGI applications: Starlette, FastAPI, Quart and plain ones.
+
+ASVS 5.0: v5.0.0-7.2.1, v5.0.0-14.3.2
+
+>>> from pyward_guard.sessions import AsyncSessionManager, MemoryStore
+>>> async def app(scope, receive, send): ...
+>>> guarded = SessionMiddleware(app, AsyncSessionManager(MemoryStore()))
+
+In Starlette and FastAPI, ``request.session`` is then the :class:`~pyward_guard.sessions.Session`:
+``app.add_middleware(SessionMiddleware, manager=manager)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._web import AsgiApp, Message, Proxies, Receive, Scope, Send, asgi_header, asgi_headers, asgi_peer, cookie_value, network_of
+from ._manager import AsyncSessionManager, SetCookie
+from ._session import Session
+
+__all__ = ["SessionMiddleware", "session_of"]
+
+
+def session_of(scope: Scope) -> Session:
+    """The session of a request; an error when the middleware is not installed."""
+    session = scope.get("session")
+    if not isinstance(session, Session):
+        raise RuntimeError("no session: is SessionMiddleware installed around this application?")
+    return session
+
+
+class SessionMiddleware:
+    """Loads the session before the application runs and saves it as the response starts.
+
+    Changes made after the response started are not saved. Responses to signed-in users are marked ``no-store`` unless
+    the application says otherwise. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed.
+    """
+
+    def __init__(self, app: AsgiApp, manager: AsyncSessionManager, *, proxies: Sequence[str] = ()) -> None:
+        self.app = app
+        self._manager = manager
+        self._proxies = Proxies(proxies)
+        self._traits = manager.bound_traits & {"user_agent", "network"}
+
+    def _shown(self, scope: Scope) -> dict[str, str]:
+        shown = {}
+        if "user_agent" in self._traits:
+            shown["user_agent"] = asgi_header(scope, b"user-agent") or ""
+        if "network" in self._traits:
+            forwarded = ",".join(asgi_headers(scope, b"x-forwarded-for"))
+            shown["network"] = network_of(self._proxies.client(asgi_peer(scope), forwarded))
+        return shown
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+        manager = self._manager
+        value = cookie_value("; ".join(asgi_headers(scope, b"cookie")), manager.cookie.name)
+        traits = self._shown(scope) if self._traits else None
+        session = scope["session"] = await manager.load(value, traits)
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                change = await manager.save(session, traits)
+                headers = list(message.get("headers", ()))
+                self._mark(headers, session, change)
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookie)
+
+    def _mark(self, headers: list[tuple[bytes, bytes]], session: Session, change: SetCookie | None) -> None:
+        if change is not None:
+            headers.append((b"set-cookie", self._manager.cookie.header(change.value, change.max_age).encode()))
+        if change is not None or session.user is not None:
+            if not any(name.lower() == b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
+            headers.append((b"vary", b"Cookie"))

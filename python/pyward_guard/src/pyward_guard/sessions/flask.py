@@ -1,0 +1,93 @@
+"""Sessions for Flask: ``flask.session`` lives on the server.
+
+>>> import flask
+>>> from pyward_guard.sessions import MemoryStore, SessionManager
+>>> app = flask.Flask(__name__)
+>>> app.session_interface = GuardSessionInterface(SessionManager(MemoryStore()))
+>>> @app.post("/login")
+... def login():
+...     flask.session.login("ada")
+...     return "welcome"
+>>> client = app.test_client()
+>>> client.post("/login", base_url="https://localhost").headers["Set-Cookie"].split("=")[0]
+'__Host-session'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .._web import Proxies, need
+from ._manager import SessionManager
+from ._session import Session
+from .wsgi import mark, shown_traits
+
+try:
+    from flask.sessions import SessionInterface, SessionMixin
+except ImportError:
+    raise need("flask", "pyward_guard.sessions.flask") from None
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.wrappers import Request, Response
+
+__all__ = ["FlaskSession", "GuardSessionInterface"]
+
+
+class FlaskSession(SessionMixin):
+    """``flask.session``: the mapping that Flask knows, with ``user``, ``login``, ``logout`` and ``rotate``."""
+
+    def __init__(self, session: Session, traits: dict[str, str]) -> None:
+        self.guard = session
+        self._traits = traits
+        self.accessed = True
+        self.modified = True
+        self.new = session.is_new
+        self.login = session.login
+        self.logout = session.logout
+        self.rotate = session.rotate
+
+    @property
+    def user(self) -> str | None:
+        """Who is signed in."""
+        return self.guard.user
+
+    def __getitem__(self, name: str) -> Any:
+        return self.guard[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.guard[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self.guard[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.guard)
+
+    def __len__(self) -> int:
+        return len(self.guard)
+
+
+class GuardSessionInterface(SessionInterface):
+    """Flask's hook for sessions, over a :class:`~pyward_guard.sessions.SessionManager`."""
+
+    def __init__(self, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:
+        self.manager = manager
+        self._proxies = Proxies(proxies)
+
+    def open_session(self, app: Flask, request: Request) -> FlaskSession:
+        from .._web import cookie_value
+
+        traits = shown_traits(request.environ, self.manager.bound_traits, self._proxies)
+        value = cookie_value(request.environ.get("HTTP_COOKIE", ""), self.manager.cookie.name)
+        return FlaskSession(self.manager.load(value, traits), traits)
+
+    def save_session(self, app: Flask, session: Any, response: Response) -> None:
+        headers: list[tuple[str, str]] = []
+        change = self.manager.save(session.guard, session._traits)
+        mark(headers, self.manager, session.guard, change)
+        for name, value in headers:
+            if name == "Cache-Control" and "Cache-Control" in response.headers:
+                continue
+            response.headers.add(name, value)

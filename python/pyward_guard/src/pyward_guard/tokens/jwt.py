@@ -1,0 +1,381 @@
+"""JSON web tokens: issue, verify, encrypt, and the keys for it (RFC 7515 to 7519, RFC 8725)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Protocol, cast
+
+from .. import _core
+from .._core import InvalidInput, Jwk, UnknownKey, VerificationFailed
+from .signed import seconds
+
+__all__ = [
+    "AsyncJwksClient",
+    "JweDecrypter",
+    "Jwk",
+    "JwksClient",
+    "JwtIssuer",
+    "JwtVerifier",
+    "encrypt_jwe",
+    "jwks_document",
+    "parse_jwks",
+]
+
+
+def _strings(value: str | Iterable[str] | None) -> list[str] | None:
+    if value is None:
+        return None
+    return [value] if isinstance(value, str) else list(value)
+
+
+class JwtIssuer:
+    """Issues signed JWTs with one key and one explicit algorithm.
+
+    Every token gets ``iat``, ``exp`` and ``jti``, and ``iss``, ``aud`` as given. ``lifetime`` is in seconds or a
+    ``timedelta``; ``token_type`` is the header's ``typ`` (``"at+jwt"`` for access tokens, RFC 9068).
+    CWE-347, CWE-613; ASVS 5.0: v5.0.0-9.2.1, v5.0.0-9.2.4, v5.0.0-10.4.8.
+
+    >>> key = Jwk.generate("EdDSA")
+    >>> issuer = JwtIssuer(key, algorithm="EdDSA", issuer="https://id.example", audience="shop", lifetime=300)
+    >>> verifier = JwtVerifier(key.to_public(), algorithms=["EdDSA"], issuer="https://id.example", audience="shop")
+    >>> verifier.verify(issuer.issue({"role": "buyer"}, subject="7"))["sub"]
+    '7'
+    """
+
+    __slots__ = ("_audience", "_core", "_issuer", "_lifetime")
+
+    def __init__(
+        self,
+        key: Jwk,
+        *,
+        algorithm: str,
+        lifetime: int | timedelta,
+        issuer: str | None = None,
+        audience: str | Sequence[str] | None = None,
+        token_type: str = "JWT",
+    ) -> None:
+        self._core = _core.JwtSigner(key, algorithm, token_type)
+        self._lifetime = seconds(lifetime, "lifetime")
+        self._issuer = issuer
+        self._audience = audience if audience is None or isinstance(audience, str) else list(audience)
+
+    def issue(
+        self,
+        claims: Mapping[str, Any] | None = None,
+        *,
+        subject: str | None = None,
+        lifetime: int | timedelta | None = None,
+    ) -> str:
+        """A compact token. ``claims`` may not replace ``iss``, ``aud``, ``exp`` or ``iat``.
+
+        Raises :class:`~pyward_guard.InvalidInput` for such claims and for values that are no JSON.
+        """
+        now = int(time.time())
+        result: dict[str, Any] = dict(claims or {})
+        if not result.keys().isdisjoint(("iss", "aud", "exp", "iat")):
+            raise InvalidInput("iss, aud, exp and iat are set by the issuer")
+        if self._issuer is not None:
+            result["iss"] = self._issuer
+        if self._audience is not None:
+            result["aud"] = self._audience
+        if subject is not None:
+            result["sub"] = subject
+        result["iat"] = now
+        result["exp"] = now + (self._lifetime if lifetime is None else seconds(lifetime, "lifetime"))
+        result.setdefault("jti", _core.random_token(16))
+        return self._core.sign(result)
+
+
+class _KeySource(Protocol):
+    def keys(self) -> list[Jwk]: ...
+    def refresh(self) -> bool: ...
+
+
+class JwtVerifier:
+    """Verifies signed JWTs: explicit algorithms, keys by id, expiry, issuer, audience, type, revocation.
+
+    ``keys`` is a :class:`Jwk`, several of them, or a :class:`JwksClient`. ``algorithms`` lists what is accepted; ``none``
+    does not exist here, and shared-secret and public-key algorithms cannot be mixed. ``issuer`` and ``audience`` take one
+    or several accepted values; a token with an audience is refused when no audience is configured. ``required`` names
+    claims that must be there. ``clock_skew`` and ``max_age`` (since ``iat``) are in seconds. ``token_type`` is the
+    expected ``typ``. ``revoked`` is called with the claims of an otherwise valid token; a true result refuses it.
+
+    Protects against CWE-347 (algorithm confusion, unverified tokens), CWE-345, CWE-613.
+    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1.
+
+    >>> key = Jwk.from_secret(b"an HMAC key of at least 32 bytes")
+    >>> token = JwtIssuer(key, algorithm="HS256", lifetime=60, audience="shop").issue(subject="7")
+    >>> JwtVerifier(key, algorithms=["HS256"], audience="shop").verify(token)["sub"]
+    '7'
+    >>> JwtVerifier(key, algorithms=["HS256"], audience="bank").verify(token)
+    Traceback (most recent call last):
+    pyward_guard.VerificationFailed: verification failed: wrong audience
+    """
+
+    __slots__ = ("_core", "_source", "verify")
+
+    #: ``verify(token, now=None)`` gives the claims of a valid token; ``now`` (seconds since 1970) is for tests.
+    #: Raises :class:`~pyward_guard.Expired`, :class:`~pyward_guard.UnknownKey` or
+    #: :class:`~pyward_guard.VerificationFailed` with the reason.
+    verify: Callable[..., dict[str, Any]]
+
+    def __init__(
+        self,
+        keys: Jwk | Iterable[Jwk] | JwksClient,
+        *,
+        algorithms: Sequence[str],
+        issuer: str | Iterable[str] | None = None,
+        audience: str | Iterable[str] | None = None,
+        required: Iterable[str] = ("exp",),
+        clock_skew: float = 30.0,
+        token_type: str | None = None,
+        max_age: float | None = None,
+        subject: str | None = None,
+        revoked: Callable[[dict[str, Any]], object] | None = None,
+    ) -> None:
+        if isinstance(algorithms, str):
+            raise InvalidInput("algorithms is a list of names")
+        self._source: _KeySource | None = None
+        if isinstance(keys, JwksClient):
+            self._source = keys
+            given: list[Jwk] = keys.keys()
+        else:
+            given = [keys] if isinstance(keys, Jwk) else list(keys)
+        self._core = _core.JwtVerifier(
+            given,
+            list(algorithms),
+            _strings(issuer),
+            _strings(audience),
+            list(required),
+            token_type,
+            clock_skew,
+            max_age,
+            subject,
+            revoked,
+        )
+        # Without a remote key source the call goes straight to the core.
+        self.verify = self._core.verify if self._source is None else self._verify_fetching
+
+    def _verify_fetching(self, token: str, now: float | None = None) -> dict[str, Any]:
+        source = cast(_KeySource, self._source)
+        if source.refresh():
+            self._core.set_keys(source.keys())
+        try:
+            return self._core.verify(token, now)
+        except UnknownKey:
+            # The provider may have rotated its keys since the last fetch.
+            if not cast(JwksClient, source).refresh(force=True):
+                raise
+            self._core.set_keys(source.keys())
+            return self._core.verify(token, now)
+
+    def verify_details(self, token: str, now: float | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Like ``verify``; gives (claims, header)."""
+        self.verify(token, now)
+        return self._core.verify_details(token, now)
+
+    def set_keys(self, keys: Iterable[Jwk]) -> None:
+        """Replaces the keys, for instance by those of an :class:`AsyncJwksClient`."""
+        self._core.set_keys(list(keys))
+
+
+def parse_jwks(document: str | bytes | Mapping[str, Any]) -> list[Jwk]:
+    """The usable keys of a JWKS document (at most 256 keys, 1 MiB). Keys of unknown types are left out.
+
+    Raises :class:`~pyward_guard.InvalidInput` for other documents. ASVS 5.0: v5.0.0-9.1.3.
+
+    >>> parse_jwks(jwks_document([Jwk.generate("ES256")]))
+    [Jwk(key_type="EC", key_id=..., is_private=False)]
+    """
+    if isinstance(document, bytes):
+        try:
+            document = document.decode()
+        except UnicodeDecodeError:
+            raise InvalidInput("not a JSON web key set") from None
+    return _core.jwks_from_json(document if isinstance(document, str) else json.dumps(document))
+
+
+def jwks_document(keys: Iterable[Jwk]) -> str:
+    """The public parts of ``keys`` as the JWKS document to publish. Shared secrets are left out.
+
+    >>> jwks_document([Jwk.generate("HS256")])
+    '{"keys":[]}'
+    """
+    return _core.jwks_to_public_json(list(keys))
+
+
+class JwksClient:
+    """The keys a provider publishes, fetched through your own HTTP client and cached. Safe to share between threads.
+
+    ``fetch`` is called with ``url`` and gives the document; use a client with timeouts and certificate checks
+    (:mod:`pyward_guard.http`). Keys are fetched again after ``cache_seconds``, and at most every ``min_interval``
+    seconds when a token names an unknown key, so that forged tokens cannot make you hammer the provider. When a
+    refresh fails, the old keys are used for ``stale_seconds`` more.
+    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3.
+
+    >>> key = Jwk.generate("ES256")
+    >>> client = JwksClient("https://id.example/jwks", lambda url: jwks_document([key]))
+    >>> [k.key_id for k in client.keys()] == [key.key_id]
+    True
+    """
+
+    def __init__(
+        self,
+        url: str,
+        fetch: Callable[[str], str | bytes | Mapping[str, Any]],
+        *,
+        cache_seconds: float = 600.0,
+        min_interval: float = 30.0,
+        stale_seconds: float = 3600.0,
+    ) -> None:
+        _check_url(url)
+        self._url = url
+        self._fetch = fetch
+        self._cache = cache_seconds
+        self._interval = min_interval
+        self._stale = stale_seconds
+        self._lock = threading.Lock()
+        self._keys: list[Jwk] = []
+        self._fetched = float("-inf")
+        self._tried = float("-inf")
+
+    def keys(self) -> list[Jwk]:
+        """The current keys; fetches when there are none or they are too old."""
+        self.refresh()
+        return self._keys
+
+    def refresh(self, force: bool = False) -> bool:
+        """Fetches the keys when that is due, or with ``force`` when ``min_interval`` has passed. True if they are new.
+
+        Raises what ``fetch`` raises when there are no keys that may still be used.
+        """
+        now = time.monotonic()
+        if not force and now - self._fetched < self._cache:
+            return False
+        with self._lock:
+            now = time.monotonic()
+            if now - self._tried < (self._interval if force or self._keys else 0.0):
+                return False
+            self._tried = now
+            try:
+                self._keys = parse_jwks(self._fetch(self._url))
+            except Exception:
+                if now - self._fetched > self._cache + self._stale:
+                    self._keys = []
+                    raise
+                return False
+            self._fetched = now
+            return True
+
+
+class AsyncJwksClient:
+    """:class:`JwksClient` for asyncio: ``fetch`` is a coroutine function, and so is :meth:`verify`.
+
+    >>> import asyncio
+    >>> key = Jwk.generate("ES256")
+    >>> async def fetch(url: str) -> str:
+    ...     return jwks_document([key])
+    >>> client = AsyncJwksClient("https://id.example/jwks", fetch)
+    >>> verifier = JwtVerifier([], algorithms=["ES256"])
+    >>> token = JwtIssuer(key, algorithm="ES256", lifetime=60).issue(subject="7")
+    >>> asyncio.run(client.verify(verifier, token))["sub"]
+    '7'
+    """
+
+    def __init__(
+        self,
+        url: str,
+        fetch: Callable[[str], Awaitable[str | bytes | Mapping[str, Any]]],
+        *,
+        cache_seconds: float = 600.0,
+        min_interval: float = 30.0,
+        stale_seconds: float = 3600.0,
+    ) -> None:
+        _check_url(url)
+        self._url = url
+        self._fetch = fetch
+        self._cache = cache_seconds
+        self._interval = min_interval
+        self._stale = stale_seconds
+        self._keys: list[Jwk] = []
+        self._fetched = float("-inf")
+        self._tried = float("-inf")
+
+    async def keys(self, force: bool = False) -> list[Jwk]:
+        """The current keys, fetched again when that is due; ``force`` asks after an unknown key id."""
+        now = time.monotonic()
+        due = force or now - self._fetched >= self._cache
+        if due and now - self._tried >= (self._interval if force or self._keys else 0.0):
+            self._tried = now
+            try:
+                self._keys = parse_jwks(await self._fetch(self._url))
+                self._fetched = now
+            except Exception:
+                if now - self._fetched > self._cache + self._stale:
+                    self._keys = []
+                    raise
+        return self._keys
+
+    async def verify(self, verifier: JwtVerifier, token: str) -> dict[str, Any]:
+        """Verifies with the current keys, fetching them again once for an unknown key id."""
+        verifier.set_keys(await self.keys())
+        try:
+            return verifier.verify(token)
+        except UnknownKey:
+            verifier.set_keys(await self.keys(force=True))
+            return verifier.verify(token)
+
+
+def _check_url(url: str) -> None:
+    if not url.startswith("https://") and not url.startswith(("http://127.0.0.1:", "http://localhost:")):
+        raise InvalidInput("keys are fetched by https only")
+
+
+def encrypt_jwe(
+    key: Jwk, payload: bytes | Mapping[str, Any], *, algorithm: str, encryption: str = "A256GCM", token_type: str | None = None
+) -> str:
+    """Encrypts bytes or claims as a compact JWE (RFC 7516).
+
+    ``algorithm`` is ``dir``, ``A128KW``, ``A256KW``, ``RSA-OAEP``, ``RSA-OAEP-256``, ``ECDH-ES``, ``ECDH-ES+A128KW`` or
+    ``ECDH-ES+A256KW``; ``encryption`` is ``A128GCM``, ``A256GCM``, ``A128CBC-HS256`` or ``A256CBC-HS512``.
+    With a public key anyone could have made the token: sign what is inside as well. CWE-311, CWE-327.
+
+    >>> key = Jwk.generate("ECDH-ES")
+    >>> token = encrypt_jwe(key.to_public(), b"hidden", algorithm="ECDH-ES")
+    >>> JweDecrypter(key, algorithms=["ECDH-ES"], encryptions=["A256GCM"]).decrypt(token)
+    b'hidden'
+    """
+    data = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
+    return _core.jwe_encrypt(key, algorithm, encryption, token_type, data)
+
+
+class JweDecrypter:
+    """Decrypts compact JWE tokens of the named algorithms only.
+
+    Compressed tokens, ``RSA1_5`` and ``PBES2`` are refused: they invite bombs, padding oracles and work without bound.
+    ASVS 5.0: v5.0.0-9.1.2, v5.0.0-11.3.1. CWE-327, CWE-409.
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], encryptions: Sequence[str]) -> None:
+        given = [keys] if isinstance(keys, Jwk) else list(keys)
+        self._core = _core.JweDecrypter(given, list(algorithms), list(encryptions))
+
+    def decrypt(self, token: str) -> bytes:
+        """The plaintext. Raises :class:`~pyward_guard.VerificationFailed` without telling which step failed."""
+        return self._core.decrypt(token)[0]
+
+    def decrypt_claims(self, token: str) -> dict[str, Any]:
+        """The plaintext as a JSON object. Check ``exp`` and the rest yourself, or nest a signed token."""
+        try:
+            claims = json.loads(self.decrypt(token))
+        except ValueError:
+            claims = None
+        if not isinstance(claims, dict):
+            raise VerificationFailed("verification failed: the payload is not a JSON object")
+        return claims

@@ -1,0 +1,194 @@
+"""PASETO version 4 tokens: nothing about the algorithm is up to the token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from .. import _core
+from .._core import Expired, InvalidInput, VerificationFailed
+from .signed import seconds
+
+_TIMES = ("exp", "nbf", "iat")
+
+
+def _claims(
+    claims: Mapping[str, Any] | None, lifetime: int, issuer: str | None, audience: str | None, subject: str | None
+) -> bytes:
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    result: dict[str, Any] = dict(claims or {})
+    if not result.keys().isdisjoint(("iss", "aud", *_TIMES)):
+        raise InvalidInput("iss, aud, exp, nbf and iat are set by the issuer")
+    for name, value in (("iss", issuer), ("aud", audience), ("sub", subject)):
+        if value is not None:
+            result[name] = value
+    result["iat"] = now.isoformat()
+    result["exp"] = (now + timedelta(seconds=lifetime)).isoformat()
+    return json.dumps(result, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _check(
+    data: bytes, issuer: str | None, audience: str | None, required: Iterable[str], skew: float
+) -> dict[str, Any]:
+    try:
+        claims = json.loads(data)
+    except ValueError:
+        raise VerificationFailed("verification failed: the payload is not JSON") from None
+    if not isinstance(claims, dict) or any(claims.get(name) is None for name in required):
+        raise VerificationFailed("verification failed: a required claim is missing")
+    now = datetime.now(timezone.utc)
+    margin = timedelta(seconds=skew)
+    times: dict[str, datetime] = {}
+    for name in _TIMES:
+        if name in claims:
+            try:
+                # Python 3.10 does not know the "Z" of RFC 3339.
+                times[name] = datetime.fromisoformat(claims[name].replace("Z", "+00:00").replace("z", "+00:00"))
+            except (ValueError, AttributeError):
+                raise VerificationFailed("verification failed: malformed time") from None
+            if times[name].tzinfo is None:
+                raise VerificationFailed("verification failed: malformed time")
+    if "exp" in times and now >= times["exp"] + margin:
+        raise Expired("expired")
+    if "nbf" in times and now < times["nbf"] - margin:
+        raise VerificationFailed("verification failed: not valid yet")
+    if "iat" in times and now < times["iat"] - margin:
+        raise VerificationFailed("verification failed: issued in the future")
+    if issuer is not None and claims.get("iss") != issuer:
+        raise VerificationFailed("verification failed: wrong issuer")
+    if audience is not None and claims.get("aud") != audience or audience is None and "aud" in claims:
+        raise VerificationFailed("verification failed: wrong audience")
+    return claims
+
+
+class PasetoLocal:
+    """Encrypted tokens (``v4.local``: XChaCha20 and keyed BLAKE2b) under a shared secret of 32 bytes.
+
+    The content is hidden from whoever holds the token. ``implicit`` is authenticated but not part of the token: bind the
+    tenant or the client with it. ``keys``: one key or several; the first encrypts, all decrypt (rotation).
+    CWE-311, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1.
+
+    >>> tokens = PasetoLocal(PasetoLocal.generate_key(), lifetime=60, audience="shop")
+    >>> tokens.verify(tokens.issue({"cart": 7}, subject="ada"))["cart"]
+    7
+    """
+
+    __slots__ = ("_audience", "_issuer", "_keys", "_lifetime", "_required", "_skew")
+
+    def __init__(
+        self,
+        keys: bytes | Iterable[bytes],
+        *,
+        lifetime: int | timedelta,
+        issuer: str | None = None,
+        audience: str | None = None,
+        required: Iterable[str] = ("exp",),
+        clock_skew: float = 30.0,
+    ) -> None:
+        self._keys = [_core.PasetoLocal(key) for key in ([keys] if isinstance(keys, bytes) else keys)]
+        if not self._keys:
+            raise InvalidInput("a key is needed")
+        self._lifetime = seconds(lifetime, "lifetime")
+        self._issuer, self._audience, self._required, self._skew = issuer, audience, tuple(required), clock_skew
+
+    @staticmethod
+    def generate_key() -> bytes:
+        """A new secret of 32 bytes."""
+        return _core.random_bytes(32)
+
+    def issue(
+        self,
+        claims: Mapping[str, Any] | None = None,
+        *,
+        subject: str | None = None,
+        lifetime: int | timedelta | None = None,
+        footer: bytes = b"",
+        implicit: bytes = b"",
+    ) -> str:
+        """A token. The ``footer`` is authenticated but readable."""
+        duration = self._lifetime if lifetime is None else seconds(lifetime, "lifetime")
+        data = _claims(claims, duration, self._issuer, self._audience, subject)
+        return self._keys[0].encrypt(data, footer, implicit)
+
+    def verify(self, token: str, *, implicit: bytes = b"") -> dict[str, Any]:
+        """The claims. Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`."""
+        for key in self._keys:
+            try:
+                data, _footer = key.decrypt(token, implicit)
+            except VerificationFailed:
+                continue
+            return _check(data, self._issuer, self._audience, self._required, self._skew)
+        raise VerificationFailed("verification failed: wrong key or changed token")
+
+
+class PasetoSigner:
+    """Issues signed tokens (``v4.public``: Ed25519) that :class:`PasetoPublic` verifies.
+
+    >>> secret, public = PasetoSigner.generate_pair()
+    >>> token = PasetoSigner(secret, lifetime=60, issuer="https://id.example").issue(subject="ada")
+    >>> PasetoPublic(public, issuer="https://id.example").verify(token)["sub"]
+    'ada'
+    """
+
+    __slots__ = ("_audience", "_core", "_issuer", "_lifetime")
+
+    def __init__(
+        self, secret_key: bytes, *, lifetime: int | timedelta, issuer: str | None = None, audience: str | None = None
+    ) -> None:
+        self._core = _core.PasetoSecret(secret_key)
+        self._lifetime = seconds(lifetime, "lifetime")
+        self._issuer, self._audience = issuer, audience
+
+    @staticmethod
+    def generate_pair() -> tuple[bytes, bytes]:
+        """A new pair: (secret key of 64 bytes, public key of 32 bytes)."""
+        return _core.paseto_generate_pair()
+
+    def issue(
+        self,
+        claims: Mapping[str, Any] | None = None,
+        *,
+        subject: str | None = None,
+        lifetime: int | timedelta | None = None,
+        footer: bytes = b"",
+        implicit: bytes = b"",
+    ) -> str:
+        """A token. Its content is readable by everyone."""
+        duration = self._lifetime if lifetime is None else seconds(lifetime, "lifetime")
+        return self._core.sign(_claims(claims, duration, self._issuer, self._audience, subject), footer, implicit)
+
+
+class PasetoPublic:
+    """Verifies signed tokens (``v4.public``) with one public key of 32 bytes or several.
+
+    CWE-347, CWE-613; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1.
+    """
+
+    __slots__ = ("_audience", "_issuer", "_keys", "_required", "_skew")
+
+    def __init__(
+        self,
+        public_keys: bytes | Iterable[bytes],
+        *,
+        issuer: str | None = None,
+        audience: str | None = None,
+        required: Iterable[str] = ("exp",),
+        clock_skew: float = 30.0,
+    ) -> None:
+        given = [public_keys] if isinstance(public_keys, bytes) else public_keys
+        self._keys = [_core.PasetoPublic(key) for key in given]
+        if not self._keys:
+            raise InvalidInput("a key is needed")
+        self._issuer, self._audience, self._required, self._skew = issuer, audience, tuple(required), clock_skew
+
+    def verify(self, token: str, *, implicit: bytes = b"") -> dict[str, Any]:
+        """The claims. Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`."""
+        for key in self._keys:
+            try:
+                data, _footer = key.verify(token, implicit)
+            except VerificationFailed:
+                continue
+            return _check(data, self._issuer, self._audience, self._required, self._skew)
+        raise VerificationFailed("verification failed: wrong key or changed token")

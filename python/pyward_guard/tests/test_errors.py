@@ -1,0 +1,204 @@
+"""Error boundaries: nothing leaks in any content type, everything is in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import subprocess
+import sys
+from typing import Any
+
+import fastapi
+import flask
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyward_guard import errors
+from pyward_guard.errors import asgi, wsgi
+from starlette.responses import StreamingResponse
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+SECRET = "postgres://app:hunter2@db/prod"
+ACCEPTS = ["text/html,application/xhtml+xml,*/*;q=0.8", "application/json", "application/problem+json", "text/plain", "*/*", "image/png", "", "text/html;q=0, application/json;q=0.1", "garbage;;;q=x,,"]
+
+
+class Failure(Exception):
+    pass
+
+
+def fastapi_client(**options: Any) -> TestClient:
+    app = fastapi.FastAPI(debug=True)  # left on by mistake
+
+    @app.get("/raise")
+    def fail() -> None:
+        raise Failure(SECRET)
+
+    @app.get("/detail")
+    def detail() -> None:
+        raise fastapi.HTTPException(503, detail=SECRET, headers={"Retry-After": "7"})
+
+    @app.get("/missing")
+    def missing() -> None:
+        raise fastapi.HTTPException(404, detail="no such page")
+
+    @app.get("/stream")
+    def stream() -> StreamingResponse:
+        def chunks() -> Any:
+            yield b"begin"
+            raise Failure(SECRET)
+
+        return StreamingResponse(chunks())
+
+    @app.websocket("/ws")
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise Failure(SECRET)
+
+    return TestClient(asgi.ErrorBoundary(app, **options))
+
+
+def flask_client() -> Any:
+    app = flask.Flask(__name__)
+
+    @app.get("/raise")
+    def fail() -> None:
+        raise Failure(SECRET)
+
+    @app.get("/detail")
+    def detail() -> Any:
+        return flask.Response(SECRET, status=503, headers={"Retry-After": "7", "X-Debug": SECRET})
+
+    @app.get("/missing")
+    def missing() -> None:
+        flask.abort(404)
+
+    wsgi.install(app)
+    return app.test_client()
+
+
+@pytest.mark.parametrize("client", [fastapi_client(), flask_client()], ids=["asgi", "wsgi"])
+@pytest.mark.parametrize("accept", ACCEPTS)
+@pytest.mark.parametrize(("path", "status"), [("/raise", 500), ("/detail", 503)])
+def test_nothing_leaks(client: Any, accept: str, path: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    answer = client.get(path, headers={"Accept": accept})
+    assert answer.status_code == status
+    sent = answer.text + str(dict(answer.headers))
+    for leak in ("hunter2", "Failure", "Traceback", "test_errors", "Werkzeug Debugger"):
+        assert leak not in sent
+    assert answer.headers["Cache-Control"] == "no-store" and answer.headers["X-Content-Type-Options"] == "nosniff"
+    incident = re.search(r"[0-9A-Z]{5}-[0-9A-Z]{5}", answer.text)
+    assert incident
+    entry = next(record for record in caplog.records if getattr(record, "incident", None) == incident[0])
+    assert SECRET in caplog.text and path in entry.getMessage()
+    if path == "/detail":
+        assert answer.headers["Retry-After"] == "7"
+    else:
+        assert entry.exc_info and entry.exc_info[0] is Failure
+    kind = answer.headers["Content-Type"]
+    if accept.startswith("text/html,"):
+        assert kind.startswith("text/html")
+    elif accept == "text/plain":
+        assert kind.startswith("text/plain")
+    else:
+        assert kind == "application/problem+json" and json.loads(answer.text)["status"] == status
+
+
+@pytest.mark.parametrize("client", [fastapi_client(), flask_client()], ids=["asgi", "wsgi"])
+def test_other_answers_pass(client: Any) -> None:
+    assert client.get("/missing").status_code == 404
+    assert client.head("/raise").text == ""
+
+
+def test_own_error_pages_can_be_kept() -> None:
+    client = fastapi_client(keep_server_error_bodies=True)
+    assert SECRET in client.get("/detail").text
+
+
+def test_broken_streams_are_cut_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        answer = fastapi_client().get("/stream")
+    except Exception:
+        pass  # some clients report the cut as an error
+    else:
+        assert "hunter2" not in answer.text
+    assert SECRET in caplog.text
+
+
+def test_websockets_close_with_the_incident(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(WebSocketDisconnect) as caught, fastapi_client().websocket_connect("/ws") as websocket:
+        websocket.receive_text()
+    assert caught.value.code == 1011 and re.fullmatch(r"[0-9A-Z]{5}-[0-9A-Z]{5}", caught.value.reason)
+    assert SECRET in caplog.text
+
+
+def test_wsgi_failures_in_generators(caplog: pytest.LogCaptureFixture) -> None:
+    def early(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        raise Failure(SECRET)
+        yield b""
+
+    def late(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        yield b"begin"
+        raise Failure(SECRET)
+
+    seen: list[str] = []
+    body = b"".join(wsgi.ErrorBoundary(early)({"REQUEST_METHOD": "GET"}, lambda status, *_: seen.append(status)))
+    assert seen[-1] == "500 Internal Server Error" and b"hunter2" not in body
+    chunks = iter(wsgi.ErrorBoundary(late)({"REQUEST_METHOD": "GET"}, lambda status, *_: None))
+    assert next(chunks) == b"begin"
+    with pytest.raises(Failure):
+        next(chunks)
+    assert caplog.text.count(SECRET) >= 2
+
+
+def test_log_lines_cannot_be_forged(caplog: pytest.LogCaptureFixture) -> None:
+    errors.log_incident(errors.Incident.new(), None, where="GET /\r\nforged: entry\x1b[31m", detail="a\nb")
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage() and "\x1b" not in record.getMessage()
+
+
+@given(st.text(max_size=80), st.integers(500, 599))
+def test_any_accept_header_is_answered(accept: str, status: int) -> None:
+    incident = errors.Incident.new()
+    _, kind, body = errors.render(incident, accept, status)
+    assert incident.id.encode() in body and kind
+
+
+PROGRAM = """
+import asyncio, logging, sys, threading
+logging.basicConfig(filename=sys.argv[1])
+from pyward_guard import errors
+errors.install_hooks()
+def fail(): raise RuntimeError("hunter2")
+thread = threading.Thread(target=fail, name="worker"); thread.start(); thread.join()
+async def main():
+    asyncio.get_running_loop().set_exception_handler(errors.asyncio_handler)
+    asyncio.get_running_loop().call_soon(fail)
+    await asyncio.sleep(0.01)
+asyncio.run(main())
+class Broken:
+    def __del__(self): fail()
+Broken()
+fail()
+"""
+
+
+def test_hooks(tmp_path: Any) -> None:
+    log = tmp_path / "log"
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(log)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert re.fullmatch(r"Internal error, incident [0-9A-Z]{5}-[0-9A-Z]{5}\. Details are in the log\.\n", done.stderr), done.stderr
+    assert log.read_text().count("RuntimeError: hunter2") == 4
+    for place in ("main program", "thread worker", "asyncio", "finaliser"):
+        assert place in log.read_text()
+
+
+async def test_asyncio_handler(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.get_running_loop()
+    with caplog.at_level(logging.ERROR):
+        errors.asyncio_handler(loop, {"message": "Task exception", "exception": Failure("x")})
+    assert "Failure" in caplog.text

@@ -1,0 +1,334 @@
+"""Headers, hosts, HTTPS, CORS and CSRF through ASGI, WSGI, Flask and Django."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import flask
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyward_guard import InvalidInput
+from pyward_guard.headers import CORS, CSP, CSRF, SecurityHeaders, csp_nonce, csrf_field, csrf_token
+from pyward_guard.headers import asgi as headers_asgi
+from pyward_guard.headers import wsgi as headers_wsgi
+from pyward_guard.headers._protect import token_in_form
+from pyward_guard.sessions import AsyncSessionManager, MemoryStore
+from pyward_guard.sessions.asgi import SessionMiddleware
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+BASE = "https://app.example"
+KEY = b"k" * 32
+
+
+def flask_application(**options: Any) -> Any:
+    app = flask.Flask(__name__)
+
+    @app.get("/")
+    def page() -> Any:
+        html = flask.render_template_string('<script nonce="{{ csp_nonce() }}"></script>')
+        return html, 200, {"Server": "secret/1.0", "Referrer-Policy": "no-referrer"}
+
+    @app.get("/form")
+    def form() -> str:
+        return flask.render_template_string("<form method=post>{{ csrf_field() }}</form>")
+
+    @app.post("/form")
+    def posted() -> str:
+        return flask.request.form.get("x", "") + str(len(flask.request.files))
+
+    @app.post("/json")
+    def json_posted() -> str:
+        return str(flask.request.get_json())
+
+    headers_wsgi.install(app, **options)
+    return app
+
+
+def starlette_application(**options: Any) -> Any:
+    async def page(request: Request) -> HTMLResponse:
+        return HTMLResponse(f'<script nonce="{csp_nonce()}"></script>', headers={"Server": "secret/1.0", "Referrer-Policy": "no-referrer"})
+
+    async def form(request: Request) -> HTMLResponse:
+        if request.method == "GET":
+            return HTMLResponse(f"<form method=post>{csrf_field()}</form>")
+        async with request.form() as fields:
+            files = [value for value in fields.values() if not isinstance(value, str)]
+            return HTMLResponse(str(fields.get("x", "")) + str(len(files)))
+
+    async def json_posted(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(await request.json()))
+
+    async def login(request: Request) -> PlainTextResponse:
+        request.session.login("ada")  # type: ignore[attr-defined]
+        return PlainTextResponse("")
+
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    routes = [
+        Route("/", page), Route("/form", form, methods=["GET", "POST"]), Route("/json", json_posted, methods=["POST"]),
+        Route("/login", login, methods=["POST"]), WebSocketRoute("/ws", socket),
+    ]  # fmt: skip
+    app = headers_asgi.SecurityMiddleware(Starlette(routes=routes), **options)
+    return SessionMiddleware(app, AsyncSessionManager(MemoryStore()))
+
+
+class Answer:
+    def __init__(self, status: int, headers: Any, text: str) -> None:
+        self.status, self.headers, self.text = status, headers, text
+
+
+Call = Callable[..., Answer]
+
+
+@pytest.fixture(params=["asgi", "wsgi"])
+def open_app(request: pytest.FixtureRequest) -> Callable[..., Call]:
+    """Opens an application with the given options; the result makes requests that keep cookies."""
+
+    def build(**options: Any) -> Call:
+        options.setdefault("hosts", ["app.example"])
+        if request.param == "asgi":
+            client: Any = TestClient(starlette_application(**options), follow_redirects=False)
+
+            def call(method: str, path: str, *, base: str = BASE, headers: Any = None, data: Any = None, files: Any = None, json: Any = None) -> Answer:
+                answer = client.request(method, base + path, headers=headers, data=data, files=files, json=json)
+                return Answer(answer.status_code, answer.headers, answer.text)
+        else:
+            client = flask_application(**options).test_client()
+
+            def call(method: str, path: str, *, base: str = BASE, headers: Any = None, data: Any = None, files: Any = None, json: Any = None) -> Answer:
+                data = dict(data) if isinstance(data, dict) else data
+                if files:
+                    import io
+
+                    data = {**(data or {}), **{name: (io.BytesIO(content), filename) for name, (filename, content) in files.items()}}
+                answer = client.open(path, method=method, base_url=base, headers=headers, data=data, json=json)
+                return Answer(answer.status_code, answer.headers, answer.text)
+
+        return call
+
+    return build
+
+
+def test_every_response_has_the_headers(open_app: Callable[..., Call]) -> None:
+    call = open_app()
+    seen = set()
+    for path in ("/", "/missing"):
+        answer = call("GET", path)
+        headers = answer.headers
+        nonce = re.search(r"'nonce-([^']+)'", headers["content-security-policy"])
+        assert nonce
+        seen.add(nonce[1])
+        assert headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert "camera=()" in headers["permissions-policy"]
+        assert "server" not in headers
+        if path == "/":
+            assert f'nonce="{nonce[1]}"' in answer.text
+            assert headers["referrer-policy"] == "no-referrer", "the application's own header is kept"
+    assert len(seen) == 2
+
+
+def test_unknown_hosts_are_refused(open_app: Callable[..., Call]) -> None:
+    call = open_app(hosts=["app.example", ".wild.example"])
+    assert call("GET", "/", base="https://evil.example").status == 400
+    assert call("GET", "/", base="https://a.wild.example").status == 200
+    assert call("GET", "/", headers={"Host": "app.example@evil"}).status == 400
+
+
+def test_plain_http_is_redirected(open_app: Callable[..., Call]) -> None:
+    call = open_app()
+    answer = call("GET", "//evil.example/a%20b?x=%0d%0a1", base="http://app.example")
+    assert answer.status == 308
+    assert answer.headers["location"].startswith("https://app.example/")
+    assert "\n" not in answer.headers["location"]
+    assert call("GET", "/", base="http://evil.example").status == 400
+    assert open_app(https="refuse")("POST", "/form", base="http://app.example").status == 403
+    forwarded = {"X-Forwarded-Proto": "https"}
+    assert call("GET", "/", base="http://app.example", headers=forwarded).status == 308, "anyone can send the header"
+
+
+def test_csrf(open_app: Callable[..., Call]) -> None:
+    call = open_app(csrf=CSRF([KEY], trusted_origins=["https://admin.example"]))
+    page = call("GET", "/form")
+    cookie = page.headers["set-cookie"]
+    assert cookie.startswith("__Host-csrf=") and cookie.endswith("; Path=/; Secure; HttpOnly; SameSite=Lax")
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found
+    token = found[1]
+    own = {"Origin": BASE}
+    assert call("POST", "/form", headers=own, data={"x": "a", "csrf_token": token}).text == "a0"
+    assert call("POST", "/form", headers=own, data={"x": "b", "csrf_token": token}, files={"f": ("f.txt", b"z" * 70_000)}).text == "b1"
+    assert call("POST", "/json", headers={**own, "X-CSRF-Token": token}, json={"a": 1}).text == "{'a': 1}"
+    assert call("POST", "/form", headers={"Origin": "https://admin.example"}, data={"csrf_token": token}).status == 200
+    assert call("POST", "/form", data={"csrf_token": token}).status == 200, "no headers to judge by: the token decides"
+    for headers, data in [
+        (own, {"x": "a"}),
+        (own, {"csrf_token": ""}),
+        (own, {"csrf_token": token[:-4] + "AAAA"}),
+        ({"Origin": "https://evil.example"}, {"csrf_token": token}),
+        ({"Origin": "null"}, {"csrf_token": token}),
+        ({"Sec-Fetch-Site": "cross-site"}, {"csrf_token": token}),
+        ({"Sec-Fetch-Site": "same-site"}, {"csrf_token": token}),
+        ({"Referer": "https://evil.example/app.example"}, {"csrf_token": token}),
+    ]:
+        assert call("POST", "/form", headers=headers, data=data).status == 403, (headers, data)
+    assert call("DELETE", "/form", headers=own).status == 403
+    other = open_app(csrf=CSRF([KEY]))
+    other("GET", "/form")
+    assert other("POST", "/form", headers=own, data={"csrf_token": token}).status == 403, "another client's token"
+
+
+def test_requests_without_cookies_need_no_token(open_app: Callable[..., Call]) -> None:
+    call = open_app(csrf=CSRF([KEY], exempt=["/json"]))
+    assert call("POST", "/form", headers={"Authorization": "Bearer x"}, data={"x": "1"}).status == 200
+    assert call("POST", "/form", headers={"Origin": "https://evil.example"}, data={"x": "1"}).status == 403
+    assert call("POST", "/json", headers={"Origin": "https://hook.example"}, json={}).status == 200
+
+
+def test_tokens_are_bound_to_the_session() -> None:
+    client = TestClient(starlette_application(hosts=["app.example"], csrf=CSRF([KEY])), base_url=BASE)
+
+    def token() -> str:
+        found = re.search(r'value="([^"]+)"', client.get("/form").text)
+        assert found
+        return found[1]
+
+    anonymous = token()
+    assert client.post("/login", data={"csrf_token": anonymous}).status_code == 200
+    assert client.post("/form", data={"csrf_token": anonymous}).status_code == 403, "a token from before the login"
+    signed_in = token()
+    assert client.post("/form", data={"csrf_token": signed_in}).status_code == 200
+
+
+def test_cors(open_app: Callable[..., Call]) -> None:
+    call = open_app(cors=CORS(["https://spa.example"], methods=["GET", "PUT"], headers=["Content-Type"], credentials=True))
+    allowed = call("GET", "/", headers={"Origin": "https://spa.example"})
+    assert allowed.headers["access-control-allow-origin"] == "https://spa.example"
+    assert allowed.headers["access-control-allow-credentials"] == "true" and "Origin" in allowed.headers["vary"]
+    for origin in ("https://evil.example", "null", "https://spa.example.evil", "http://spa.example"):
+        assert "access-control-allow-origin" not in call("GET", "/", headers={"Origin": origin}).headers
+    preflight = {"Origin": "https://spa.example", "Access-Control-Request-Method": "PUT"}
+    answer = call("OPTIONS", "/form", headers=preflight)
+    assert (answer.status, answer.headers["access-control-allow-methods"]) == (204, "GET, PUT")
+    assert answer.headers["access-control-allow-headers"] == "Content-Type"
+    assert "access-control-allow-methods" not in call("OPTIONS", "/form", headers={**preflight, "Origin": "https://evil.example"}).headers
+
+
+def test_cross_site_websockets_are_refused() -> None:
+    client = TestClient(starlette_application(hosts=["app.example"]), base_url=BASE)
+    with client.websocket_connect("wss://app.example/ws", headers={"Origin": BASE}):
+        pass
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("wss://app.example/ws", headers={"Origin": "https://evil.example"}):
+        pass
+
+
+def test_mistakes_are_refused() -> None:
+    mistakes: list[Callable[[], Any]] = [
+        lambda: CSP(),
+        lambda: CSP(script_src="'self'"),
+        lambda: CSP(scriptsrc=["'self'"]),
+        lambda: CSP(script_src=["'nonce-abc'"]),
+        lambda: SecurityHeaders(hsts_preload=True, hsts=timedelta(days=1)),
+        lambda: SecurityHeaders(permissions={"telepathy": ["self"]}),
+        lambda: SecurityHeaders(permissions={"camera": ["evil\r\nX: y"]}).fields(""),
+        lambda: CSRF([b"short"]),
+        lambda: CSRF([]),
+        lambda: CSRF([KEY], trusted_origins=["admin.example"]),
+        lambda: CORS(["*"], credentials=True),
+        lambda: CORS(["https://a.example/"]),
+        lambda: CORS("https://a.example"),
+        lambda: CORS(["https://a.example"], headers=["X\r\nY"]),
+        lambda: headers_asgi.SecurityMiddleware(None, hosts=["*"]),  # type: ignore[arg-type]
+        lambda: headers_asgi.SecurityMiddleware(None, hosts=[]),  # type: ignore[arg-type]
+    ]
+    for mistake in mistakes:
+        with pytest.raises(InvalidInput):
+            mistake()
+
+
+def test_unsafe_sources_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    CSP(script_src=["'unsafe-inline'"], insecure_allow_unsafe=True)
+    assert "insecure_allow_unsafe" in caplog.text
+    assert "k" * 32 not in repr(CSRF([KEY]))
+
+
+def test_helpers_need_a_request() -> None:
+    import contextvars
+
+    with pytest.raises(RuntimeError, match="SecurityMiddleware"):
+        contextvars.Context().run(csrf_token)
+
+
+@given(st.binary(max_size=300), st.text(max_size=60))
+def test_any_form_body_is_read(body: bytes, content_type: str) -> None:
+    for kind in (content_type, "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"):
+        found = token_in_form(body, kind)
+        assert found is None or isinstance(found, str)
+
+
+DJANGO = """
+import re
+import django
+from django.conf import settings
+settings.configure(
+    SECRET_KEY="k" * 50, ALLOWED_HOSTS=["app.example"], ROOT_URLCONF=__name__, DEBUG=False,
+    MIDDLEWARE=["pyward_guard.errors.django.ErrorBoundary", "pyward_guard.headers.django.SecurityMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"context_processors": ["django.template.context_processors.request"]}}],
+)
+django.setup()
+from django.http import HttpResponse
+from django.middleware.csrf import get_token
+from django.template import engines
+from django.test import Client, AsyncClient
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+def page(request):
+    get_token(request)
+    html = engines["django"].from_string('<script nonce="{{ request.csp_nonce }}"></script>').render({}, request)
+    return HttpResponse(html)
+@csrf_exempt
+def exempt(request):
+    return HttpResponse("done")
+def broken(request):
+    raise ValueError("password hunter2")
+def leaky(request):
+    return HttpResponse("Traceback: hunter2", status=503)
+urlpatterns = [path("", page), path("exempt", exempt), path("broken", broken), path("leaky", leaky)]
+handler500 = "pyward_guard.errors.django.handler500"
+client = Client(raise_request_exception=False, headers={"host": "app.example"})
+answer = client.get("/", secure=True)
+nonce = re.search("'nonce-([^']+)'", answer["Content-Security-Policy"])[1]
+assert nonce in answer.content.decode()
+assert answer["X-Content-Type-Options"] == "nosniff"
+assert client.post("/exempt", secure=True, headers={"origin": "https://evil.example"}).status_code == 403
+assert client.post("/exempt", secure=True, headers={"origin": "https://app.example"}).status_code == 200
+for path_, status in (("/broken", 500), ("/leaky", 503)):
+    answer = client.get(path_, secure=True, headers={"accept": "text/html"})
+    assert answer.status_code == status and b"hunter2" not in answer.content and b"incident" in answer.content, answer.content
+import asyncio
+async def later():
+    answer = await AsyncClient(raise_request_exception=False, headers={"host": "app.example"}).get("/broken", secure=True)
+    assert answer.status_code == 500 and answer["Content-Type"] == "application/problem+json"
+asyncio.run(later())
+print("passed")
+"""
+
+
+def test_django() -> None:
+    done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "passed", done.stdout + done.stderr

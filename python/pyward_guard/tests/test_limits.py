@@ -1,0 +1,257 @@
+"""Rate limits and lock-out, in memory and in Redis, sync and async, under threads."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pyward_guard import InvalidInput, Refused, limits
+from pyward_guard.limits import Bucket, LockedOut, LockoutRule, Window
+
+SECOND = timedelta(seconds=1)
+Make = Callable[..., Any]
+
+
+@pytest.fixture(params=["memory", "redis", "async-redis"])
+def backend(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any, asyncio.AbstractEventLoop]]:
+    loop = asyncio.new_event_loop()
+    client: Any = None
+    if request.param != "memory":
+        import redis
+        import redis.asyncio
+
+        url = request.getfixturevalue("redis_url")
+        with redis.Redis.from_url(url) as plain:
+            plain.flushall()
+        client = redis.Redis.from_url(url) if request.param == "redis" else redis.asyncio.Redis.from_url(url)
+    yield request.param, client, loop
+    if client is not None:
+        loop.run_until_complete(client.aclose()) if request.param == "async-redis" else client.close()
+    loop.close()
+
+
+@pytest.fixture
+def check(backend: tuple[str, Any, asyncio.AbstractEventLoop]) -> Make:
+    """Makes check functions for a rule; every test runs with each of the three limiters."""
+    kind, client, loop = backend
+
+    def make(rule: limits.Rule) -> Callable[..., limits.Verdict]:
+        limiter: Any
+        if kind == "memory":
+            limiter = limits.MemoryLimiter(rule)
+        elif kind == "redis":
+            limiter = limits.RedisLimiter(client, rule)
+        else:
+            limiter = limits.AsyncRedisLimiter(client, rule)
+
+        def call(key: str, cost: int = 1) -> limits.Verdict:
+            answer = limiter.check(key, cost)
+            return loop.run_until_complete(answer) if inspect.isawaitable(answer) else answer
+
+        call.limiter = limiter  # type: ignore[attr-defined]
+        return call
+
+    return make
+
+
+def test_window(check: Make) -> None:
+    look = check(Window(3, timedelta(seconds=0.8)))
+    verdicts = [look("k") for _ in range(5)]
+    assert [bool(verdict) for verdict in verdicts] == [True, True, True, False, False]
+    assert [verdict.remaining for verdict in verdicts] == [2, 1, 0, 0, 0]
+    assert 0 < verdicts[-1].retry_after <= 0.86
+    assert look("other")
+    assert verdicts[-1].headers()["Retry-After"] == "1"
+    with pytest.raises(limits.TooManyRequests) as caught:
+        look("k").require()
+    assert isinstance(caught.value, Refused) and caught.value.retry_after > 0
+    time.sleep(verdicts[-1].retry_after + 0.06)
+    assert look("k")
+
+
+def test_bucket(check: Make) -> None:
+    look = check(Bucket(4, SECOND))
+    assert [bool(look("k")) for _ in range(5)] == [True] * 4 + [False]
+    refused = look("k", 2)
+    assert 0.3 < refused.retry_after <= 0.5
+    time.sleep(refused.retry_after + 0.02)
+    assert look("k", 2) and not look("k", 2)
+    assert look("k", 9).retry_after == math.inf
+    assert "Retry-After" not in look("k", 9).headers()
+
+
+def test_looking_costs_nothing(check: Make) -> None:
+    look = check(Window(1, SECOND))
+    assert all(look("k", 0).remaining == 1 for _ in range(5))
+    assert look("k") and not look("k")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 100_000, "\x00", "a\nb", "\N{SNOWMAN}", "{tag}:*"])
+def test_any_text_is_a_key(check: Make, key: str) -> None:
+    look = check(Window(1, SECOND))
+    assert look(key) and not look(key)
+
+
+def test_threads_get_the_limit_and_no_more(redis_client: Any) -> None:
+    for limiter in (
+        limits.MemoryLimiter(Window(100, timedelta(minutes=1))),
+        limits.MemoryLimiter(Bucket(100, timedelta(days=1))),
+        limits.RedisLimiter(redis_client, Window(100, timedelta(minutes=1)), prefix="w:"),
+        limits.RedisLimiter(redis_client, Bucket(100, timedelta(days=1)), prefix="b:"),
+    ):
+        allowed: list[bool] = []
+
+        def work(limiter: Any = limiter, allowed: list[bool] = allowed) -> None:
+            allowed.extend(bool(limiter.check("k")) for _ in range(50))
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sum(allowed) == 100
+
+
+def test_memory_is_bounded() -> None:
+    limiter = limits.MemoryLimiter(Window(1, timedelta(hours=1)), max_keys=1000)
+    for number in range(20_000):
+        limiter.check(str(number))
+    assert limiter._core.purge(0) <= 1008
+
+
+@pytest.mark.parametrize("rule", [Window(0, SECOND), Window(-1, SECOND), Bucket(1, timedelta(0)), Bucket(1, timedelta(days=400)), Window(1 << 32, SECOND), "5/minute"])
+def test_senseless_rules_are_refused(rule: Any) -> None:
+    with pytest.raises(InvalidInput):
+        limits.MemoryLimiter(rule)
+
+
+def test_negative_costs_are_refused() -> None:
+    with pytest.raises(InvalidInput):
+        limits.MemoryLimiter(Window(1, SECOND)).check("k", -5)
+
+
+# -- lock-out -------------------------------------------------------------------------------------------
+
+RULE = LockoutRule(account=3, client=5, first=timedelta(seconds=0.3), longest=timedelta(seconds=0.6), forget=timedelta(minutes=1), known=timedelta(minutes=1))
+
+
+@pytest.fixture
+def guess(backend: tuple[str, Any, asyncio.AbstractEventLoop]) -> Callable[..., bool]:
+    """Makes one attempt; every test runs with each of the three lock-outs."""
+    kind, client, loop = backend
+    lockout: Any
+    if kind == "memory":
+        lockout = limits.MemoryLockout(RULE)
+    elif kind == "redis":
+        lockout = limits.RedisLockout(client, RULE)
+    else:
+        lockout = limits.AsyncRedisLockout(client, RULE)
+
+    async def attempt_async(account: str, client: str, right: bool) -> None:
+        async with lockout.attempt(account, client) as attempt:
+            if right:
+                attempt.succeeded()
+
+    def attempt(account: str, client: str = "198.51.100.1", right: bool = False) -> None:
+        if kind == "async-redis":
+            return loop.run_until_complete(attempt_async(account, client, right))
+        with lockout.attempt(account, client) as one:
+            if right:
+                one.succeeded()
+
+    def unlock(account: str) -> None:
+        answer = lockout.unlock(account)
+        if inspect.isawaitable(answer):
+            loop.run_until_complete(answer)
+
+    attempt.unlock = unlock  # type: ignore[attr-defined]
+    return attempt  # type: ignore[return-value]
+
+
+def test_accounts_lock_progressively(guess: Any) -> None:
+    for number in range(3):
+        guess("ada", f"198.51.100.{number}")
+    with pytest.raises(LockedOut) as caught:
+        guess("ADA", "198.51.100.9", right=True)  # another spelling, even the right password
+    assert caught.value.scope == "account" and 0.1 < caught.value.retry_after <= 0.3
+    guess("bob", right=True)
+    time.sleep(0.32)
+    guess("ada")
+    with pytest.raises(LockedOut) as caught:
+        guess("ada")
+    assert 0.3 < caught.value.retry_after <= 0.6
+    guess.unlock("ada")
+    guess("ada", right=True)
+    for _ in range(2):
+        guess("ada")
+
+
+def test_spraying_locks_the_client(guess: Any) -> None:
+    for number in range(5):
+        guess(f"user{number}", "2001:db8::1")
+    with pytest.raises(LockedOut) as caught:
+        guess("next", "2001:db8::ffff")  # same /64
+    assert caught.value.scope == "client"
+    guess("next", "2001:db8:0:1::1")
+
+
+def test_own_success_does_not_launder_spraying(guess: Any) -> None:
+    refused = 0
+    for number in range(8):
+        try:
+            guess(f"user{number}", "198.51.100.7")
+            guess("own", "198.51.100.7", right=True)
+        except LockedOut:
+            refused += 1
+    assert refused >= 3
+
+
+def test_the_owner_is_not_locked_out_by_others(guess: Any) -> None:
+    guess("ada", "203.0.113.1", right=True)
+    for _ in range(3):
+        guess("ada", "198.51.100.7")
+    with pytest.raises(LockedOut):
+        guess("ada", "198.51.100.8")
+    guess("ada", "203.0.113.1", right=True)
+
+
+def test_an_exception_is_a_failure(guess: Any) -> None:
+    lockout = limits.MemoryLockout(LockoutRule(account=1))
+    with pytest.raises(ZeroDivisionError), lockout.attempt("ada", "c") as attempt:
+        attempt.succeeded()
+        raise ZeroDivisionError
+    with pytest.raises(LockedOut), lockout.attempt("ada", "c"):
+        pass
+
+
+def test_parallel_guesses_gain_nothing(redis_client: Any) -> None:
+    for lockout in (limits.MemoryLockout(RULE), limits.RedisLockout(redis_client, RULE)):
+        admitted: list[int] = []
+
+        def work(number: int, lockout: Any = lockout, admitted: list[int] = admitted) -> None:
+            try:
+                with lockout.attempt("ada", f"10.0.0.{number}"):
+                    admitted.append(1)
+                    time.sleep(0.05)
+            except LockedOut:
+                pass
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(admitted) == 3
+
+
+def test_senseless_lockouts_are_refused() -> None:
+    for rule in (LockoutRule(account=0), LockoutRule(first=timedelta(0)), LockoutRule(longest=timedelta(seconds=1)), LockoutRule(forget=timedelta(seconds=1))):
+        with pytest.raises(InvalidInput):
+            limits.MemoryLockout(rule)

@@ -1,0 +1,336 @@
+"""Sessions over every store: life, fixation, rotation, revocation, binding, concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyward_guard import InvalidInput, sessions
+from pyward_guard.sessions import AsyncSessionManager, Binding, Cookie, MemoryStore, SessionManager, SQLiteStore
+
+STORES = ["memory", "sqlite", "redis", "postgres"]
+
+
+class Async:
+    """Drives an AsyncSessionManager from synchronous tests, so that each test runs over both."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, manager: AsyncSessionManager) -> None:
+        self._loop, self._manager = loop, manager
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._manager, name)
+        return lambda *args, **options: self._loop.run_until_complete(method(*args, **options))
+
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(params=[f"{kind}-{store}" for kind in ("sync", "async") for store in STORES])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    """Makes managers over one store; every test runs with each of the eight combinations."""
+    kind, store_name = request.param.split("-")
+    loop = asyncio.new_event_loop()
+    closers: list[Callable[[], Any]] = []
+    store: Any
+    if store_name == "memory":
+        store = MemoryStore()
+    elif store_name == "sqlite":
+        store = SQLiteStore(tmp_path / "sessions.sqlite3")
+        closers.append(store.close)
+    elif store_name == "redis":
+        import redis
+        import redis.asyncio
+
+        url = request.getfixturevalue("redis_url")
+        client = redis.Redis.from_url(url)
+        client.flushall()
+        client.close()
+        if kind == "sync":
+            client = redis.Redis.from_url(url)
+            store = sessions.RedisStore(client)
+            closers.append(client.close)
+        else:
+            async_client = redis.asyncio.Redis.from_url(url)
+            store = sessions.AsyncRedisStore(async_client)
+            closers.append(lambda: loop.run_until_complete(async_client.aclose()))
+    else:
+        url = request.getfixturevalue("postgres_url")
+        if kind == "sync":
+            store = sessions.PostgresStore(url)
+            store.create_tables()
+            closers.append(store.close)
+        else:
+            store = sessions.AsyncPostgresStore(url)
+            loop.run_until_complete(store.create_tables())
+            closers.append(lambda: loop.run_until_complete(store.close()))
+        import psycopg
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DELETE FROM pyward_sessions")
+
+    def build(**options: Any) -> Any:
+        if kind == "sync":
+            return SessionManager(store, **options)
+        return Async(loop, AsyncSessionManager(store, **options))
+
+    yield build
+    for close in closers:
+        close()
+    loop.close()
+
+
+def signed_in(manager: Any, user: str = "ada", **values: Any) -> str:
+    session = manager.load(None)
+    session.login(user)
+    session.update(values)
+    return str(manager.save(session).value)
+
+
+def test_values_and_users_come_back(make: Make) -> None:
+    manager = make()
+    cookie = signed_in(manager, cart=[1, {"a": None}], name="\N{SNOWMAN}")
+    session = manager.load(cookie)
+    assert session.user == "ada"
+    assert dict(session) == {"cart": [1, {"a": None}], "name": "\N{SNOWMAN}"}
+    session["cart"].append(2)  # changed in place
+    assert manager.save(session) is None
+    assert manager.load(cookie)["cart"] == [1, {"a": None}, 2]
+
+
+def test_nothing_is_stored_for_visitors(make: Make) -> None:
+    manager = make()
+    session = manager.load(None)
+    assert session.get("x") is None
+    assert session.is_new and manager.save(session) is None
+
+
+def test_unknown_ids_are_not_adopted(make: Make) -> None:
+    manager = make()
+    planted = "A" * 43
+    session = manager.load(planted)
+    assert session.is_new
+    session["x"] = 1
+    assert manager.save(session).value != planted
+    for bad in ("", "x", "A" * 42 + "=", "\x00" * 43, "\N{SNOWMAN}" * 43, "A" * 100_000):
+        assert manager.load(bad).is_new
+
+
+def test_signing_in_changes_the_id(make: Make) -> None:
+    manager = make()
+    visitor = manager.load(None)
+    visitor["cart"] = [1]
+    before = manager.save(visitor).value
+    session = manager.load(before)
+    session.login("ada", keep=True)
+    after = manager.save(session).value
+    assert after != before
+    assert manager.load(before).is_new  # fixation: the planted id is worth nothing
+    assert (manager.load(after).user, manager.load(after)["cart"]) == ("ada", [1])
+    session = manager.load(after)
+    session.login("bob")
+    last = manager.save(session).value
+    assert "cart" not in manager.load(last)
+    assert manager.of_user("ada") == []
+    assert len(manager.of_user("bob")) == 1
+
+
+def test_rotation_keeps_data_and_end(make: Make) -> None:
+    manager = make()
+    cookie = signed_in(manager, a=1)
+    session = manager.load(cookie)
+    end = session.expires
+    session.rotate()
+    new = manager.save(session).value
+    assert manager.load(cookie).is_new
+    assert (manager.load(new)["a"], manager.load(new).expires) == (1, end)
+
+
+def test_signing_out_ends_the_session_in_the_store(make: Make) -> None:
+    manager = make()
+    cookie = signed_in(manager)
+    session = manager.load(cookie)
+    session.logout()
+    assert manager.save(session) == sessions.SetCookie("", 0)
+    assert manager.load(cookie).is_new
+    assert manager.of_user("ada") == []
+
+
+def test_a_revoked_session_stays_revoked_while_a_request_runs(make: Make) -> None:
+    manager = make()
+    cookie = signed_in(manager)
+    running = manager.load(cookie)
+    rotating = manager.load(cookie)
+    assert manager.revoke_all("ada") == 1
+    running["late"] = True
+    assert manager.save(running) == sessions.SetCookie("", 0)
+    rotating.rotate()
+    assert manager.save(rotating) == sessions.SetCookie("", 0)
+    assert manager.load(cookie).is_new and manager.of_user("ada") == []
+
+
+def test_two_requests_that_rotate_leave_one_session(make: Make) -> None:
+    manager = make()
+    cookie = signed_in(manager)
+    one, two = manager.load(cookie), manager.load(cookie)
+    one.rotate()
+    two.rotate()
+    assert manager.save(one).value
+    assert manager.save(two).value == ""
+    assert len(manager.of_user("ada")) == 1
+
+
+def test_lifetimes(make: Make) -> None:
+    manager = make(idle=timedelta(seconds=0.4), absolute=timedelta(seconds=1.0), touch=timedelta(0))
+    started = time.monotonic()
+    cookie = signed_in(manager)
+    while time.monotonic() < started + 0.8:
+        session = manager.load(cookie)
+        assert session.user == "ada", "used more often than the idle lifetime"
+        manager.save(session)
+        time.sleep(0.1)
+    time.sleep(max(0.0, started + 1.05 - time.monotonic()))
+    assert manager.load(cookie).is_new, "past the absolute lifetime"
+    idle = signed_in(manager)
+    time.sleep(0.45)
+    assert manager.load(idle).is_new, "idle"
+
+
+def test_users_see_and_revoke_their_sessions(make: Make) -> None:
+    manager = make()
+    first, second, other = signed_in(manager, device="phone"), signed_in(manager), signed_in(manager, "bob")
+    listed = manager.of_user("ada")
+    assert len(listed) == 2
+    phone = next(info for info in listed if info.data)
+    assert phone.data == {"device": "phone"} and phone.created <= phone.seen < phone.expires
+    assert not manager.revoke("bob", phone.handle), "a handle works for its own user only"
+    assert manager.revoke("ada", phone.handle) and not manager.revoke("ada", phone.handle)
+    assert manager.load(first).is_new and manager.load(second).user == "ada"
+    keep = manager.load(second)
+    signed_in(manager)
+    assert manager.revoke_all("ada", keep=keep) == 1
+    assert manager.load(second).user == "ada" and manager.load(other).user == "bob"
+
+
+def test_oldest_sessions_make_room(make: Make) -> None:
+    manager = make(max_per_user=2)
+    cookies = []
+    for _ in range(4):
+        cookies.append(signed_in(manager))
+        time.sleep(0.005)
+    assert [manager.load(cookie).user for cookie in cookies] == [None, None, "ada", "ada"]
+
+
+def test_binding(make: Make) -> None:
+    events: list[tuple[str, Any]] = []
+    manager = make(binding=Binding(user_agent="reject", network="warn"), on_event=lambda name, more: events.append((name, more)))
+    traits = {"user_agent": "Firefox", "network": "203.0.113.0/24"}
+    session = manager.load(None, traits)
+    session.login("ada")
+    cookie = manager.save(session, traits).value
+    assert manager.load(cookie, traits).warnings == ()
+    moved = manager.load(cookie, {**traits, "network": "198.51.100.0/24"})
+    assert (moved.user, moved.warnings) == ("ada", ("network",))
+    assert manager.load(cookie, {**traits, "user_agent": "curl"}).is_new
+    assert manager.load(cookie, traits).is_new, "an id that showed up elsewhere is spent"
+    assert [name for name, _ in events] == ["session_created", "session_trait_changed", "session_rejected"]
+    assert all(cookie not in repr(event) for event in events)
+
+
+def test_purge(make: Make) -> None:
+    manager = make(idle=timedelta(seconds=0.05), touch=timedelta(0))
+    for _ in range(3):
+        signed_in(manager)
+    time.sleep(0.1)
+    manager.purge()
+    assert manager.of_user("ada") == []
+
+
+def test_ids_are_not_in_the_store(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "s.sqlite3")
+    cookie = signed_in(SessionManager(store))
+    store.close()
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert cookie.encode() not in content and b"ada" in content
+    assert stat.S_IMODE((tmp_path / "s.sqlite3").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("make_store", [lambda path: MemoryStore(), lambda path: SQLiteStore(path / "s.sqlite3", timeout=30)])
+def test_threads(tmp_path: Path, make_store: Callable[[Path], Any]) -> None:
+    manager = SessionManager(make_store(tmp_path))
+    failures: list[BaseException] = []
+
+    def work(user: str) -> None:
+        try:
+            for _ in range(30):
+                cookie = signed_in(manager, user)
+                session = manager.load(cookie)
+                assert session.user == user
+                session["n"] = 1
+                manager.save(session)
+                session.logout()
+                manager.save(session)
+                assert manager.load(cookie).is_new
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(f"u{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    getattr(manager._store, "close", lambda: None)()
+
+
+async def test_tasks() -> None:
+    manager = AsyncSessionManager(MemoryStore())
+
+    async def work(user: str) -> None:
+        for _ in range(50):
+            session = await manager.load(None)
+            session.login(user)
+            cookie = await manager.save(session)
+            assert cookie is not None
+            assert (await manager.load(cookie.value)).user == user
+
+    await asyncio.gather(*(work(f"u{n}") for n in range(20)))
+
+
+def test_nothing_secret_in_repr() -> None:
+    manager = SessionManager(MemoryStore())
+    session = manager.load(None)
+    session.login("ada")
+    session["token"] = "s3cret"
+    cookie = manager.save(session)
+    assert cookie is not None
+    shown = repr(session) + repr(cookie)
+    assert cookie.value not in shown and "s3cret" not in shown
+
+
+def test_cookies_are_strict() -> None:
+    assert Cookie().header("V", 5) == "__Host-session=V; Path=/; Max-Age=5; Secure; HttpOnly; SameSite=Lax"
+    assert Cookie(insecure_over_plain_http=True).header("V") == "session=V; Path=/; HttpOnly; SameSite=Lax"
+    for bad in ({"name": "a b"}, {"name": ""}, {"name": "a;b"}, {"same_site": "None"}):
+        with pytest.raises(InvalidInput):
+            Cookie(**bad)  # type: ignore[arg-type]
+
+
+def test_misuse_is_refused() -> None:
+    for options in ({"idle": timedelta(0)}, {"idle": timedelta(days=2)}, {"max_per_user": 0}, {"binding": Binding(user_agent="maybe")}):  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput):
+            SessionManager(MemoryStore(), **options)
+    session = SessionManager(MemoryStore()).load(None)
+    with pytest.raises(InvalidInput):
+        session.login("")
+    session["x"] = object()
+    with pytest.raises(InvalidInput, match="JSON"):
+        SessionManager(MemoryStore()).save(session)
+    with pytest.raises(InvalidInput):
+        SQLiteStore(":x:", table="a; DROP TABLE b")

@@ -1,0 +1,457 @@
+"""Signed tokens, itsdangerous, JWT, JWE and PASETO: behaviour, refusals, and interoperability both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyward_guard import Expired, InvalidInput, UnknownKey, VerificationFailed, tokens
+from pyward_guard.tokens import Jwk, JwtIssuer, JwtVerifier, KeySet, SignedTokens
+
+SECRET = b"a shared secret of at least 32 bytes, and a bit more for HS512!!"
+
+
+# --- random values ------------------------------------------------------------------------------------
+
+
+def test_random_values_differ_and_keep_their_bounds() -> None:
+    assert len({tokens.random_token() for _ in range(1000)}) == 1000
+    assert len(tokens.random_bytes(0)) == 0
+    with pytest.raises(InvalidInput):
+        tokens.random_token(15)
+    with pytest.raises(InvalidInput):
+        tokens.random_string(4, "aa")
+    ids = [tokens.uuid7() for _ in range(3)]
+    assert all(i.version == 7 and i.variant == "specified in RFC 4122" for i in ids)
+    assert abs((ids[0].int >> 80) / 1000 - time.time()) < 5
+
+
+# --- signed tokens --------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Reset:
+    user: int
+    email: str
+    tags: list[str] = dataclasses.field(default_factory=list)
+
+
+def test_signed_tokens_are_typed() -> None:
+    keys = KeySet.generate("mac")
+    signer = SignedTokens(keys, purpose="reset", lifetime=60, payload=Reset)
+    token = signer.issue(Reset(7, "ada@example.org", ["a"]))
+    assert signer.verify(token) == Reset(7, "ada@example.org", ["a"])
+    loose: SignedTokens[Any] = SignedTokens(keys, purpose="reset", lifetime=60)
+    for wrong in ({"user": "7", "email": "x"}, {"user": 7}, {"user": 7, "email": "x", "more": 1}, [], {"user": True, "email": ""}):
+        with pytest.raises(VerificationFailed, match="another type"):
+            signer.verify(loose.issue(wrong))
+    with pytest.raises(InvalidInput):
+        signer.issue({"user": 7})  # type: ignore[arg-type]
+
+
+def test_signed_tokens_with_pydantic() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Invite(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        address: str
+        seats: int
+
+    keys = KeySet.generate("mac")
+    signer = SignedTokens(keys, purpose="invite", lifetime=60, payload=Invite)
+    assert signer.verify(signer.issue(Invite(address="x", seats=2))).seats == 2
+    with pytest.raises(VerificationFailed):
+        signer.verify(SignedTokens[Any](keys, purpose="invite", lifetime=60).issue({"address": 1}))
+
+
+def test_signed_tokens_purpose_rotation_and_expiry() -> None:
+    keys = KeySet.generate("mac")
+    a: SignedTokens[str] = SignedTokens(keys, purpose="a", lifetime=60, payload=str)
+    b: SignedTokens[str] = SignedTokens(keys, purpose="b", lifetime=60, payload=str)
+    token = a.issue("x")
+    with pytest.raises(VerificationFailed):
+        b.verify(token)
+    old = keys.primary_id
+    keys.rotate()
+    assert a.verify(token) == "x"
+    keys.disable(old)
+    with pytest.raises(UnknownKey):
+        a.verify(token)
+    keys.enable(old)
+    short = a.issue("x", lifetime=1)
+    details = a.verify_details(short)
+    assert details.payload == "x" and (details.expires_at - details.issued_at).total_seconds() == 1
+    assert details.token_id == a.verify_details(short).token_id != a.verify_details(token).token_id
+    time.sleep(1.01)
+    with pytest.raises(Expired):
+        a.verify(short)
+    with pytest.raises(InvalidInput):
+        SignedTokens("too short", purpose="a", lifetime=60)
+    with pytest.raises(InvalidInput):
+        SignedTokens(KeySet.generate("aead"), purpose="a", lifetime=60)
+
+
+def test_secrets_of_several_processes_agree() -> None:
+    new, old = SECRET, b"o" * 32
+    before: SignedTokens[Any] = SignedTokens(old, purpose="p", lifetime=60)
+    after: SignedTokens[Any] = SignedTokens([new, old], purpose="p", lifetime=60)
+    assert after.verify(before.issue({"a": [1, 2.5, None, True, "ü"]})) == {"a": [1, 2.5, None, True, "ü"]}
+    with pytest.raises(UnknownKey):
+        before.verify(after.issue(1))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+SIGNER: SignedTokens[Any] = SignedTokens(SECRET, purpose="property", lifetime=60)
+
+
+@given(json_values)
+def test_any_json_round_trips(value: Any) -> None:
+    back = SIGNER.verify(SIGNER.issue(value))
+    assert back == value
+    assert json.dumps(back, sort_keys=True) == json.dumps(value, sort_keys=True)
+
+
+@given(st.text())
+def test_any_text_is_refused(text: str) -> None:
+    with pytest.raises(VerificationFailed):
+        SIGNER.verify(text)
+
+
+def test_values_json_cannot_carry_are_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(200):
+        deep = [deep]
+    circular: dict[str, Any] = {}
+    circular["self"] = circular
+    for value in (2**64, float("nan"), {1: 2}, object(), deep, circular, "\ud800", b"bytes"):
+        with pytest.raises(InvalidInput):
+            SIGNER.issue(value)
+
+
+def test_threads_share_a_signer_while_keys_rotate() -> None:
+    keys = KeySet.generate("mac")
+    signer: SignedTokens[int] = SignedTokens(keys, purpose="p", lifetime=60, payload=int)
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for i in range(300):
+                assert signer.verify(signer.issue(i)) == i
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(50):
+        keys.rotate()
+    for thread in threads:
+        thread.join()
+    assert not errors
+
+
+# --- itsdangerous -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha256", "sha512"])
+@pytest.mark.parametrize("derivation", ["django-concat", "concat", "hmac", "none"])
+def test_reads_itsdangerous(digest: str, derivation: str) -> None:
+    import hashlib
+
+    itsdangerous = pytest.importorskip("itsdangerous")
+    options = {"key_derivation": derivation, "digest_method": getattr(hashlib, digest)}
+    reader = tokens.ItsdangerousReader(["new", "secret"], salt="s", digest=digest, key_derivation=derivation)
+    for value in ({"user": 7}, "x" * 5000, [1, None, "ü"]):
+        plain = itsdangerous.URLSafeSerializer("secret", salt="s", signer_kwargs=options).dumps(value)
+        assert reader.loads(plain) == value
+        timed = itsdangerous.URLSafeTimedSerializer("secret", salt="s", signer_kwargs=options).dumps(value)
+        assert reader.loads_timed(timed, max_age=60) == value
+        with pytest.raises(VerificationFailed):
+            reader.loads(plain[:-1])
+        with pytest.raises(VerificationFailed):
+            reader.loads_timed(plain, max_age=60)
+    with pytest.raises(VerificationFailed):
+        tokens.ItsdangerousReader("other", salt="s").loads(plain)
+
+
+def test_itsdangerous_expiry_and_bombs() -> None:
+    itsdangerous = pytest.importorskip("itsdangerous")
+
+    class Old(itsdangerous.TimestampSigner):  # type: ignore[misc, name-defined]
+        def get_timestamp(self) -> int:
+            return int(time.time()) - 100
+
+    old = itsdangerous.URLSafeTimedSerializer("secret", signer=Old).dumps(1)
+    reader = tokens.ItsdangerousReader("secret", max_payload=1000)
+    assert reader.loads_timed(old, max_age=110) == 1
+    with pytest.raises(Expired):
+        reader.loads_timed(old, max_age=90)
+    bomb = itsdangerous.URLSafeSerializer("secret").dumps("a" * 100_000)
+    with pytest.raises(VerificationFailed, match="too large"):
+        reader.loads(bomb)
+
+
+# --- JWT -------------------------------------------------------------------------------------------------
+
+ALGORITHMS = ["HS256", "HS384", "HS512", "RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"]
+
+
+@pytest.fixture(scope="module")
+def keys() -> dict[str, Jwk]:
+    return {name: Jwk.from_secret(SECRET) if name.startswith("H") else Jwk.generate(name) for name in ALGORITHMS}
+
+
+def pyjwt_keys(key: Jwk, algorithm: str) -> tuple[Any, Any]:
+    from jwt import PyJWK
+
+    private = PyJWK(json.loads(key.to_json()), algorithm=algorithm).key
+    public = private if algorithm.startswith("H") else PyJWK(json.loads(key.to_public().to_json()), algorithm=algorithm).key
+    return private, public
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_jwt_interoperates_with_pyjwt(algorithm: str, keys: dict[str, Jwk]) -> None:
+    jwt = pytest.importorskip("jwt")
+    key = keys[algorithm]
+    private, public = pyjwt_keys(key, algorithm)
+    ours = JwtIssuer(key, algorithm=algorithm, lifetime=60, issuer="i", audience="a").issue({"n": 1.5, "u": "ü"})
+    claims = jwt.decode(ours, public, algorithms=[algorithm], audience="a", issuer="i")
+    assert claims["n"] == 1.5 and claims["u"] == "ü"
+    theirs = jwt.encode({"exp": int(time.time()) + 60, "x": [1, {"y": None}]}, private, algorithm=algorithm)
+    verifying = key if algorithm.startswith("H") else key.to_public()
+    verifier = JwtVerifier(verifying, algorithms=[algorithm])
+    assert verifier.verify(theirs)["x"] == [1, {"y": None}]
+    # Change one character within the signature: not the last, whose low bits may not count.
+    head, _, signature = theirs.rpartition(".")
+    bad = head + "." + ("A" if signature[0] != "A" else "B") + signature[1:]
+    with pytest.raises(VerificationFailed):
+        verifier.verify(bad)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "ES512", "EdDSA"])
+def test_keys_interoperate_with_cryptography(algorithm: str, keys: dict[str, Jwk]) -> None:
+    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    private, _ = pyjwt_keys(keys[algorithm], algorithm)
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    read = Jwk.from_pem(pem, key_id="k")
+    assert read.is_private and read.thumbprint() == keys[algorithm].thumbprint() and read.key_id == "k"
+    spki = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    assert read.to_public_pem().strip() == spki.decode().strip()
+    assert not Jwk.from_pem(spki).is_private
+    if algorithm != "EdDSA":
+        traditional = private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        assert Jwk.from_pem(traditional).thumbprint() == read.thumbprint()
+    encrypted = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
+    )
+    with pytest.raises(InvalidInput, match="encrypted"):
+        Jwk.from_pem(encrypted)
+
+
+def test_jwt_refusals(keys: dict[str, Jwk]) -> None:
+    verifier = JwtVerifier(keys["ES256"].to_public(), algorithms=["ES256"])
+    b64 = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()  # noqa: E731
+    for header in ({"alg": "none"}, {"alg": "HS256"}, {}, {"alg": ["ES256"]}, {"alg": "ES256", "crit": ["x"]}):
+        with pytest.raises(VerificationFailed):
+            verifier.verify(f"{b64(header)}.{b64({'exp': 9e9})}.")
+    with pytest.raises(InvalidInput):
+        JwtVerifier(keys["ES256"], algorithms=["none"])
+    with pytest.raises(InvalidInput):
+        JwtVerifier(keys["ES256"], algorithms=["ES256", "HS256"])
+    with pytest.raises(InvalidInput):
+        JwtVerifier(keys["ES256"], algorithms="ES256")
+    with pytest.raises(InvalidInput):
+        Jwk.from_secret(keys["ES256"].to_public_pem())
+    with pytest.raises(InvalidInput):
+        JwtIssuer(Jwk.from_secret(b"short"), algorithm="HS256", lifetime=60)
+    with pytest.raises(InvalidInput):
+        JwtIssuer(keys["HS256"], algorithm="HS256", lifetime=60).issue({"exp": 1})
+
+
+def test_jwt_claims_revocation_and_details(keys: dict[str, Jwk]) -> None:
+    key = keys["HS256"]
+    issuer = JwtIssuer(key, algorithm="HS256", lifetime=60, issuer="i", audience=["a", "b"], token_type="at+jwt")
+    token = issuer.issue({"scope": "read"}, subject="7")
+    accept: dict[str, Any] = {"algorithms": ["HS256"], "issuer": ["x", "i"], "audience": "b", "token_type": "at+jwt"}
+    claims, header = JwtVerifier(key, **accept).verify_details(token)
+    assert header == {"alg": "HS256", "typ": "at+jwt"} and claims["sub"] == "7" and len(claims["jti"]) >= 22
+    revoked: set[str] = {claims["jti"]}
+    with pytest.raises(VerificationFailed, match="revoked"):
+        JwtVerifier(key, **accept, revoked=lambda c: c["jti"] in revoked).verify(token)
+    with pytest.raises(VerificationFailed, match="required"):
+        JwtVerifier(key, **accept, required=["exp", "nonce"]).verify(token)
+    now = time.time()
+    with pytest.raises(Expired):
+        JwtVerifier(key, **accept).verify(token, now + 91)
+    assert JwtVerifier(key, **accept).verify(token, now + 85)
+    with pytest.raises(VerificationFailed, match="future"):
+        JwtVerifier(key, **accept).verify(token, now - 40)
+
+    def broken(_claims: dict[str, Any]) -> bool:
+        raise RuntimeError("store is down")
+
+    with pytest.raises(RuntimeError):
+        JwtVerifier(key, **accept, revoked=broken).verify(token)
+
+
+class Provider:
+    """Publishes keys and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.signing = Jwk.generate("ES256")
+        self.asked = 0
+        self.down = False
+
+    def fetch(self, url: str) -> str:
+        self.asked += 1
+        if self.down:
+            raise ConnectionError("provider is down")
+        return tokens.jwks_document([self.signing])
+
+    def token(self) -> str:
+        return JwtIssuer(self.signing, algorithm="ES256", lifetime=60).issue(subject="7")
+
+
+def test_jwks_client_follows_rotation_without_hammering() -> None:
+    provider = Provider()
+    client = tokens.JwksClient("https://id.example/jwks", provider.fetch, min_interval=0.05)
+    verifier = JwtVerifier(client, algorithms=["ES256"])
+    assert verifier.verify(provider.token())["sub"] == "7"
+    assert verifier.verify(provider.token()) and provider.asked == 1
+    provider.signing = Jwk.generate("ES256")
+    time.sleep(0.06)
+    assert verifier.verify(provider.token())["sub"] == "7" and provider.asked == 2
+    forged = JwtIssuer(Jwk.generate("ES256"), algorithm="ES256", lifetime=60).issue()
+    for _ in range(20):
+        with pytest.raises(UnknownKey):
+            verifier.verify(forged)
+    assert provider.asked <= 3
+    provider.down = True
+    assert verifier.verify(provider.token())
+    with pytest.raises(InvalidInput):
+        tokens.JwksClient("http://id.example/jwks", provider.fetch)
+
+
+def test_async_jwks_client() -> None:
+    provider = Provider()
+
+    async def fetch(url: str) -> str:
+        return provider.fetch(url)
+
+    client = tokens.AsyncJwksClient("https://id.example/jwks", fetch, min_interval=0.0)
+    verifier = JwtVerifier([], algorithms=["ES256"])
+    assert asyncio.run(client.verify(verifier, provider.token()))["sub"] == "7"
+    provider.signing = Jwk.generate("ES256")
+    assert asyncio.run(client.verify(verifier, provider.token()))["sub"] == "7"
+    assert provider.asked == 2
+
+
+def test_key_representation_hides_the_key(keys: dict[str, Jwk]) -> None:
+    for key in keys.values():
+        private = json.loads(key.to_json())
+        secret = private.get("d") or private["k"]
+        assert secret not in repr(key)
+    with pytest.raises(InvalidInput) as caught:
+        Jwk.from_json(json.dumps({"kty": "oct", "k": "sëcret"}))
+    assert "cret" not in str(caught.value).replace("secret", "")
+
+
+# --- JWE ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encryption", ["A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512"])
+@pytest.mark.parametrize(
+    "algorithm", ["dir", "A128KW", "A256KW", "RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]
+)
+def test_jwe_interoperates_with_jwcrypto(algorithm: str, encryption: str, keys: dict[str, Jwk]) -> None:
+    jwcrypto_jwe = pytest.importorskip("jwcrypto.jwe")
+    from jwcrypto.jwk import JWK
+
+    if algorithm == "dir":
+        key = Jwk.from_secret(b"k" * {"A128GCM": 16, "A256GCM": 32, "A128CBC-HS256": 32, "A256CBC-HS512": 64}[encryption])
+    elif algorithm in ("A128KW", "A256KW"):
+        key = Jwk.from_secret(b"k" * (16 if algorithm == "A128KW" else 32))
+    else:
+        source = json.loads(keys["RS256" if algorithm.startswith("RSA") else "ES384"].to_json())
+        key = Jwk.from_json(json.dumps({name: v for name, v in source.items() if name not in ("use", "alg", "kid")}))
+    other = JWK(**json.loads(key.to_json()))
+    ours = tokens.encrypt_jwe(key, b"hidden", algorithm=algorithm, encryption=encryption)
+    reader = jwcrypto_jwe.JWE(algs=[algorithm, encryption])
+    reader.deserialize(ours, other)
+    assert reader.payload == b"hidden"
+    header = {"alg": algorithm, "enc": encryption}
+    if algorithm.startswith("ECDH"):
+        header |= {"apu": "QWxpY2U", "apv": "Qm9i"}
+    theirs = jwcrypto_jwe.JWE(b'{"a":1}', protected=header, recipient=other, algs=[algorithm, encryption]).serialize(True)
+    decrypter = tokens.JweDecrypter(key, algorithms=[algorithm], encryptions=[encryption])
+    assert decrypter.decrypt_claims(theirs) == {"a": 1}
+    with pytest.raises(VerificationFailed):
+        decrypter.decrypt(theirs[:-3] + ("AAA" if theirs[-3:] != "AAA" else "BBB"))
+
+
+# --- PASETO -----------------------------------------------------------------------------------------------
+
+
+def test_paseto_interoperates_with_pyseto() -> None:
+    pyseto = pytest.importorskip("pyseto")
+    secret = tokens.PasetoLocal.generate_key()
+    local = tokens.PasetoLocal(secret, lifetime=60, issuer="i", audience="a")
+    key = pyseto.Key.new(4, "local", secret)
+    decoded = pyseto.decode(key, local.issue({"x": 1}, footer=b"f", implicit=b"t"), implicit_assertion=b"t")
+    assert json.loads(decoded.payload)["x"] == 1 and decoded.footer == b"f"
+    body = json.loads(decoded.payload)
+    theirs = pyseto.encode(key, json.dumps(body).encode(), implicit_assertion=b"t").decode()
+    assert local.verify(theirs, implicit=b"t")["x"] == 1
+    with pytest.raises(VerificationFailed):
+        local.verify(theirs, implicit=b"u")
+
+    private, public = tokens.PasetoSigner.generate_pair()
+    token = tokens.PasetoSigner(private, lifetime=60).issue({"x": 2})
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    pub_pem = Ed25519PublicKey.from_public_bytes(public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    key_pem = Ed25519PrivateKey.from_private_bytes(private[:32]).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    assert json.loads(pyseto.decode(pyseto.Key.new(4, "public", pub_pem), token).payload)["x"] == 2
+    theirs = pyseto.encode(pyseto.Key.new(4, "public", key_pem), json.dumps({"exp": "2999-01-01T00:00:00Z"}).encode())
+    assert tokens.PasetoPublic(public).verify(theirs.decode())["exp"].startswith("2999")
+
+
+def test_paseto_checks_claims_and_rotates() -> None:
+    old, new = tokens.PasetoLocal.generate_key(), tokens.PasetoLocal.generate_key()
+    writer = tokens.PasetoLocal(old, lifetime=1, clock_skew=0)
+    token = writer.issue(audience_free := {"x": 1})
+    assert audience_free == {"x": 1}
+    assert tokens.PasetoLocal([new, old], lifetime=60).verify(token)["x"] == 1
+    with pytest.raises(VerificationFailed, match="audience"):
+        tokens.PasetoLocal(old, lifetime=60, audience="a").verify(token)
+    with pytest.raises(VerificationFailed, match="issuer"):
+        tokens.PasetoLocal(old, lifetime=60, issuer="i").verify(token)
+    with pytest.raises(VerificationFailed, match="required"):
+        tokens.PasetoLocal(old, lifetime=60, required=["exp", "sub"]).verify(token)
+    time.sleep(2.0)
+    with pytest.raises(Expired):
+        writer.verify(token)
+    with pytest.raises(VerificationFailed):
+        tokens.PasetoLocal(new, lifetime=60).verify(token)
+    with pytest.raises(InvalidInput):
+        tokens.PasetoLocal(b"short", lifetime=60)
+    with pytest.raises(InvalidInput):
+        tokens.PasetoSigner(b"\0" * 64, lifetime=60)

@@ -24,7 +24,11 @@ pub fn mask_text(value: &str, keep: usize) -> String {
 pub fn mask_email(value: &str) -> String {
     match value.rsplit_once('@') {
         Some((local, host)) if !local.is_empty() && !host.is_empty() => {
-            let first: String = if local.chars().count() > 2 { local.chars().take(1).collect() } else { String::new() };
+            let first: String = if local.chars().count() > 2 {
+                local.chars().take(1).collect()
+            } else {
+                String::new()
+            };
             format!("{first}***@{host}")
         }
         _ => stars(3),
@@ -67,14 +71,26 @@ pub fn mask_iban(value: &str) -> String {
     if compact.len() < 15 {
         return stars(3);
     }
-    let (first, last): (String, String) = (compact[..2].iter().collect(), compact[compact.len() - 4..].iter().collect());
+    let (first, last): (String, String) = (
+        compact[..2].iter().collect(),
+        compact[compact.len() - 4..].iter().collect(),
+    );
     format!("{first}** **** {last}")
 }
 
 /// First letter of each word of a name, for five words at most.
 pub fn mask_name(value: &str) -> String {
-    let words: Vec<String> = value.split_whitespace().take(5).filter_map(|w| w.chars().next()).map(|c| format!("{c}***")).collect();
-    if words.is_empty() { stars(3) } else { words.join(" ") }
+    let words: Vec<String> = value
+        .split_whitespace()
+        .take(5)
+        .filter_map(|w| w.chars().next())
+        .map(|c| format!("{c}***"))
+        .collect();
+    if words.is_empty() {
+        stars(3)
+    } else {
+        words.join(" ")
+    }
 }
 
 /// The network an address is in: /24 of IPv4, /48 of IPv6.
@@ -98,7 +114,8 @@ pub fn pseudonym(key: &[u8], purpose: &str, value: &str) -> Result<String> {
     if key.len() < 16 {
         return Err(Error::InvalidInput("the key has at least 16 bytes".into()));
     }
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| Error::InvalidInput("the key cannot be used".into()))?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)
+        .map_err(|_| Error::InvalidInput("the key cannot be used".into()))?;
     mac.update(b"pyward-pseudonym-1");
     mac.update(&(purpose.len() as u64).to_be_bytes());
     mac.update(purpose.as_bytes());
@@ -147,7 +164,10 @@ mod tests {
         assert_eq!(a, pseudonym(&key, "user", "ada").unwrap());
         assert_ne!(a, pseudonym(&key, "order", "ada").unwrap());
         assert_ne!(a, pseudonym(&[8; 16], "user", "ada").unwrap());
-        assert_ne!(pseudonym(&key, "ab", "c").unwrap(), pseudonym(&key, "a", "bc").unwrap());
+        assert_ne!(
+            pseudonym(&key, "ab", "c").unwrap(),
+            pseudonym(&key, "a", "bc").unwrap()
+        );
         assert!(pseudonym(&[0; 15], "user", "ada").is_err());
     }
 

@@ -47,13 +47,20 @@ pub fn quote_identifier(name: &str, dialect: Dialect) -> Result<String> {
         Dialect::Mysql => ('`', name.chars().count() > 64),
     };
     if name.is_empty() || too_long {
-        return Err(Error::InvalidInput("an identifier is empty or too long for the database".into()));
+        return Err(Error::InvalidInput(
+            "an identifier is empty or too long for the database".into(),
+        ));
     }
     if name.chars().any(char::is_control) {
-        return Err(Error::Refused("an identifier has control characters".into()));
+        return Err(Error::Refused(
+            "an identifier has control characters".into(),
+        ));
     }
-    if dialect == Dialect::Mysql && (name.ends_with(' ') || name.chars().any(|c| c as u32 > 0xFFFF)) {
-        return Err(Error::InvalidInput("an identifier that MySQL does not permit".into()));
+    if dialect == Dialect::Mysql && (name.ends_with(' ') || name.chars().any(|c| c as u32 > 0xFFFF))
+    {
+        return Err(Error::InvalidInput(
+            "an identifier that MySQL does not permit".into(),
+        ));
     }
     let mut out = String::with_capacity(name.len() + 2);
     out.push(quote);
@@ -70,7 +77,9 @@ pub fn quote_identifier(name: &str, dialect: Dialect) -> Result<String> {
 /// Escapes `%`, `_` and the escape character for the inside of a LIKE pattern.
 pub fn escape_like(text: &str, escape: char) -> Result<String> {
     if !escape.is_ascii_punctuation() || matches!(escape, '%' | '_' | '\'') {
-        return Err(Error::InvalidInput("the escape character is a punctuation character other than % _ '".into()));
+        return Err(Error::InvalidInput(
+            "the escape character is a punctuation character other than % _ '".into(),
+        ));
     }
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
@@ -128,7 +137,9 @@ pub fn split(template: &str) -> Result<Vec<Part>> {
                 rest = &rest[1..];
             }
             '{' => {
-                let Some(end) = rest.find('}') else { return refused("the SQL has an open brace") };
+                let Some(end) = rest.find('}') else {
+                    return refused("the SQL has an open brace");
+                };
                 let name = &rest[..end];
                 let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
                 if name.is_empty() || !plain {
@@ -163,11 +174,15 @@ fn inert(rest: &str) -> Result<Option<usize>> {
             let quote = first as char;
             let mut at = 1;
             loop {
-                let Some(found) = rest[at..].find([quote, '\\']) else { return open("string or identifier") };
+                let Some(found) = rest[at..].find([quote, '\\']) else {
+                    return open("string or identifier");
+                };
                 at += found;
                 if rest.as_bytes()[at] == b'\\' {
                     if rest[at + 1..].starts_with(quote) {
-                        return Err(Error::Refused("the SQL has a backslash before a quote".into()));
+                        return Err(Error::Refused(
+                            "the SQL has a backslash before a quote".into(),
+                        ));
                     }
                     at += 1;
                     continue;
@@ -181,16 +196,26 @@ fn inert(rest: &str) -> Result<Option<usize>> {
         }
         b'-' if rest.starts_with("--") => Ok(Some(rest.find('\n').map_or(rest.len(), |at| at + 1))),
         b'/' if rest.starts_with("/*") => match rest[2..].find("*/") {
-            Some(at) if rest[2..2 + at].contains("/*") => Err(Error::Refused("the SQL has nested comments".into())),
+            Some(at) if rest[2..2 + at].contains("/*") => {
+                Err(Error::Refused("the SQL has nested comments".into()))
+            }
             // `/*!` is code for MySQL.
-            Some(_) if rest.starts_with("/*!") || rest.starts_with("/*M!") => Err(Error::Refused("the SQL has a conditional comment".into())),
+            Some(_) if rest.starts_with("/*!") || rest.starts_with("/*M!") => {
+                Err(Error::Refused("the SQL has a conditional comment".into()))
+            }
             Some(at) => Ok(Some(at + 4)),
             None => open("comment"),
         },
         b'$' => {
-            let Some(end) = rest[1..].find('$') else { return Ok(None) };
+            let Some(end) = rest[1..].find('$') else {
+                return Ok(None);
+            };
             let tag = &rest[..end + 2];
-            if !tag[1..=end].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') || tag.as_bytes()[1].is_ascii_digit() {
+            if !tag[1..=end]
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                || tag.as_bytes()[1].is_ascii_digit()
+            {
                 return Ok(None);
             }
             match rest[tag.len()..].find(tag) {
@@ -206,7 +231,9 @@ fn inert(rest: &str) -> Result<Option<usize>> {
 fn push_inert(text: &mut String, body: &str) -> Result<()> {
     let undoubled = body.replace("{{", "\u{1}").replace("}}", "\u{2}");
     if undoubled.contains(['{', '}']) {
-        return Err(Error::Refused("a field of the SQL lies within a string, a quoted identifier or a comment".into()));
+        return Err(Error::Refused(
+            "a field of the SQL lies within a string, a quoted identifier or a comment".into(),
+        ));
     }
     text.push_str(&undoubled.replace('\u{1}', "{").replace('\u{2}', "}"));
     Ok(())
@@ -231,10 +258,16 @@ pub fn adapt(literal: &str, style: ParamStyle) -> Result<String> {
             _ => c == ':' && after.starts_with(|n: char| n.is_alphanumeric() || n == '_'),
         };
         if bound {
-            return Err(Error::Refused("the SQL has a placeholder of the driver: use {name} fields".into()));
+            return Err(Error::Refused(
+                "the SQL has a placeholder of the driver: use {name} fields".into(),
+            ));
         }
         // `::type` casts of PostgreSQL.
-        rest = if c == ':' && after.starts_with(':') { &after[1..] } else { after };
+        rest = if c == ':' && after.starts_with(':') {
+            &after[1..]
+        } else {
+            after
+        };
     }
     Ok(literal.to_owned())
 }
@@ -246,7 +279,10 @@ mod tests {
 
     #[test]
     fn identifiers() {
-        assert_eq!(quote_identifier("a\"b", Dialect::Sqlite).unwrap(), "\"a\"\"b\"");
+        assert_eq!(
+            quote_identifier("a\"b", Dialect::Sqlite).unwrap(),
+            "\"a\"\"b\""
+        );
         assert_eq!(quote_identifier("a`b", Dialect::Mysql).unwrap(), "`a``b`");
         for bad in ["", "a\0", "a\nb", &"x".repeat(64)] {
             assert!(quote_identifier(bad, Dialect::Postgresql).is_err());
@@ -257,14 +293,42 @@ mod tests {
     #[test]
     fn templates() {
         let fields = |t: &str| {
-            split(t).map(|parts| parts.into_iter().filter_map(|p| if let Part::Field(f) = p { Some(f) } else { None }).collect::<Vec<_>>())
+            split(t).map(|parts| {
+                parts
+                    .into_iter()
+                    .filter_map(|p| {
+                        if let Part::Field(f) = p {
+                            Some(f)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect::<Vec<_>>()
+            })
         };
         assert_eq!(fields("select {a} from {b}").unwrap(), ["a", "b"]);
         assert_eq!(fields("select '{{x}}' -- c\n, {a};").unwrap(), ["a"]);
         assert_eq!(split("a {{}} b").unwrap(), [Part::Text("a {} b".into())]);
         for bad in [
-            "select '{a}'", "select \"{a}\"", "select 1 -- {a}", "/* {a} */", "select 1; drop table x", "select 'a", "/* x", "select '\\''", "$$ {a} $$",
-            "select {a b}", "select {a.b}", "select {}", "{a", "a}", "$x$ open", "/*! drop */", "/* /* */ */", "x\0", "; 'x'",
+            "select '{a}'",
+            "select \"{a}\"",
+            "select 1 -- {a}",
+            "/* {a} */",
+            "select 1; drop table x",
+            "select 'a",
+            "/* x",
+            "select '\\''",
+            "$$ {a} $$",
+            "select {a b}",
+            "select {a.b}",
+            "select {}",
+            "{a",
+            "a}",
+            "$x$ open",
+            "/*! drop */",
+            "/* /* */ */",
+            "x\0",
+            "; 'x'",
         ] {
             assert!(split(bad).is_err(), "{bad}");
         }
@@ -276,7 +340,10 @@ mod tests {
         assert!(adapt("select '?'", ParamStyle::Qmark).is_ok());
         assert!(adapt("select :x", ParamStyle::Named).is_err());
         assert!(adapt("select x::int, ':x'", ParamStyle::Named).is_ok());
-        assert_eq!(adapt("like '50%'", ParamStyle::Pyformat).unwrap(), "like '50%%'");
+        assert_eq!(
+            adapt("like '50%'", ParamStyle::Pyformat).unwrap(),
+            "like '50%%'"
+        );
     }
 
     proptest! {

@@ -19,7 +19,10 @@ fn value(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     } else if object.is_instance_of::<PyBool>() {
         Ok(Value::Bool(object.extract()?))
     } else if object.is_instance_of::<PyInt>() {
-        object.extract().map(Value::Int).map_err(|_| InvalidInput::new_err("an integer has more than 128 bits"))
+        object
+            .extract()
+            .map(Value::Int)
+            .map_err(|_| InvalidInput::new_err("an integer has more than 128 bits"))
     } else if object.is_instance_of::<PyFloat>() {
         let number: f64 = object.extract()?;
         if number.is_finite() {
@@ -29,10 +32,17 @@ fn value(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
         }
     } else if object.is_instance_of::<PyString>() {
         Ok(Value::Text(object.extract()?))
-    } else if depth > 0 && (object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>()) {
-        object.try_iter()?.map(|item| value(&item?, depth - 1)).collect::<PyResult<_>>().map(Value::List)
+    } else if depth > 0 && (object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>())
+    {
+        object
+            .try_iter()?
+            .map(|item| value(&item?, depth - 1))
+            .collect::<PyResult<_>>()
+            .map(Value::List)
     } else {
-        Err(InvalidInput::new_err("a variable is None, bool, int, float, str or a list of them"))
+        Err(InvalidInput::new_err(
+            "a variable is None, bool, int, float, str or a list of them",
+        ))
     }
 }
 
@@ -68,15 +78,26 @@ impl EvalExpression {
     ) -> PyResult<Self> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let functions: Vec<&str> = functions.iter().map(String::as_str).collect();
-        let limits = Limits { max_source, max_depth, max_steps, max_text };
-        Expression::parse(source, &names, &functions, limits).map(Self).map_err(to_py)
+        let limits = Limits {
+            max_source,
+            max_depth,
+            max_steps,
+            max_text,
+        };
+        Expression::parse(source, &names, &functions, limits)
+            .map(Self)
+            .map_err(to_py)
     }
 
     fn names(&self) -> Vec<String> {
         self.0.names().to_vec()
     }
 
-    fn evaluate<'py>(&self, py: Python<'py>, variables: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        variables: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let mut values = HashMap::new();
         for name in self.0.names() {
             if let Some(given) = variables.get_item(name)? {
@@ -90,6 +111,9 @@ impl EvalExpression {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<EvalExpression>()?;
-    module.add("EVAL_FUNCTIONS", PyTuple::new(module.py(), eval::FUNCTIONS)?)?;
+    module.add(
+        "EVAL_FUNCTIONS",
+        PyTuple::new(module.py(), eval::FUNCTIONS)?,
+    )?;
     Ok(())
 }

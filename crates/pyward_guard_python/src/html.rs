@@ -20,7 +20,11 @@ fn html_set_markup(py: Python<'_>, class_: Py<PyType>) {
 }
 
 fn markup<'py>(py: Python<'py>, text: Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-    MARKUP.get(py).ok_or_else(|| InvalidInput::new_err("pyward_guard.html is not imported"))?.bind(py).call1((text,))
+    MARKUP
+        .get(py)
+        .ok_or_else(|| InvalidInput::new_err("pyward_guard.html is not imported"))?
+        .bind(py)
+        .call1((text,))
 }
 
 /// Escapes a value: a `str` as it is, an object with `__html__` by its word, anything else by `str()`.
@@ -60,7 +64,9 @@ fn html_url_component(text: &str) -> String {
 #[pyfunction]
 fn html_check_url(url: &str, schemes: Vec<String>, allow_network_path: bool) -> PyResult<()> {
     let schemes: Vec<&str> = schemes.iter().map(String::as_str).collect();
-    html::allowed_url(url, &schemes, allow_network_path).map(drop).map_err(to_py)
+    html::allowed_url(url, &schemes, allow_network_path)
+        .map(drop)
+        .map_err(to_py)
 }
 
 #[pyfunction]
@@ -92,7 +98,11 @@ fn preset(name: &str) -> PyResult<Preset> {
         "inline" => Preset::Inline,
         "comment" => Preset::Comment,
         "article" => Preset::Article,
-        _ => return Err(InvalidInput::new_err("the preset is one of text, inline, comment, article")),
+        _ => {
+            return Err(InvalidInput::new_err(
+                "the preset is one of text, inline, comment, article",
+            ));
+        }
     })
 }
 
@@ -129,7 +139,11 @@ impl HtmlSanitizer {
             ("keep", None) => RelativeUrls::Keep,
             ("remove", None) => RelativeUrls::Remove,
             ("resolve", Some(base)) => RelativeUrls::Resolve(base),
-            _ => return Err(InvalidInput::new_err("relative_urls is keep, remove, or an absolute base URL")),
+            _ => {
+                return Err(InvalidInput::new_err(
+                    "relative_urls is keep, remove, or an absolute base URL",
+                ));
+            }
         };
         let policy = Policy {
             tags,
@@ -148,11 +162,19 @@ impl HtmlSanitizer {
         Sanitizer::new(&policy).map(Self).map_err(to_py)
     }
 
-    fn clean<'py>(&self, py: Python<'py>, html: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    fn clean<'py>(
+        &self,
+        py: Python<'py>,
+        html: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let source = html.to_str()?;
         // Detaching costs as much as cleaning a short text.
-        let cleaned =
-            if source.len() < 512 { self.0.clean(source) } else { py.detach(|| self.0.clean(source)) }.map_err(to_py)?;
+        let cleaned = if source.len() < 512 {
+            self.0.clean(source)
+        } else {
+            py.detach(|| self.0.clean(source))
+        }
+        .map_err(to_py)?;
         match cleaned {
             Cow::Borrowed(_) => markup(py, html.clone()),
             Cow::Owned(text) => markup(py, PyString::new(py, &text)),

@@ -17,7 +17,9 @@ struct LogsRedactor(Redactor);
 impl LogsRedactor {
     #[new]
     fn new(extra_keys: Vec<String>, patterns: Vec<String>, personal: bool) -> PyResult<Self> {
-        Redactor::new(&extra_keys, &patterns, personal).map(Self).map_err(to_py)
+        Redactor::new(&extra_keys, &patterns, personal)
+            .map(Self)
+            .map_err(to_py)
     }
 
     fn is_sensitive_key(&self, key: &str) -> bool {
@@ -54,7 +56,9 @@ fn logs_neutralise(text: &str, max_bytes: usize) -> String {
 }
 
 fn link(bytes: &[u8]) -> PyResult<[u8; LINK]> {
-    bytes.try_into().map_err(|_| InvalidInput::new_err("a link has 32 bytes"))
+    bytes
+        .try_into()
+        .map_err(|_| InvalidInput::new_err("a link has 32 bytes"))
 }
 
 #[pyfunction]
@@ -64,7 +68,10 @@ fn logs_chain_link<'py>(
     previous: &[u8],
     record: &[u8],
 ) -> PyResult<Bound<'py, PyBytes>> {
-    Ok(PyBytes::new(py, &logs::chain_link(key, &link(previous)?, record)))
+    Ok(PyBytes::new(
+        py,
+        &logs::chain_link(key, &link(previous)?, record),
+    ))
 }
 
 #[pyfunction]
@@ -77,7 +84,14 @@ fn logs_verify_chain<'py>(
 ) -> PyResult<(u64, Bound<'py, PyBytes>)> {
     let start = link(start)?;
     let verified = py
-        .detach(|| logs::verify_chain(BufReader::new(std::fs::File::open(path)?), key, start, max_line))
+        .detach(|| {
+            logs::verify_chain(
+                BufReader::new(std::fs::File::open(path)?),
+                key,
+                start,
+                max_line,
+            )
+        })
         .map_err(to_py)?;
     Ok((verified.records, PyBytes::new(py, &verified.head)))
 }

@@ -14,7 +14,11 @@ fn privacy_mask(kind: &str, value: &str) -> PyResult<String> {
         "iban" => privacy::mask_iban(value),
         "name" => privacy::mask_name(value),
         "ip" => privacy::mask_ip(value),
-        _ => return Err(InvalidInput::new_err("the kind is one of email, card, phone, iban, name, ip, text")),
+        _ => {
+            return Err(InvalidInput::new_err(
+                "the kind is one of email, card, phone, iban, name, ip, text",
+            ));
+        }
     })
 }
 

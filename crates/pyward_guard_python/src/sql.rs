@@ -10,7 +10,11 @@ fn dialect(name: &str) -> PyResult<Dialect> {
         "sqlite" => Dialect::Sqlite,
         "postgresql" => Dialect::Postgresql,
         "mysql" => Dialect::Mysql,
-        _ => return Err(InvalidInput::new_err("the dialect is one of sqlite, postgresql, mysql")),
+        _ => {
+            return Err(InvalidInput::new_err(
+                "the dialect is one of sqlite, postgresql, mysql",
+            ));
+        }
     })
 }
 
@@ -21,7 +25,11 @@ fn style(name: &str) -> PyResult<ParamStyle> {
         "named" => ParamStyle::Named,
         "format" => ParamStyle::Format,
         "pyformat" => ParamStyle::Pyformat,
-        _ => return Err(InvalidInput::new_err("the paramstyle is one of qmark, numeric, named, format, pyformat")),
+        _ => {
+            return Err(InvalidInput::new_err(
+                "the paramstyle is one of qmark, numeric, named, format, pyformat",
+            ));
+        }
     })
 }
 

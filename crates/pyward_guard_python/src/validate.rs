@@ -43,7 +43,16 @@ fn validate_plain_text(
     multiline: bool,
     one_script_per_word: bool,
 ) -> PyResult<String> {
-    validate::plain_text(value, &TextRules { min, max, multiline, one_script_per_word }).map_err(to_py)
+    validate::plain_text(
+        value,
+        &TextRules {
+            min,
+            max,
+            multiline,
+            one_script_per_word,
+        },
+    )
+    .map_err(to_py)
 }
 
 #[pyfunction]
@@ -61,7 +70,14 @@ fn validate_url(
     allow_port: bool,
     max_bytes: usize,
 ) -> PyResult<String> {
-    let rules = UrlRules { schemes, hosts, allow_ip, allow_credentials, allow_port, max_bytes };
+    let rules = UrlRules {
+        schemes,
+        hosts,
+        allow_ip,
+        allow_credentials,
+        allow_port,
+        max_bytes,
+    };
     validate::url(value, &rules).map_err(to_py)
 }
 
@@ -89,7 +105,9 @@ struct ValidatePattern(Pattern);
 impl ValidatePattern {
     #[new]
     fn new(source: &str, max_bytes: usize) -> PyResult<Self> {
-        validate::pattern(source, max_bytes).map(Self).map_err(to_py)
+        validate::pattern(source, max_bytes)
+            .map(Self)
+            .map_err(to_py)
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -106,7 +124,10 @@ fn json<'py>(py: Python<'py>, value: Json) -> PyResult<Bound<'py, PyAny>> {
         Json::Float(f) => f.into_bound_py_any(py),
         Json::Text(t) => t.into_bound_py_any(py),
         Json::Array(items) => {
-            let items = items.into_iter().map(|item| json(py, item)).collect::<PyResult<Vec<_>>>()?;
+            let items = items
+                .into_iter()
+                .map(|item| json(py, item))
+                .collect::<PyResult<Vec<_>>>()?;
             Ok(PyList::new(py, items)?.into_any())
         }
         Json::Object(members) => {
@@ -128,7 +149,12 @@ fn validate_json<'py>(
     max_items: usize,
     max_text: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let limits = JsonLimits { max_bytes, max_depth, max_items, max_text };
+    let limits = JsonLimits {
+        max_bytes,
+        max_depth,
+        max_items,
+        max_text,
+    };
     let value = if text.len() < 1024 {
         validate::parse_json(text, &limits)
     } else {

@@ -51,7 +51,9 @@ enum Token {
     End,
 }
 
-const SYMBOLS: &[&str] = &["**", "//", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "(", ")", "[", "]", ","];
+const SYMBOLS: &[&str] = &[
+    "**", "//", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "(", ")", "[", "]", ",",
+];
 
 fn error(at: usize, what: &str) -> Error {
     Error::InvalidInput(format!("the expression has {what} at position {}", at + 1))
@@ -66,8 +68,20 @@ struct Parser<'a> {
     used: Vec<String>,
 }
 
-pub(super) fn parse(source: &str, names: &[&str], functions: &[&str], depth: usize) -> Result<(Node, Vec<String>)> {
-    let mut parser = Parser { tokens: tokens(source)?, at: 0, depth, names, functions, used: Vec::new() };
+pub(super) fn parse(
+    source: &str,
+    names: &[&str],
+    functions: &[&str],
+    depth: usize,
+) -> Result<(Node, Vec<String>)> {
+    let mut parser = Parser {
+        tokens: tokens(source)?,
+        at: 0,
+        depth,
+        names,
+        functions,
+        used: Vec::new(),
+    };
     let root = parser.condition()?;
     match parser.peek() {
         Token::End => Ok((root, parser.used)),
@@ -82,7 +96,9 @@ fn tokens(source: &str) -> Result<Vec<(usize, Token)>> {
         let at = source.len() - rest.len();
         if matches!(c, ' ' | '\t' | '\n' | '\r') {
             rest = &rest[1..];
-        } else if c.is_ascii_digit() || (c == '.' && rest[1..].starts_with(|d: char| d.is_ascii_digit())) {
+        } else if c.is_ascii_digit()
+            || (c == '.' && rest[1..].starts_with(|d: char| d.is_ascii_digit()))
+        {
             let (value, used) = number(rest).ok_or_else(|| error(at, "a number it cannot read"))?;
             rest = &rest[used..];
             if rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.') {
@@ -90,18 +106,23 @@ fn tokens(source: &str) -> Result<Vec<(usize, Token)>> {
             }
             out.push((at, Token::Value(value)));
         } else if c.is_ascii_alphabetic() || c == '_' {
-            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .unwrap_or(rest.len());
             let word = &rest[..end];
             rest = &rest[end..];
             if rest.starts_with(['\'', '"']) {
                 return Err(error(at, "a prefixed string"));
             }
-            out.push((at, match word {
-                "True" => Token::Value(Value::Bool(true)),
-                "False" => Token::Value(Value::Bool(false)),
-                "None" => Token::Value(Value::None),
-                _ => Token::Name(word.to_owned()),
-            }));
+            out.push((
+                at,
+                match word {
+                    "True" => Token::Value(Value::Bool(true)),
+                    "False" => Token::Value(Value::Bool(false)),
+                    "None" => Token::Value(Value::None),
+                    _ => Token::Name(word.to_owned()),
+                },
+            ));
         } else if c == '\'' || c == '"' {
             let (text, used) = string(rest).ok_or_else(|| error(at, "a string it cannot read"))?;
             rest = &rest[used..];
@@ -118,15 +139,33 @@ fn tokens(source: &str) -> Result<Vec<(usize, Token)>> {
 }
 
 fn number(text: &str) -> Option<(Value, usize)> {
-    for (prefix, radix) in [("0x", 16), ("0X", 16), ("0b", 2), ("0B", 2), ("0o", 8), ("0O", 8)] {
+    for (prefix, radix) in [
+        ("0x", 16),
+        ("0X", 16),
+        ("0b", 2),
+        ("0B", 2),
+        ("0o", 8),
+        ("0O", 8),
+    ] {
         if let Some(rest) = text.strip_prefix(prefix) {
-            let end = rest.find(|c: char| !c.is_digit(radix)).unwrap_or(rest.len());
-            return Some((Value::Int(i128::from_str_radix(&rest[..end], radix).ok()?), end + 2));
+            let end = rest
+                .find(|c: char| !c.is_digit(radix))
+                .unwrap_or(rest.len());
+            return Some((
+                Value::Int(i128::from_str_radix(&rest[..end], radix).ok()?),
+                end + 2,
+            ));
         }
     }
     let bytes = text.as_bytes();
     let digits = |mut at: usize| {
-        while at < bytes.len() && (bytes[at].is_ascii_digit() || (bytes[at] == b'_' && at > 0 && bytes[at - 1].is_ascii_digit() && bytes.get(at + 1).is_some_and(u8::is_ascii_digit))) {
+        while at < bytes.len()
+            && (bytes[at].is_ascii_digit()
+                || (bytes[at] == b'_'
+                    && at > 0
+                    && bytes[at - 1].is_ascii_digit()
+                    && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)))
+        {
             at += 1;
         }
         at
@@ -195,7 +234,14 @@ impl Parser<'_> {
 
     fn unexpected(&self) -> Error {
         let (at, token) = &self.tokens[self.at];
-        error(*at, if *token == Token::End { "an early end" } else { "something unexpected" })
+        error(
+            *at,
+            if *token == Token::End {
+                "an early end"
+            } else {
+                "something unexpected"
+            },
+        )
     }
 
     fn symbol(&mut self, symbol: &str) -> bool {
@@ -215,13 +261,19 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, symbol: &str) -> Result<()> {
-        if self.symbol(symbol) { Ok(()) } else { Err(self.unexpected()) }
+        if self.symbol(symbol) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// Every rule that recurses goes through here.
     fn deeper<T>(&mut self, rule: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth == 0 {
-            return Err(Error::LimitExceeded("the expression is nested too deeply".into()));
+            return Err(Error::LimitExceeded(
+                "the expression is nested too deeply".into(),
+            ));
         }
         self.depth -= 1;
         let result = rule(self);
@@ -240,7 +292,11 @@ impl Parser<'_> {
                 return Err(p.unexpected());
             }
             let otherwise = p.condition()?;
-            Ok(Node::If(Box::new(test), Box::new(value), Box::new(otherwise)))
+            Ok(Node::If(
+                Box::new(test),
+                Box::new(value),
+                Box::new(otherwise),
+            ))
         })
     }
 
@@ -265,9 +321,14 @@ impl Parser<'_> {
     /// A chain makes a tree as deep as it is long; evaluation and dropping recurse over it.
     fn count_chain(&mut self) -> Result<()> {
         const MAX_NODES_IN_CHAINS: usize = 1000;
-        let operators = self.tokens[..self.at].iter().filter(|(_, t)| matches!(t, Token::Symbol(_) | Token::Name(_))).count();
+        let operators = self.tokens[..self.at]
+            .iter()
+            .filter(|(_, t)| matches!(t, Token::Symbol(_) | Token::Name(_)))
+            .count();
         if operators > MAX_NODES_IN_CHAINS {
-            return Err(Error::LimitExceeded("the expression has too many operations".into()));
+            return Err(Error::LimitExceeded(
+                "the expression has too many operations".into(),
+            ));
         }
         Ok(())
     }
@@ -308,7 +369,11 @@ impl Parser<'_> {
             };
             rest.push((comparison, self.sum()?));
         }
-        Ok(if rest.is_empty() { first } else { Node::Compare(Box::new(first), rest) })
+        Ok(if rest.is_empty() {
+            first
+        } else {
+            Node::Compare(Box::new(first), rest)
+        })
     }
 
     fn sum(&mut self) -> Result<Node> {
@@ -355,7 +420,11 @@ impl Parser<'_> {
         let base = self.atom()?;
         if self.symbol("**") {
             let exponent = self.deeper(Self::unary)?;
-            return Ok(Node::Binary(Operator::Power, Box::new(base), Box::new(exponent)));
+            return Ok(Node::Binary(
+                Operator::Power,
+                Box::new(base),
+                Box::new(exponent),
+            ));
         }
         Ok(base)
     }

@@ -73,7 +73,9 @@ impl Value {
         match (self.number(), other.number()) {
             (Some(a), Some(b)) => compare_numbers(a, b) == Some(Ordering::Equal),
             (None, None) => match (self, other) {
-                (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.equals(b)),
+                (Value::List(a), Value::List(b)) => {
+                    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.equals(b))
+                }
                 _ => self == other,
             },
             _ => false,
@@ -103,11 +105,19 @@ fn int_float(a: i128, b: f64) -> Option<Ordering> {
         return Some(Ordering::Greater);
     }
     let whole = b.floor();
-    Some(a.cmp(&(whole as i128)).then(if b > whole { Ordering::Less } else { Ordering::Equal }))
+    Some(a.cmp(&(whole as i128)).then(if b > whole {
+        Ordering::Less
+    } else {
+        Ordering::Equal
+    }))
 }
 
 fn float(value: f64) -> Result<Value> {
-    if value.is_finite() { Ok(Value::Float(value)) } else { Err(too_large()) }
+    if value.is_finite() {
+        Ok(Value::Float(value))
+    } else {
+        Err(too_large())
+    }
 }
 
 struct Machine<'a> {
@@ -122,7 +132,12 @@ pub(super) fn evaluate(
     steps: &mut usize,
     max_text: usize,
 ) -> Result<Value> {
-    Machine { variables, steps, max_text }.eval(node)
+    Machine {
+        variables,
+        steps,
+        max_text,
+    }
+    .eval(node)
 }
 
 impl Machine<'_> {
@@ -140,7 +155,9 @@ impl Machine<'_> {
             Node::Value(value) => Ok(value.clone()),
             Node::Name(name) => {
                 let value = self.variables.get(name);
-                value.cloned().ok_or_else(|| Error::InvalidInput(format!("the variable {name} has no value")))
+                value
+                    .cloned()
+                    .ok_or_else(|| Error::InvalidInput(format!("the variable {name} has no value")))
             }
             Node::List(items) => Ok(Value::List(self.all(items)?)),
             Node::Negate(inner) => match self.eval(inner)?.number() {
@@ -160,11 +177,19 @@ impl Machine<'_> {
             }
             Node::And(left, right) => {
                 let left = self.eval(left)?;
-                if left.truth() { self.eval(right) } else { Ok(left) }
+                if left.truth() {
+                    self.eval(right)
+                } else {
+                    Ok(left)
+                }
             }
             Node::Or(left, right) => {
                 let left = self.eval(left)?;
-                if left.truth() { Ok(left) } else { self.eval(right) }
+                if left.truth() {
+                    Ok(left)
+                } else {
+                    self.eval(right)
+                }
             }
             Node::Compare(first, rest) => {
                 let mut left = self.eval(first)?;
@@ -197,7 +222,10 @@ impl Machine<'_> {
 
     fn text(&self, text: String) -> Result<Value> {
         if text.len() > self.max_text {
-            return Err(Error::LimitExceeded(format!("a text is longer than {} bytes", self.max_text)));
+            return Err(Error::LimitExceeded(format!(
+                "a text is longer than {} bytes",
+                self.max_text
+            )));
         }
         Ok(Value::Text(text))
     }
@@ -209,7 +237,10 @@ impl Machine<'_> {
             | (Operator::Multiply, Value::Int(times), Value::Text(text)) => {
                 let times = usize::try_from((*times).max(0)).unwrap_or(usize::MAX);
                 if text.len().saturating_mul(times) > self.max_text {
-                    return Err(Error::LimitExceeded(format!("a text is longer than {} bytes", self.max_text)));
+                    return Err(Error::LimitExceeded(format!(
+                        "a text is longer than {} bytes",
+                        self.max_text
+                    )));
                 }
                 return Ok(Value::Text(text.repeat(times)));
             }
@@ -319,8 +350,12 @@ impl Machine<'_> {
             ("upper", [Value::Text(text)]) => self.text(text.to_uppercase()),
             ("str", [Value::Text(text)]) => Ok(Value::Text(text.clone())),
             ("str", [Value::Int(i)]) => Ok(Value::Text(i.to_string())),
-            ("str", [Value::Bool(b)]) => Ok(Value::Text(if *b { "True" } else { "False" }.to_owned())),
-            _ => Err(Error::InvalidInput(format!("{function} does not take these arguments"))),
+            ("str", [Value::Bool(b)]) => {
+                Ok(Value::Text(if *b { "True" } else { "False" }.to_owned()))
+            }
+            _ => Err(Error::InvalidInput(format!(
+                "{function} does not take these arguments"
+            ))),
         }
     }
 
@@ -335,9 +370,15 @@ impl Machine<'_> {
             }
             return Ok(total);
         }
-        let comparison = if function == "min" { Comparison::Less } else { Comparison::Greater };
+        let comparison = if function == "min" {
+            Comparison::Less
+        } else {
+            Comparison::Greater
+        };
         let mut items = items.iter();
-        let Some(mut best) = items.next() else { return invalid("min and max take at least one value") };
+        let Some(mut best) = items.next() else {
+            return invalid("min and max take at least one value");
+        };
         for item in items {
             if self.compare(comparison, item, best)? {
                 best = item;
@@ -348,7 +389,11 @@ impl Machine<'_> {
 }
 
 fn to_int(value: f64) -> Result<Value> {
-    if value.abs() < 1.7e38 { Ok(Value::Int(value as i128)) } else { Err(too_large()) }
+    if value.abs() < 1.7e38 {
+        Ok(Value::Int(value as i128))
+    } else {
+        Err(too_large())
+    }
 }
 
 fn integers(operator: Operator, a: i128, b: i128) -> Result<Value> {
@@ -356,10 +401,24 @@ fn integers(operator: Operator, a: i128, b: i128) -> Result<Value> {
         Operator::Add => a.checked_add(b),
         Operator::Subtract => a.checked_sub(b),
         Operator::Multiply => a.checked_mul(b),
-        Operator::Divide | Operator::Floor | Operator::Modulo if b == 0 => return invalid("a division by zero"),
+        Operator::Divide | Operator::Floor | Operator::Modulo if b == 0 => {
+            return invalid("a division by zero");
+        }
         Operator::Divide => return float(a as f64 / b as f64),
-        Operator::Floor => a.checked_div_euclid(b).map(|q| if b < 0 && a.rem_euclid(b) != 0 { q - 1 } else { q }),
-        Operator::Modulo => a.checked_rem(b).map(|r| if r != 0 && (r < 0) != (b < 0) { r + b } else { r }),
+        Operator::Floor => a.checked_div_euclid(b).map(|q| {
+            if b < 0 && a.rem_euclid(b) != 0 {
+                q - 1
+            } else {
+                q
+            }
+        }),
+        Operator::Modulo => a.checked_rem(b).map(|r| {
+            if r != 0 && (r < 0) != (b < 0) {
+                r + b
+            } else {
+                r
+            }
+        }),
         Operator::Power if b < 0 => return floats(operator, a as f64, b as f64),
         Operator::Power => match u32::try_from(b) {
             Ok(exponent) => a.checked_pow(exponent),
@@ -378,7 +437,9 @@ fn floats(operator: Operator, a: f64, b: f64) -> Result<Value> {
         Operator::Add => float(a + b),
         Operator::Subtract => float(a - b),
         Operator::Multiply => float(a * b),
-        Operator::Divide | Operator::Floor | Operator::Modulo if b == 0.0 => invalid("a division by zero"),
+        Operator::Divide | Operator::Floor | Operator::Modulo if b == 0.0 => {
+            invalid("a division by zero")
+        }
         Operator::Divide => float(a / b),
         Operator::Floor => {
             let quotient = ((a - python_modulo(a, b)) / b).round();
@@ -386,7 +447,9 @@ fn floats(operator: Operator, a: f64, b: f64) -> Result<Value> {
         }
         Operator::Modulo => float(python_modulo(a, b)),
         Operator::Power if a == 0.0 && b < 0.0 => invalid("a division by zero"),
-        Operator::Power if a < 0.0 && b.fract() != 0.0 => invalid("a power that is not a real number"),
+        Operator::Power if a < 0.0 && b.fract() != 0.0 => {
+            invalid("a power that is not a real number")
+        }
         Operator::Power => float(a.powf(b)),
     }
 }
@@ -394,5 +457,11 @@ fn floats(operator: Operator, a: f64, b: f64) -> Result<Value> {
 /// The result has the sign of the divisor.
 fn python_modulo(a: f64, b: f64) -> f64 {
     let r = a % b;
-    if r != 0.0 && (r < 0.0) != (b < 0.0) { r + b } else if r == 0.0 { 0.0_f64.copysign(b) } else { r }
+    if r != 0.0 && (r < 0.0) != (b < 0.0) {
+        r + b
+    } else if r == 0.0 {
+        0.0_f64.copysign(b)
+    } else {
+        r
+    }
 }

@@ -77,9 +77,47 @@ impl Default for Tracker {
     }
 }
 
-const URL_ATTRIBUTES: &[&str] = &["href", "src", "action", "formaction", "poster", "cite", "background", "longdesc", "data", "xlink:href", "ping", "manifest"];
-const OTHER_ATTRIBUTES: &[&str] = &["srcdoc", "srcset", "imagesrcset", "http-equiv", "content", "is", "nonce", "integrity", "sandbox", "attributename", "to", "from", "values"];
-const RAW_ELEMENTS: &[&str] = &["script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "noscript", "plaintext"];
+const URL_ATTRIBUTES: &[&str] = &[
+    "href",
+    "src",
+    "action",
+    "formaction",
+    "poster",
+    "cite",
+    "background",
+    "longdesc",
+    "data",
+    "xlink:href",
+    "ping",
+    "manifest",
+];
+const OTHER_ATTRIBUTES: &[&str] = &[
+    "srcdoc",
+    "srcset",
+    "imagesrcset",
+    "http-equiv",
+    "content",
+    "is",
+    "nonce",
+    "integrity",
+    "sandbox",
+    "attributename",
+    "to",
+    "from",
+    "values",
+];
+const RAW_ELEMENTS: &[&str] = &[
+    "script",
+    "style",
+    "title",
+    "textarea",
+    "xmp",
+    "iframe",
+    "noembed",
+    "noframes",
+    "noscript",
+    "plaintext",
+];
 
 impl Tracker {
     /// Reads a literal part of the template.
@@ -110,7 +148,11 @@ impl Tracker {
     pub fn context(&self) -> Context {
         match self.state {
             State::Text => Context::Text,
-            State::TagOpen | State::TagName | State::BeforeName | State::Name | State::AfterName => Context::Tag,
+            State::TagOpen
+            | State::TagName
+            | State::BeforeName
+            | State::Name
+            | State::AfterName => Context::Tag,
             State::BeforeValue | State::Unquoted => Context::Unquoted,
             State::Comment | State::Declaration => Context::Comment,
             State::Raw => match self.raw.as_str() {
@@ -154,8 +196,14 @@ impl Tracker {
                     && !written.ends_with('\\')
                     && written != "/"
             });
-            let mailto = ["mailto:", "tel:"].iter().any(|s| written.to_ascii_lowercase().starts_with(s));
-            return if settled || mailto { Context::UrlRest } else { Context::UrlUnsettled };
+            let mailto = ["mailto:", "tel:"]
+                .iter()
+                .any(|s| written.to_ascii_lowercase().starts_with(s));
+            return if settled || mailto {
+                Context::UrlRest
+            } else {
+                Context::UrlUnsettled
+            };
         }
         Context::Attribute
     }
@@ -254,7 +302,10 @@ impl Tracker {
             State::Comment => {
                 self.tail.push(c);
                 // `<!-->` and `<!--->` are whole comments for a browser.
-                let ends = self.tail.ends_with("-->") || self.tail.ends_with("--!>") || self.tail == ">" || self.tail == "->";
+                let ends = self.tail.ends_with("-->")
+                    || self.tail.ends_with("--!>")
+                    || self.tail == ">"
+                    || self.tail == "->";
                 if ends {
                     self.state = State::Text;
                 } else if self.tail.len() > 64 {
@@ -276,7 +327,10 @@ impl Tracker {
                 if self.tail.len() < 16 {
                     self.tail.push(c.to_ascii_lowercase());
                 }
-                if let Some(rest) = self.tail.strip_prefix("</").and_then(|rest| rest.strip_prefix(self.raw.as_str()))
+                if let Some(rest) = self
+                    .tail
+                    .strip_prefix("</")
+                    .and_then(|rest| rest.strip_prefix(self.raw.as_str()))
                     && let Some(next) = rest.chars().next()
                     && rest.chars().count() == 1
                 {

@@ -8,7 +8,9 @@ use crate::{Error, Result};
 pub fn first_special(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     if bytes.len() < 16 {
-        return bytes.iter().position(|b| matches!(b, b'&' | b'<' | b'>' | b'"' | b'\''));
+        return bytes
+            .iter()
+            .position(|b| matches!(b, b'&' | b'<' | b'>' | b'"' | b'\''));
     }
     let a = memchr::memchr3(b'&', b'<', b'>', bytes);
     // What lies behind the first hit does not matter.
@@ -97,7 +99,11 @@ pub fn url_component(text: &str) -> String {
 /// (control characters, backslashes, spaces around) is refused.
 ///
 /// Relative references are fine, except those that start with `//` when `relative_only_path` is set.
-pub fn allowed_url<'a>(url: &'a str, schemes: &[&str], allow_network_path: bool) -> Result<&'a str> {
+pub fn allowed_url<'a>(
+    url: &'a str,
+    schemes: &[&str],
+    allow_network_path: bool,
+) -> Result<&'a str> {
     let refused = |text: &str| Err(Error::Refused(text.into()));
     if url.chars().any(|c| c.is_control() || c == '\\') || url.trim() != url {
         return refused("the URL has control characters, backslashes or surrounding spaces");
@@ -108,7 +114,10 @@ pub fn allowed_url<'a>(url: &'a str, schemes: &[&str], allow_network_path: bool)
     let end = url.find(['/', '?', '#']).unwrap_or(url.len());
     if let Some(colon) = url[..end].find(':') {
         let scheme = &url[..colon];
-        if !schemes.iter().any(|allowed| allowed.eq_ignore_ascii_case(scheme)) {
+        if !schemes
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(scheme))
+        {
             return refused("the scheme of the URL is not allowed");
         }
     }
@@ -127,13 +136,20 @@ fn unicode_escape(out: &mut String, c: char) {
 ///
 /// `json` has to be valid JSON; that is checked.
 pub fn script_json(json: &str) -> Result<String> {
-    serde_json::from_str::<serde::de::IgnoredAny>(json)
-        .map_err(|e| Error::InvalidInput(format!("not valid JSON (line {}, column {})", e.line(), e.column())))?;
+    serde_json::from_str::<serde::de::IgnoredAny>(json).map_err(|e| {
+        Error::InvalidInput(format!(
+            "not valid JSON (line {}, column {})",
+            e.line(),
+            e.column()
+        ))
+    })?;
     let mut out = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         match c {
             // Outside of strings none of them occurs in JSON.
-            '<' | '>' | '&' | '\'' | '`' | '$' | '\u{2028}' | '\u{2029}' | '\u{7f}' => unicode_escape(&mut out, c),
+            '<' | '>' | '&' | '\'' | '`' | '$' | '\u{2028}' | '\u{2029}' | '\u{7f}' => {
+                unicode_escape(&mut out, c)
+            }
             _ => out.push(c),
         }
     }
@@ -145,8 +161,13 @@ pub fn script_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | ',' | '.' | '_' | '-' | ':' | '(' | ')' => out.push(c),
-            _ if c.is_ascii() || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{FEFF}') => {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | ',' | '.' | '_' | '-' | ':' | '(' | ')' => {
+                out.push(c)
+            }
+            _ if c.is_ascii()
+                || c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{FEFF}') =>
+            {
                 unicode_escape(&mut out, c);
             }
             _ => out.push(c),
@@ -178,22 +199,52 @@ mod tests {
     #[test]
     fn escapes() {
         assert_eq!(escape("a<b>&\"'"), "a&lt;b&gt;&amp;&#34;&#39;");
-        assert!(matches!(escape("plain text with ümlauts"), Cow::Borrowed(_)));
+        assert!(matches!(
+            escape("plain text with ümlauts"),
+            Cow::Borrowed(_)
+        ));
         assert_eq!(attribute("a onload=x"), "a&#32;onload&#61;x");
         assert_eq!(url_component("a b/ü?&"), "a%20b%2F%C3%BC%3F%26");
-        assert_eq!(script_json(r#"{"a":"</script>'`${x}"}"#).unwrap(), r#"{"a":"\u003c/script\u003e\u0027\u0060\u0024{x}"}"#);
+        assert_eq!(
+            script_json(r#"{"a":"</script>'`${x}"}"#).unwrap(),
+            r#"{"a":"\u003c/script\u003e\u0027\u0060\u0024{x}"}"#
+        );
         assert!(script_json("alert(1)").is_err());
-        assert_eq!(script_string("'\n</script>"), "\\u0027\\u000a\\u003c\\u002fscript\\u003e");
+        assert_eq!(
+            script_string("'\n</script>"),
+            "\\u0027\\u000a\\u003c\\u002fscript\\u003e"
+        );
         assert_eq!(css_string("a\"}"), "a\\000022 \\00007d ");
     }
 
     #[test]
     fn urls() {
         let check = |url| allowed_url(url, &["http", "https", "mailto"], false).is_ok();
-        for good in ["https://x/", "/a?b=c:d#e", "a/b:c", "", "?q=javascript:x", "HTTPS://x", "mailto:a@b"] {
+        for good in [
+            "https://x/",
+            "/a?b=c:d#e",
+            "a/b:c",
+            "",
+            "?q=javascript:x",
+            "HTTPS://x",
+            "mailto:a@b",
+        ] {
             assert!(check(good), "{good}");
         }
-        for bad in ["javascript:alert(1)", "JaVaScRiPt:x", "java\nscript:x", " javascript:x", "\u{1}javascript:x", "data:text/html,x", "vbscript:x", "//evil", "\\\\evil", "/\\evil", "x:y", ":x"] {
+        for bad in [
+            "javascript:alert(1)",
+            "JaVaScRiPt:x",
+            "java\nscript:x",
+            " javascript:x",
+            "\u{1}javascript:x",
+            "data:text/html,x",
+            "vbscript:x",
+            "//evil",
+            "\\\\evil",
+            "/\\evil",
+            "x:y",
+            ":x",
+        ] {
             assert!(!check(bad), "{bad:?}");
         }
     }

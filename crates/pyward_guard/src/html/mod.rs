@@ -9,7 +9,8 @@ mod style;
 
 pub use context::{Context, Tracker};
 pub use escape::{
-    allowed_url, attribute, css_string, escape, escape_into, first_special, script_json, script_string, url_component,
+    allowed_url, attribute, css_string, escape, escape_into, first_special, script_json,
+    script_string, url_component,
 };
 pub use sanitize::{Policy, Preset, RelativeUrls, Sanitizer};
 pub use style::filter_style;

@@ -69,14 +69,62 @@ fn owned(names: &[&str]) -> Vec<String> {
 }
 
 const INLINE: &[&str] = &[
-    "a", "abbr", "b", "bdi", "bdo", "br", "cite", "code", "del", "em", "i", "ins", "kbd", "mark", "q", "s", "samp", "small",
-    "span", "strong", "sub", "sup", "time", "u", "var", "wbr",
+    "a", "abbr", "b", "bdi", "bdo", "br", "cite", "code", "del", "em", "i", "ins", "kbd", "mark",
+    "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr",
 ];
-const COMMENT: &[&str] = &["blockquote", "dd", "dl", "dt", "hr", "li", "ol", "p", "pre", "ul"];
+const COMMENT: &[&str] = &[
+    "blockquote",
+    "dd",
+    "dl",
+    "dt",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "ul",
+];
 const ARTICLE: &[&str] = &[
-    "acronym", "area", "article", "aside", "caption", "center", "col", "colgroup", "data", "details", "dfn", "div",
-    "figcaption", "figure", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "img", "map", "nav", "rp", "rt",
-    "rtc", "ruby", "strike", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt",
+    "acronym",
+    "area",
+    "article",
+    "aside",
+    "caption",
+    "center",
+    "col",
+    "colgroup",
+    "data",
+    "details",
+    "dfn",
+    "div",
+    "figcaption",
+    "figure",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hgroup",
+    "img",
+    "map",
+    "nav",
+    "rp",
+    "rt",
+    "rtc",
+    "ruby",
+    "strike",
+    "summary",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
 ];
 
 impl Policy {
@@ -85,7 +133,10 @@ impl Policy {
         let mut tags = Vec::new();
         let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut allow = |tag: &str, names: &[&str]| {
-            attributes.entry(tag.to_owned()).or_default().extend(owned(names));
+            attributes
+                .entry(tag.to_owned())
+                .or_default()
+                .extend(owned(names));
         };
         if preset != Preset::Text {
             tags.extend(owned(INLINE));
@@ -117,7 +168,11 @@ impl Policy {
         Self {
             tags,
             attributes,
-            generic_attributes: if preset == Preset::Text { vec![] } else { owned(&["lang", "title"]) },
+            generic_attributes: if preset == Preset::Text {
+                vec![]
+            } else {
+                owned(&["lang", "title"])
+            },
             styles: vec![],
             classes: BTreeMap::new(),
             schemes: owned(&["http", "https", "mailto"]),
@@ -133,13 +188,66 @@ impl Policy {
 
 /// Elements that run code, load or submit, or make the parser read their content in another way than the page's reader.
 const FORBIDDEN_TAGS: &[&str] = &[
-    "annotation-xml", "applet", "base", "body", "button", "embed", "fencedframe", "foreignobject", "form", "frame", "frameset",
-    "head", "html", "iframe", "input", "link", "math", "meta", "noembed", "noframes", "noscript", "object", "option", "param",
-    "plaintext", "portal", "script", "select", "slot", "style", "svg", "template", "textarea", "title", "xmp",
+    "annotation-xml",
+    "applet",
+    "base",
+    "body",
+    "button",
+    "embed",
+    "fencedframe",
+    "foreignobject",
+    "form",
+    "frame",
+    "frameset",
+    "head",
+    "html",
+    "iframe",
+    "input",
+    "link",
+    "math",
+    "meta",
+    "noembed",
+    "noframes",
+    "noscript",
+    "object",
+    "option",
+    "param",
+    "plaintext",
+    "portal",
+    "script",
+    "select",
+    "slot",
+    "style",
+    "svg",
+    "template",
+    "textarea",
+    "title",
+    "xmp",
 ];
 const FORBIDDEN_ATTRIBUTES: &[&str] = &[
-    "action", "attributename", "background", "content", "data", "dynsrc", "form", "formaction", "http-equiv", "is", "lowsrc", "manifest",
-    "nonce", "ping", "rel", "shadowrootmode", "slot", "srcdoc", "srcset", "style", "xlink:href", "xml:base", "xmlns",
+    "action",
+    "attributename",
+    "background",
+    "content",
+    "data",
+    "dynsrc",
+    "form",
+    "formaction",
+    "http-equiv",
+    "is",
+    "lowsrc",
+    "manifest",
+    "nonce",
+    "ping",
+    "rel",
+    "shadowrootmode",
+    "slot",
+    "srcdoc",
+    "srcset",
+    "style",
+    "xlink:href",
+    "xml:base",
+    "xmlns",
 ];
 /// URL attributes that only point somewhere; all others load something.
 const LINKS: &[&str] = &["href", "cite"];
@@ -148,7 +256,9 @@ const RESOURCES: &[&str] = &["src", "poster", "longdesc", "usemap", "icon"];
 /// The one copy of a name, kept for good: policies come from code, so there are few.
 fn intern(name: &str) -> &'static str {
     static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
-    let mut guard = NAMES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut guard = NAMES
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let names = guard.get_or_insert_with(HashSet::new);
     if let Some(known) = names.get(name) {
         return known;
@@ -165,23 +275,43 @@ fn interned(names: &[String]) -> HashSet<&'static str> {
 fn plain_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b':'))
+        && name.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b':')
+        })
 }
 
 fn check(policy: &Policy) -> Result<()> {
     let invalid = |text: String| Err(Error::InvalidInput(text));
-    let attributes = || policy.attributes.values().flatten().chain(&policy.generic_attributes);
-    for name in policy.tags.iter().chain(attributes()).chain(&policy.styles).chain(policy.attributes.keys()) {
+    let attributes = || {
+        policy
+            .attributes
+            .values()
+            .flatten()
+            .chain(&policy.generic_attributes)
+    };
+    for name in policy
+        .tags
+        .iter()
+        .chain(attributes())
+        .chain(&policy.styles)
+        .chain(policy.attributes.keys())
+    {
         if !plain_name(name) {
             return invalid(format!("{name:?} is not a lower-case name"));
         }
     }
-    if let Some(tag) = policy.tags.iter().find(|tag| FORBIDDEN_TAGS.contains(&tag.as_str())) {
+    if let Some(tag) = policy
+        .tags
+        .iter()
+        .find(|tag| FORBIDDEN_TAGS.contains(&tag.as_str()))
+    {
         return invalid(format!("the element {tag} cannot be made safe"));
     }
     for name in attributes() {
         if name.starts_with("on") || FORBIDDEN_ATTRIBUTES.contains(&name.as_str()) {
-            return invalid(format!("the attribute {name} cannot be allowed (style: give CSS properties; rel: set link_rel)"));
+            return invalid(format!(
+                "the attribute {name} cannot be allowed (style: give CSS properties; rel: set link_rel)"
+            ));
         }
         if name == "class" {
             return invalid("classes are allowed by name, not the whole attribute".into());
@@ -194,7 +324,11 @@ fn check(policy: &Policy) -> Result<()> {
         return invalid("the attribute name cannot be prefixed".into());
     }
     for scheme in &policy.schemes {
-        if matches!(scheme.as_str(), "javascript" | "vbscript" | "data" | "file" | "blob" | "filesystem" | "about") || !plain_name(scheme) {
+        if matches!(
+            scheme.as_str(),
+            "javascript" | "vbscript" | "data" | "file" | "blob" | "filesystem" | "about"
+        ) || !plain_name(scheme)
+        {
             return invalid(format!("the URL scheme {scheme:?} cannot be allowed"));
         }
     }
@@ -209,7 +343,9 @@ pub struct Sanitizer {
 
 impl std::fmt::Debug for Sanitizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sanitizer").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+        f.debug_struct("Sanitizer")
+            .field("max_bytes", &self.max_bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -239,7 +375,10 @@ impl Sanitizer {
         builder
             .tags(tags)
             // Their content is not text.
-            .clean_content_tags(HashSet::from(["script", "style", "iframe", "noscript", "template", "title", "textarea", "xmp", "noembed", "noframes", "object", "svg", "math"]))
+            .clean_content_tags(HashSet::from([
+                "script", "style", "iframe", "noscript", "template", "title", "textarea", "xmp",
+                "noembed", "noframes", "object", "svg", "math",
+            ]))
             .tag_attributes(attributes)
             .generic_attributes(generic)
             .allowed_classes(classes)
@@ -251,10 +390,14 @@ impl Sanitizer {
                 RelativeUrls::Keep => UrlRelative::PassThrough,
                 RelativeUrls::Remove => UrlRelative::Deny,
                 RelativeUrls::Resolve(base) => UrlRelative::RewriteWithBase(
-                    Url::parse(base).map_err(|e| Error::InvalidInput(format!("the base URL: {e}")))?,
+                    Url::parse(base)
+                        .map_err(|e| Error::InvalidInput(format!("the base URL: {e}")))?,
                 ),
             });
-        let hosts = |list: &Option<Vec<String>>| list.as_ref().map(|l| l.iter().map(|h| h.to_ascii_lowercase()).collect::<Vec<_>>());
+        let hosts = |list: &Option<Vec<String>>| {
+            list.as_ref()
+                .map(|l| l.iter().map(|h| h.to_ascii_lowercase()).collect::<Vec<_>>())
+        };
         let (links, resources) = (hosts(&policy.link_hosts), hosts(&policy.resource_hosts));
         if !styles.is_empty() || links.is_some() || resources.is_some() {
             builder.attribute_filter(move |_, name, value| {
@@ -269,16 +412,24 @@ impl Sanitizer {
                 } else {
                     return Some(Cow::Borrowed(value));
                 };
-                list.as_ref().is_none_or(|hosts| host_allowed(value, hosts)).then_some(Cow::Borrowed(value))
+                list.as_ref()
+                    .is_none_or(|hosts| host_allowed(value, hosts))
+                    .then_some(Cow::Borrowed(value))
             });
         }
-        Ok(Self { builder, max_bytes: policy.max_bytes })
+        Ok(Self {
+            builder,
+            max_bytes: policy.max_bytes,
+        })
     }
 
     /// The HTML with everything outside of the policy gone; input over the bound is an error.
     pub fn clean<'a>(&self, html: &'a str) -> Result<Cow<'a, str>> {
         if html.len() > self.max_bytes {
-            return Err(Error::LimitExceeded(format!("the HTML is larger than {} bytes", self.max_bytes)));
+            return Err(Error::LimitExceeded(format!(
+                "the HTML is larger than {} bytes",
+                self.max_bytes
+            )));
         }
         if is_plain(html.as_bytes()) {
             return Ok(Cow::Borrowed(html));
@@ -298,11 +449,20 @@ fn is_plain(bytes: &[u8]) -> bool {
 /// Relative references stay; the host of absolute and network-path ones has to be in the list, or below one in it.
 fn host_allowed(value: &str, hosts: &[String]) -> bool {
     // A base with a host of its own tells what browsers make of `//host`, `\\host` and tabs within.
-    let Ok(base) = Url::parse("https://relative.invalid/") else { return false };
-    let Ok(url) = base.join(value) else { return false };
+    let Ok(base) = Url::parse("https://relative.invalid/") else {
+        return false;
+    };
+    let Ok(url) = base.join(value) else {
+        return false;
+    };
     match url.host_str() {
         Some("relative.invalid") => true,
-        Some(host) => hosts.iter().any(|h| host == h || host.strip_suffix(h.as_str()).is_some_and(|rest| rest.ends_with('.'))),
+        Some(host) => hosts.iter().any(|h| {
+            host == h
+                || host
+                    .strip_suffix(h.as_str())
+                    .is_some_and(|rest| rest.ends_with('.'))
+        }),
         None => url.scheme() == "mailto" || url.scheme() == "tel",
     }
 }
@@ -313,15 +473,28 @@ mod tests {
     use proptest::prelude::*;
 
     fn clean(preset: Preset, html: &str) -> String {
-        Sanitizer::new(&Policy::preset(preset)).unwrap().clean(html).unwrap().into_owned()
+        Sanitizer::new(&Policy::preset(preset))
+            .unwrap()
+            .clean(html)
+            .unwrap()
+            .into_owned()
     }
 
     #[test]
     fn presets() {
-        assert_eq!(clean(Preset::Text, "<b>a</b> &lt; <script>x</script>"), "a &lt; ");
+        assert_eq!(
+            clean(Preset::Text, "<b>a</b> &lt; <script>x</script>"),
+            "a &lt; "
+        );
         assert_eq!(clean(Preset::Inline, "<p><b>a</b></p>"), "<b>a</b>");
-        assert_eq!(clean(Preset::Comment, "<p onclick=x><b>a</b></p><img src=x>"), "<p><b>a</b></p>");
-        let link = clean(Preset::Article, "<a href='javascript:x'>a</a><a href=https://b>b</a><img src=x onerror=y>");
+        assert_eq!(
+            clean(Preset::Comment, "<p onclick=x><b>a</b></p><img src=x>"),
+            "<p><b>a</b></p>"
+        );
+        let link = clean(
+            Preset::Article,
+            "<a href='javascript:x'>a</a><a href=https://b>b</a><img src=x onerror=y>",
+        );
         assert_eq!(
             link,
             "<a rel=\"noopener noreferrer nofollow ugc\">a</a><a href=\"https://b\" rel=\"noopener noreferrer nofollow ugc\">b</a><img src=\"x\">"
@@ -347,7 +520,13 @@ mod tests {
             "<a style='x:expression(alert(1))'>",
         ] {
             let out = clean(Preset::Article, html).to_lowercase();
-            assert!(!out.contains("onerror=") && !out.contains("<script") && !out.contains("javascript:") && !out.contains("style="), "{html} -> {out}");
+            assert!(
+                !out.contains("onerror=")
+                    && !out.contains("<script")
+                    && !out.contains("javascript:")
+                    && !out.contains("style="),
+                "{html} -> {out}"
+            );
             assert_eq!(clean(Preset::Article, &out), out, "not stable: {html}");
         }
     }
@@ -361,12 +540,27 @@ mod tests {
         policy.classes = BTreeMap::from([("p".into(), vec!["note".into()])]);
         let sanitizer = Sanitizer::new(&policy).unwrap();
         let clean = |html: &str| sanitizer.clean(html).unwrap().into_owned();
-        assert_eq!(clean("<p style='color:red;position:fixed' class='note evil'>"), "<p style=\"color:red;\" class=\"note\"></p>");
+        assert_eq!(
+            clean("<p style='color:red;position:fixed' class='note evil'>"),
+            "<p style=\"color:red;\" class=\"note\"></p>"
+        );
         for (url, kept) in [
-            ("https://example.org/x", true), ("https://a.example.org", true), ("/x", true), ("https://example.org.evil", false),
-            ("https://evilexample.org", false), ("//evil", false), ("\\\\evil", false), ("https:evil", true), ("https:/\\evil", false), ("mailto:a@b", true),
+            ("https://example.org/x", true),
+            ("https://a.example.org", true),
+            ("/x", true),
+            ("https://example.org.evil", false),
+            ("https://evilexample.org", false),
+            ("//evil", false),
+            ("\\\\evil", false),
+            ("https:evil", true),
+            ("https:/\\evil", false),
+            ("mailto:a@b", true),
         ] {
-            assert_eq!(clean(&format!("<a href='{url}'>x</a>")).contains("href"), kept, "{url}");
+            assert_eq!(
+                clean(&format!("<a href='{url}'>x</a>")).contains("href"),
+                kept,
+                "{url}"
+            );
         }
         assert_eq!(clean("<img src='https://example.org/a'>"), "<img>");
         for change in [
@@ -379,7 +573,12 @@ mod tests {
             |p| p.generic_attributes.push("id".into()),
             |p| p.generic_attributes.push("srcdoc".into()),
             |p| p.schemes.push("javascript".into()),
-            |p| p.attributes.entry("a".into()).or_default().push("rel".into()),
+            |p| {
+                p.attributes
+                    .entry("a".into())
+                    .or_default()
+                    .push("rel".into())
+            },
             |p| p.relative_urls = RelativeUrls::Resolve("not a url".into()),
         ] {
             let mut policy = Policy::preset(Preset::Article);
@@ -391,10 +590,26 @@ mod tests {
     #[test]
     fn work_is_bounded() {
         let sanitizer = Sanitizer::new(&Policy::preset(Preset::Article)).unwrap();
-        assert!(matches!(sanitizer.clean(&"x".repeat((1 << 20) + 1)), Err(Error::LimitExceeded(_))));
+        assert!(matches!(
+            sanitizer.clean(&"x".repeat((1 << 20) + 1)),
+            Err(Error::LimitExceeded(_))
+        ));
         let start = std::time::Instant::now();
-        for unit in ["<b>", "<a>", "<b><p>", "<table>", "<div>", "<table><tr><td>", "</p>", "<", "&", "<!--"] {
-            let _ = sanitizer.clean(&unit.repeat((64 << 10) / unit.len())).unwrap();
+        for unit in [
+            "<b>",
+            "<a>",
+            "<b><p>",
+            "<table>",
+            "<div>",
+            "<table><tr><td>",
+            "</p>",
+            "<",
+            "&",
+            "<!--",
+        ] {
+            let _ = sanitizer
+                .clean(&unit.repeat((64 << 10) / unit.len()))
+                .unwrap();
         }
         assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
     }

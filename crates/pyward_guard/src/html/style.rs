@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 /// Functions a value may call; none of them loads anything.
-const FUNCTIONS: &[&str] = &["rgb", "rgba", "hsl", "hsla", "hwb", "lab", "lch", "oklab", "oklch", "calc", "min", "max", "clamp"];
+const FUNCTIONS: &[&str] = &[
+    "rgb", "rgba", "hsl", "hsla", "hwb", "lab", "lch", "oklab", "oklch", "calc", "min", "max",
+    "clamp",
+];
 const MAX_VALUE: usize = 256;
 
 /// Keeps the declarations whose property is in `properties` and whose value consists of harmless tokens
@@ -11,10 +14,15 @@ const MAX_VALUE: usize = 256;
 ///
 /// There is no attempt to parse what is not understood: escapes, comments, `url()`, at-rules, blocks and
 /// `!important` have no place in the characters allowed.
-pub fn filter_style<S: std::borrow::Borrow<str> + Eq + std::hash::Hash>(style: &str, properties: &HashSet<S>) -> String {
+pub fn filter_style<S: std::borrow::Borrow<str> + Eq + std::hash::Hash>(
+    style: &str,
+    properties: &HashSet<S>,
+) -> String {
     let mut out = String::new();
     for declaration in style.split(';') {
-        let Some((name, value)) = declaration.split_once(':') else { continue };
+        let Some((name, value)) = declaration.split_once(':') else {
+            continue;
+        };
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
         if properties.contains(name.as_str()) && harmless(value) {
             out.push_str(&name);
@@ -85,24 +93,54 @@ mod tests {
     use proptest::prelude::*;
 
     fn filter(style: &str) -> String {
-        filter_style(style, &HashSet::from(["color", "width", "font-family", "background-color"]))
+        filter_style(
+            style,
+            &HashSet::from(["color", "width", "font-family", "background-color"]),
+        )
     }
 
     #[test]
     fn keeps_harmless_declarations() {
         assert_eq!(filter("Color: red; position: fixed"), "color:red;");
-        assert_eq!(filter("width: calc((100% - 2px) / 3)"), "width:calc((100% - 2px) / 3);");
-        assert_eq!(filter("font-family: 'Times New Roman', serif"), "font-family:'Times New Roman', serif;");
-        assert_eq!(filter("background-color:rgba(0, 0, 0, .5)"), "background-color:rgba(0, 0, 0, .5);");
+        assert_eq!(
+            filter("width: calc((100% - 2px) / 3)"),
+            "width:calc((100% - 2px) / 3);"
+        );
+        assert_eq!(
+            filter("font-family: 'Times New Roman', serif"),
+            "font-family:'Times New Roman', serif;"
+        );
+        assert_eq!(
+            filter("background-color:rgba(0, 0, 0, .5)"),
+            "background-color:rgba(0, 0, 0, .5);"
+        );
     }
 
     #[test]
     fn drops_the_rest() {
         for bad in [
-            "color: url(javascript:alert(1))", "color: expression(alert(1))", "color: red !important", "color: \\72 ed",
-            "color: /**/red", "color: re/**/d", "color: red}", "width: calc(1px", "width: 1px)", "color: image-set('x')",
-            "font-family: 'a\\'b'", "font-family: 'a", "--x: 1", "color", "color:", "background-color: var(--x)",
-            "color: env(x)", "width: attr(x)", "color: (red)", "-moz-binding: x", "color: red\u{0}", "color: <b>",
+            "color: url(javascript:alert(1))",
+            "color: expression(alert(1))",
+            "color: red !important",
+            "color: \\72 ed",
+            "color: /**/red",
+            "color: re/**/d",
+            "color: red}",
+            "width: calc(1px",
+            "width: 1px)",
+            "color: image-set('x')",
+            "font-family: 'a\\'b'",
+            "font-family: 'a",
+            "--x: 1",
+            "color",
+            "color:",
+            "background-color: var(--x)",
+            "color: env(x)",
+            "width: attr(x)",
+            "color: (red)",
+            "-moz-binding: x",
+            "color: red\u{0}",
+            "color: <b>",
         ] {
             assert_eq!(filter(bad), "", "{bad}");
         }

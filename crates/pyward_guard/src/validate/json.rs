@@ -42,24 +42,43 @@ pub struct JsonLimits {
 
 impl Default for JsonLimits {
     fn default() -> Self {
-        Self { max_bytes: 1 << 20, max_depth: 32, max_items: 100_000, max_text: 64 << 10 }
+        Self {
+            max_bytes: 1 << 20,
+            max_depth: 32,
+            max_items: 100_000,
+            max_text: 64 << 10,
+        }
     }
 }
 
 /// Parses JSON within bounds. Integers beyond 64 bits and numbers that overflow a double are errors.
 pub fn parse_json(text: &[u8], limits: &JsonLimits) -> Result<Json> {
     if text.len() > limits.max_bytes {
-        return Err(Error::LimitExceeded(format!("the JSON is larger than {} bytes", limits.max_bytes)));
+        return Err(Error::LimitExceeded(format!(
+            "the JSON is larger than {} bytes",
+            limits.max_bytes
+        )));
     }
     let mut left = limits.max_items;
     let mut exceeded = None;
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let seed = Seed { depth: limits.max_depth.min(127), left: &mut left, max_text: limits.max_text, exceeded: &mut exceeded };
-    let value = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let seed = Seed {
+        depth: limits.max_depth.min(127),
+        left: &mut left,
+        max_text: limits.max_text,
+        exceeded: &mut exceeded,
+    };
+    let value = seed
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
     value.map_err(|error| match exceeded {
         Some(what) => Error::LimitExceeded(format!("the JSON has {what}")),
         // The parser's own words may hold parts of the text.
-        None => Error::InvalidInput(format!("not valid JSON (line {}, column {})", error.line(), error.column())),
+        None => Error::InvalidInput(format!(
+            "not valid JSON (line {}, column {})",
+            error.line(),
+            error.column()
+        )),
     })
 }
 
@@ -77,15 +96,25 @@ impl Seed<'_> {
     }
 
     fn inner(&mut self) -> Seed<'_> {
-        Seed { depth: self.depth - 1, left: self.left, max_text: self.max_text, exceeded: self.exceeded }
+        Seed {
+            depth: self.depth - 1,
+            left: self.left,
+            max_text: self.max_text,
+            exceeded: self.exceeded,
+        }
     }
 }
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Json;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Json, D::Error> {
-        let Some(left) = self.left.checked_sub(1) else { return Err(self.stop("too many values")) };
+    fn deserialize<D: serde::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Json, D::Error> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Err(self.stop("too many values"));
+        };
         *self.left = left;
         deserializer.deserialize_any(self)
     }
@@ -129,7 +158,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(Json::Text(value.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut access: A) -> std::result::Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(
+        mut self,
+        mut access: A,
+    ) -> std::result::Result<Json, A::Error> {
         if self.depth == 0 {
             return Err(self.stop("too many levels"));
         }
@@ -140,7 +172,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(Json::Array(out))
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> std::result::Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(
+        mut self,
+        mut access: A,
+    ) -> std::result::Result<Json, A::Error> {
         if self.depth == 0 {
             return Err(self.stop("too many levels"));
         }
@@ -167,20 +202,56 @@ mod tests {
 
     #[test]
     fn parses_within_bounds() {
-        let limits = JsonLimits { max_bytes: 100, max_depth: 3, max_items: 6, max_text: 5 };
+        let limits = JsonLimits {
+            max_bytes: 100,
+            max_depth: 3,
+            max_items: 6,
+            max_text: 5,
+        };
         let parse = |text: &str| parse_json(text.as_bytes(), &limits);
         assert_eq!(
             parse("{\"a\": [1, -2.5, null], \"b\": \"x\"}").unwrap(),
             Json::Object(vec![
-                ("a".into(), Json::Array(vec![Json::Int(1), Json::Float(-2.5), Json::Null])),
+                (
+                    "a".into(),
+                    Json::Array(vec![Json::Int(1), Json::Float(-2.5), Json::Null])
+                ),
                 ("b".into(), Json::Text("x".into())),
             ])
         );
-        assert_eq!(parse("18446744073709551615").unwrap(), Json::Unsigned(u64::MAX));
-        for over in ["[[[[1]]]]", "[1,2,3,4,5,6]", "\"123456\"", "{\"123456\":1}", &" ".repeat(101), "123456789012345678901234567890"] {
-            assert!(matches!(parse(over), Err(Error::LimitExceeded(_))), "{over}");
+        assert_eq!(
+            parse("18446744073709551615").unwrap(),
+            Json::Unsigned(u64::MAX)
+        );
+        for over in [
+            "[[[[1]]]]",
+            "[1,2,3,4,5,6]",
+            "\"123456\"",
+            "{\"123456\":1}",
+            &" ".repeat(101),
+            "123456789012345678901234567890",
+        ] {
+            assert!(
+                matches!(parse(over), Err(Error::LimitExceeded(_))),
+                "{over}"
+            );
         }
-        for bad in ["", "{", "{\"a\":1,\"a\":2}", "NaN", "Infinity", "1e999", "'a'", "[1,]", "{a:1}", "01", "1 2", "\"\\ud800\"", "\"\u{1}\"", "// x\n1"] {
+        for bad in [
+            "",
+            "{",
+            "{\"a\":1,\"a\":2}",
+            "NaN",
+            "Infinity",
+            "1e999",
+            "'a'",
+            "[1,]",
+            "{a:1}",
+            "01",
+            "1 2",
+            "\"\\ud800\"",
+            "\"\u{1}\"",
+            "// x\n1",
+        ] {
             assert!(matches!(parse(bad), Err(Error::InvalidInput(_))), "{bad}");
         }
     }

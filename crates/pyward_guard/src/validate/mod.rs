@@ -9,9 +9,11 @@ mod text;
 
 pub use banking::{CardNetwork, card_number, iban};
 pub use json::{Json, JsonLimits, parse_json};
-pub use network::{cidr, email, ip_address, url, UrlRules};
+pub use network::{UrlRules, cidr, email, ip_address, url};
 pub use region::{colour, country, locale, phone};
-pub use text::{TextRules, confusable_skeleton, pattern, plain_text, slug, user_name, uuid, Pattern};
+pub use text::{
+    Pattern, TextRules, confusable_skeleton, pattern, plain_text, slug, user_name, uuid,
+};
 
 use crate::{Error, Result};
 
@@ -21,5 +23,11 @@ fn wrong<T>(what: &str) -> Result<T> {
 }
 
 fn bounded(value: &str, max_bytes: usize, what: &str) -> Result<()> {
-    if value.len() > max_bytes { Err(Error::LimitExceeded(format!("{what} is longer than {max_bytes} bytes"))) } else { Ok(()) }
+    if value.len() > max_bytes {
+        Err(Error::LimitExceeded(format!(
+            "{what} is longer than {max_bytes} bytes"
+        )))
+    } else {
+        Ok(())
+    }
 }

@@ -14,7 +14,11 @@ TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS
 /// A country by its ISO 3166-1 alpha-2 code, in capitals.
 pub fn country(value: &str) -> Result<String> {
     let upper = value.to_ascii_uppercase();
-    if upper.len() == 2 && COUNTRIES.split(' ').any(|code| code == upper) { Ok(upper) } else { wrong("not an ISO 3166-1 country code") }
+    if upper.len() == 2 && COUNTRIES.split(' ').any(|code| code == upper) {
+        Ok(upper)
+    } else {
+        wrong("not an ISO 3166-1 country code")
+    }
 }
 
 /// A locale as a BCP 47 tag of language, script and region (`de`, `zh-Hant-TW`, `es-419`), in canonical case; an
@@ -43,7 +47,9 @@ pub fn locale(value: &str) -> Result<String> {
         if region.len() == 3 && region.bytes().all(|b| b.is_ascii_digit()) {
             out.push_str(region);
         } else {
-            out.push_str(&country(region).or_else(|_| wrong("the region of the locale is not known"))?);
+            out.push_str(
+                &country(region).or_else(|_| wrong("the region of the locale is not known"))?,
+            );
         }
         next = parts.next();
     }
@@ -71,8 +77,14 @@ fn calling_code(digits: &str) -> bool {
 /// parentheses between digits are dropped, and `00` may stand for `+`. Whether it is in service is not known.
 pub fn phone(value: &str) -> Result<String> {
     bounded(value, 40, "the phone number")?;
-    let compact: String = value.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
-    let Some(digits) = compact.strip_prefix('+').or_else(|| compact.strip_prefix("00")) else {
+    let compact: String = value
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')'))
+        .collect();
+    let Some(digits) = compact
+        .strip_prefix('+')
+        .or_else(|| compact.strip_prefix("00"))
+    else {
         return wrong("a phone number starts with + and the country code");
     };
     if !(7..=15).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -90,7 +102,11 @@ pub fn colour(value: &str) -> Result<String> {
     if !matches!(hex.len(), 3 | 4 | 6 | 8) || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return wrong("a colour is # and 3, 4, 6 or 8 hexadecimal digits");
     }
-    let long: String = if hex.len() < 6 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.to_owned() };
+    let long: String = if hex.len() < 6 {
+        hex.chars().flat_map(|c| [c, c]).collect()
+    } else {
+        hex.to_owned()
+    };
     Ok(format!("#{}", long.to_ascii_lowercase()))
 }
 
@@ -109,10 +125,41 @@ mod tests {
         assert_eq!(phone("0044 20 7946 0000").unwrap(), "+442079460000");
         assert_eq!(colour("#Fa0").unwrap(), "#ffaa00");
         for (check, bad) in [
-            (country as fn(&str) -> Result<String>, vec!["", "XX", "UK", "D", "DEU", "d\u{0}"]),
-            (locale, vec!["", "d", "de-XX", "de-DE-x", "de-", "english", "de--DE", "de-ABCD-DE-1901"]),
-            (phone, vec!["", "030123456", "+", "+0123456789", "+49", "+4930123456789012345", "+49x30", "+2101234567", "++4930123456"]),
-            (colour, vec!["", "red", "#12", "#12345", "#gggggg", "123456", "#１２３"]),
+            (
+                country as fn(&str) -> Result<String>,
+                vec!["", "XX", "UK", "D", "DEU", "d\u{0}"],
+            ),
+            (
+                locale,
+                vec![
+                    "",
+                    "d",
+                    "de-XX",
+                    "de-DE-x",
+                    "de-",
+                    "english",
+                    "de--DE",
+                    "de-ABCD-DE-1901",
+                ],
+            ),
+            (
+                phone,
+                vec![
+                    "",
+                    "030123456",
+                    "+",
+                    "+0123456789",
+                    "+49",
+                    "+4930123456789012345",
+                    "+49x30",
+                    "+2101234567",
+                    "++4930123456",
+                ],
+            ),
+            (
+                colour,
+                vec!["", "red", "#12", "#12345", "#gggggg", "123456", "#１２３"],
+            ),
         ] {
             for value in bad {
                 assert!(check(value).is_err(), "{value:?}");

@@ -35,10 +35,10 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
                 if option.key == "autoescape" and not constant:
                     raise jinja2.TemplateSyntaxError("autoescaping cannot be turned off", node.lineno, name, filename)
         if not self.guard_allow_safe:
-            for node in tree.find_all(nodes.Filter):
-                if node.name == "safe":
+            for applied in tree.find_all(nodes.Filter):
+                if applied.name == "safe":
                     raise jinja2.TemplateSyntaxError(
-                        "the safe filter is refused: use sanitize, or a Markup value", node.lineno, name, filename
+                        "the safe filter is refused: use sanitize, or a Markup value", applied.lineno, name, filename
                     )
         return tree
 
@@ -116,7 +116,10 @@ def _problem(context: str, expression: list[tuple[str, str]]) -> str | None:
     if context == "url-part":
         # Escaping keeps it in the attribute; the path or query it lands in is the template's choice.
         return None
-    if context in ("script", "script-attribute"):
+    if context == "script-attribute":
+        # `tojson` leaves double quotes, which would end the attribute.
+        return "a value in an event attribute: put it in a data attribute"
+    if context == "script":
         return None if filter_name == "tojson" else "a value in a script needs |tojson"
     if context == "style-attribute":
         return None if filter_name in ("int", "float", "round") else "a value in a style attribute needs |int or |float"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
@@ -61,12 +61,12 @@ class Markup(str):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({super().__repr__()})"
 
-    def __add__(self, other: str) -> Markup:
+    def __add__(self, other: object) -> Markup:
         if isinstance(other, str) or hasattr(other, "__html__"):
             return Markup(super().__add__(escape(other)))
         return NotImplemented
 
-    def __radd__(self, other: str) -> Markup:
+    def __radd__(self, other: object) -> Markup:
         if isinstance(other, str) or hasattr(other, "__html__"):
             return Markup(str.__add__(escape(other), self))
         return NotImplemented
@@ -74,7 +74,8 @@ class Markup(str):
     def __mul__(self, times: SupportsIndex) -> Markup:
         return Markup(super().__mul__(times))
 
-    __rmul__ = __mul__
+    def __rmul__(self, times: SupportsIndex) -> Markup:
+        return Markup(super().__mul__(times))
 
     def __mod__(self, values: Any) -> Markup:
         if isinstance(values, tuple):
@@ -441,7 +442,8 @@ def render(template: Any) -> Markup:
 def _interpolated(interpolation: Any, context: str) -> str:
     value = interpolation.value
     if interpolation.conversion is not None:
-        value = {"r": repr, "s": str, "a": ascii}[interpolation.conversion](value)
+        conversions: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
+        value = conversions[interpolation.conversion](value)
     if interpolation.format_spec:
         value = format(value, interpolation.format_spec)
     if context == "text":
@@ -474,10 +476,11 @@ def jinja_environment(
     >>> env = jinja_environment()
     >>> env.from_string('<a href="{{ u|url }}">{{ t }}</a>').render(u="/x", t="<b>")
     '<a href="/x">&lt;b&gt;</a>'
-    >>> env.from_string("<p class={{ c }}>")
-    Traceback (most recent call last):
-    jinja2.exceptions.TemplateSyntaxError: a value in an attribute value without quotes
-      line 1
+    >>> try:
+    ...     env.from_string("<p class={{ c }}>")
+    ... except Exception as error:
+    ...     print(type(error).__name__, error.message, sep=": ")
+    TemplateSyntaxError: a value in an attribute value without quotes
     """
     from . import _jinja
 

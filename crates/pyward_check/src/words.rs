@@ -9,6 +9,7 @@ use pyward_flow::value::StepKind as RawKind;
 use pyward_ir::{ParamKind, Span};
 use pyward_program::{FileId, Program};
 use pyward_project::SourceFile;
+use pyward_secrets::Secret;
 
 use crate::Route;
 
@@ -108,6 +109,39 @@ pub(crate) fn finding(
         function: raw.function.as_str().to_owned(),
         trace,
         source_kind: kind.map(str::to_owned),
+        cwe: rule.cwe.clone(),
+        practices: rule.practices.clone(),
+        owasp: rule.owasp.clone(),
+        asvs: rule.asvs.clone(),
+        fix: None,
+        fingerprint: String::new(),
+        suppression: None,
+    })
+}
+
+/// A secret in the program's text as a finding; none for a rule that the catalogue does not have.
+pub(crate) fn secret(
+    raw: &Secret,
+    function: &str,
+    catalog: &Catalog,
+    location: Location,
+) -> Option<Finding> {
+    let rule = catalog.rule(raw.rule)?;
+    Some(Finding {
+        rule: rule.id.clone(),
+        severity: rule.severity,
+        confidence: raw.confidence,
+        confidence_reasons: Vec::new(),
+        message: raw.message.clone(),
+        remedy: rule.remedy.clone(),
+        statement: Extent {
+            start: location.start,
+            end: location.end,
+        },
+        location,
+        function: function.to_owned(),
+        trace: Vec::new(),
+        source_kind: None,
         cwe: rule.cwe.clone(),
         practices: rule.practices.clone(),
         owasp: rule.owasp.clone(),

@@ -177,7 +177,8 @@ fn source(kind: Option<&str>, name: &str) -> String {
         Some("personal") => "personal data",
         Some("parameter") => "a caller's argument",
         Some("weak-random" | "random") => "a random number",
-        Some(_) | None => "data from outside",
+        Some(_) => "data from outside",
+        None => "this value",
     };
     if name.is_empty() {
         what.to_owned()

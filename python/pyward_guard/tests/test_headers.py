@@ -286,7 +286,7 @@ import re
 import django
 from django.conf import settings
 settings.configure(
-    SECRET_KEY="k" * 50, ALLOWED_HOSTS=["app.example"], ROOT_URLCONF=__name__, DEBUG=False,
+    SECRET_KEY="k" * 50, ALLOWED_HOSTS=["app.example", "testserver"], ROOT_URLCONF=__name__, DEBUG=False,
     MIDDLEWARE=["pyward_guard.errors.django.ErrorBoundary", "pyward_guard.headers.django.SecurityMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"context_processors": ["django.template.context_processors.request"]}}],
 )
@@ -317,12 +317,13 @@ assert nonce in answer.content.decode()
 assert answer["X-Content-Type-Options"] == "nosniff"
 assert client.post("/exempt", secure=True, headers={"origin": "https://evil.example"}).status_code == 403
 assert client.post("/exempt", secure=True, headers={"origin": "https://app.example"}).status_code == 200
+assert Client(headers={"host": "evil.example"}).get("/", secure=True).status_code == 400
 for path_, status in (("/broken", 500), ("/leaky", 503)):
     answer = client.get(path_, secure=True, headers={"accept": "text/html"})
     assert answer.status_code == status and b"hunter2" not in answer.content and b"incident" in answer.content, answer.content
 import asyncio
 async def later():
-    answer = await AsyncClient(raise_request_exception=False, headers={"host": "app.example"}).get("/broken", secure=True)
+    answer = await AsyncClient(raise_request_exception=False).get("/broken", secure=True)
     assert answer.status_code == 500 and answer["Content-Type"] == "application/problem+json"
 asyncio.run(later())
 print("passed")

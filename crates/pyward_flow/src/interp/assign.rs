@@ -317,7 +317,7 @@ impl Interp<'_> {
                         }
                     }
                 }
-                Shape::Api(api) | Shape::Instance(api) => {
+                Shape::Api(api) | Shape::Instance(api) | Shape::ApiMethod(api, _) => {
                     self.item_assigned_to_api(api, key, &value, span, from);
                 }
                 _ => {}

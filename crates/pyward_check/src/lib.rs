@@ -14,9 +14,9 @@ mod selection;
 mod suppress;
 mod words;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use pyward_catalog::Catalog;
 use pyward_findings::Finding;
@@ -73,7 +73,7 @@ pub struct Outcome {
     /// The files.
     pub project: Project,
     /// The catalogue in force, with the project's own models.
-    pub catalog: Arc<Catalog>,
+    pub catalog: Cow<'static, Catalog>,
     /// Texts of files that are not Python, by the name shown.
     templates: HashMap<String, String>,
 }

@@ -1,7 +1,7 @@
 //! Which rules run.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use pyward_catalog::Catalog;
@@ -177,7 +177,10 @@ pub fn nearest<'a>(catalog: &'a Catalog, name: &str) -> Option<&'a str> {
 }
 
 /// The built-in catalogue and the project's own models.
-pub(crate) fn catalog(settings: &Settings, diagnostics: &mut Vec<Diagnostic>) -> Arc<Catalog> {
+pub(crate) fn catalog(
+    settings: &Settings,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Cow<'static, Catalog> {
     let config = &settings.config;
     let inline = config.inline_models();
     let has_inline =
@@ -216,7 +219,7 @@ pub(crate) fn catalog(settings: &Settings, diagnostics: &mut Vec<Diagnostic>) ->
         }
     }
     if texts.is_empty() && !has_inline {
-        return Arc::new(Catalog::builtin().clone());
+        return Cow::Borrowed(Catalog::builtin());
     }
     let mut catalog = match Catalog::with_user_models(&texts) {
         Ok(catalog) => catalog,
@@ -235,5 +238,5 @@ pub(crate) fn catalog(settings: &Settings, diagnostics: &mut Vec<Diagnostic>) ->
     if has_inline {
         catalog.models.push(inline);
     }
-    Arc::new(catalog)
+    Cow::Owned(catalog)
 }

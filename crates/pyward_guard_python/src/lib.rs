@@ -4,17 +4,23 @@
 
 mod access;
 mod error;
+mod eval;
 mod headers;
+mod html;
 mod http;
 mod jose;
 mod json;
 mod keys;
 mod limits;
+mod logs;
 mod passwords;
 mod paths;
+mod privacy;
 mod run;
 mod sessions;
+mod sql;
 mod tokens;
+mod validate;
 
 use pyo3::prelude::*;
 
@@ -23,15 +29,21 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
     access::register(module)?;
+    eval::register(module)?;
     headers::register(module)?;
+    html::register(module)?;
     http::register(module)?;
-    limits::register(module)?;
-    sessions::register(module)?;
     jose::register(module)?;
     keys::register(module)?;
+    limits::register(module)?;
+    logs::register(module)?;
     passwords::register(module)?;
     paths::register(module)?;
+    privacy::register(module)?;
     run::register(module)?;
+    sessions::register(module)?;
+    sql::register(module)?;
     tokens::register(module)?;
+    validate::register(module)?;
     Ok(())
 }

@@ -130,7 +130,7 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
         for level in program.import_levels() {
             let outputs: Vec<_> = level
                 .par_iter()
-                .map(|f| run_module(&shared, &tables, *f))
+                .map(|f| run_module(&shared, &tables, *f, round))
                 .collect();
             for (file, result) in level.iter().zip(outputs) {
                 let id = FunctionId {
@@ -140,12 +140,11 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
                 merge(&mut tables, id, result, &mut findings, &mut truncated);
             }
         }
-        let _ = round;
         for level in &levels {
             let outputs: Vec<_> = level
                 .par_iter()
                 .filter(|id| is_function(program, **id))
-                .map(|id| (*id, run_function(&shared, &tables, *id)))
+                .map(|id| (*id, run_function(&shared, &tables, *id, round)))
                 .collect();
             for (id, result) in outputs {
                 merge(&mut tables, id, result, &mut findings, &mut truncated);
@@ -175,7 +174,7 @@ struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    fn context(&'a self, tables: &'a Tables) -> Context<'a> {
+    fn context(&'a self, tables: &'a Tables, round: u8) -> Context<'a> {
         Context {
             program: self.program,
             api: self.api,
@@ -191,6 +190,7 @@ impl<'a> Shared<'a> {
             compare_entry: self.models.entry("operator.eq"),
             lexical_kinds: &self.lexical_kinds,
             is_library: self.options.library,
+            is_first_round: round == 0,
         }
     }
 }
@@ -208,8 +208,8 @@ struct Outcome {
     output: Output,
 }
 
-fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId) -> Outcome {
-    let cx = shared.context(tables);
+fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId, round: u8) -> Outcome {
+    let cx = shared.context(tables, round);
     let id = FunctionId {
         file,
         index: FunctionIndex(0),
@@ -223,8 +223,8 @@ fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId) -> Outcome {
     }
 }
 
-fn run_function(shared: &Shared<'_>, tables: &Tables, id: FunctionId) -> Outcome {
-    let cx = shared.context(tables);
+fn run_function(shared: &Shared<'_>, tables: &Tables, id: FunctionId, round: u8) -> Outcome {
+    let cx = shared.context(tables, round);
     let mut interp = Interp::new(&cx, id);
     let summary = interp.run_root(id);
     Outcome {

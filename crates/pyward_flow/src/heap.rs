@@ -153,6 +153,63 @@ static NOTHING: Object = Object {
     closed: false,
 };
 
+/// Objects by id, in chunks that branches share until one of them writes.
+#[derive(Clone, Debug, Default)]
+struct Heap {
+    chunks: Vec<Arc<Vec<Option<Arc<Object>>>>>,
+}
+
+/// Objects in a chunk: small enough to copy on a write, large enough that a branch copies few pointers.
+const CHUNK: usize = 32;
+
+impl Heap {
+    fn get(&self, at: usize) -> Option<&Object> {
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)?.as_deref()
+    }
+
+    fn get_mut(&mut self, at: usize) -> &mut Option<Arc<Object>> {
+        let chunk = at / CHUNK;
+        if self.chunks.len() <= chunk {
+            self.chunks.resize_with(chunk + 1, Arc::default);
+        }
+        let chunk = Arc::make_mut(&mut self.chunks[chunk]);
+        if chunk.len() <= at % CHUNK {
+            chunk.resize(at % CHUNK + 1, None);
+        }
+        &mut chunk[at % CHUNK]
+    }
+
+    fn set(&mut self, at: usize, object: Arc<Object>) {
+        *self.get_mut(at) = Some(object);
+    }
+
+    /// Joins another heap into this one; says whether this one changed.
+    fn merge(&mut self, other: &Self) -> bool {
+        let mut changed = false;
+        for (at, theirs) in other.chunks.iter().enumerate() {
+            match self.chunks.get_mut(at) {
+                Some(mine) if Arc::ptr_eq(mine, theirs) => {}
+                Some(mine) => {
+                    let chunk = Arc::make_mut(mine);
+                    if chunk.len() < theirs.len() {
+                        chunk.resize(theirs.len(), None);
+                    }
+                    for (mine, theirs) in chunk.iter_mut().zip(theirs.iter()) {
+                        match (mine, theirs) {
+                            (Some(mine), Some(theirs)) if Arc::ptr_eq(mine, theirs) => {}
+                            (Some(mine), Some(theirs)) => changed |= merge_object(mine, theirs),
+                            (mine @ None, Some(theirs)) => *mine = Some(Arc::clone(theirs)),
+                            (_, None) => {}
+                        }
+                    }
+                }
+                None => self.chunks.push(Arc::clone(theirs)),
+            }
+        }
+        changed
+    }
+}
+
 /// Values of variables and objects at a point of the program.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -166,7 +223,7 @@ pub struct State {
     /// Module-level values of other code that were read, so that each is one object: (file, name).
     pub imported: Arc<FxHashMap<(FileId, Symbol), Value>>,
     /// Objects; a hole where another branch made the object.
-    pub heap: Vec<Option<Arc<Object>>>,
+    heap: Heap,
     /// Whether this point can be reached.
     pub alive: bool,
 }
@@ -184,35 +241,41 @@ impl State {
     /// A new object. Branches of one analysis share `next`, so that an id means one object in all of them.
     pub fn allocate(&mut self, object: Object) -> ObjectId {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let at = id as usize;
-        if self.heap.len() <= at {
-            self.heap.resize(at + 1, None);
-        }
-        self.heap[at] = Some(Arc::new(object));
+        self.heap.set(id as usize, Arc::new(object));
         ObjectId(id)
     }
 
     /// The object behind an id.
     #[must_use]
     pub fn object(&self, id: ObjectId) -> &Object {
-        self.heap
-            .get(id.0 as usize)
-            .and_then(Option::as_deref)
-            .unwrap_or(&NOTHING)
+        self.heap.get(id.0 as usize).unwrap_or(&NOTHING)
     }
 
     /// The object behind an id, for writing.
     pub fn object_mut(&mut self, id: ObjectId) -> &mut Object {
-        let at = id.0 as usize;
-        if self.heap.len() <= at {
-            self.heap.resize(at + 1, None);
-        }
-        Arc::make_mut(self.heap[at].get_or_insert_with(|| {
+        Arc::make_mut(self.heap.get_mut(id.0 as usize).get_or_insert_with(|| {
             Arc::new(Object {
                 closed: false,
                 ..Object::new(Class::Unknown)
             })
         }))
+    }
+
+    /// All objects of this state.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.heap.chunks.iter().flat_map(|chunk| chunk.iter().flatten().map(Arc::as_ref))
+    }
+
+    /// Roughly what copying or merging this state costs, in units of a simple statement.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        u32::try_from(self.locals.len() / 16 + self.heap.chunks.len() / 4).unwrap_or(u32::MAX)
+    }
+
+    /// Number of objects made so far, in all branches.
+    #[must_use]
+    pub fn allocated(&self) -> u32 {
+        self.next.load(Ordering::Relaxed)
     }
 
     /// Merges another state of the same analysis into this one; says whether this one changed.
@@ -231,17 +294,7 @@ impl State {
         changed |= merge_map(&mut self.globals, &other.globals);
         changed |= merge_map(&mut self.captured, &other.captured);
         merge_map(&mut self.imported, &other.imported);
-        if self.heap.len() < other.heap.len() {
-            self.heap.resize(other.heap.len(), None);
-        }
-        for (mine, theirs) in self.heap.iter_mut().zip(&other.heap) {
-            match (mine, theirs) {
-                (Some(mine), Some(theirs)) if Arc::ptr_eq(mine, theirs) => {}
-                (Some(mine), Some(theirs)) => changed |= merge_object(mine, theirs),
-                (mine @ None, Some(theirs)) => *mine = Some(Arc::clone(theirs)),
-                (_, None) => {}
-            }
-        }
+        changed |= self.heap.merge(&other.heap);
         changed
     }
 }

@@ -138,15 +138,25 @@ const MAX_DEPTH: u8 = 4;
 /// Most elements of an object carried over.
 const MAX_WIDTH: usize = 48;
 
+/// Most values carried over inside one.
+const MAX_NODES: u32 = 100;
+
+/// What has been seen on the way, and how much more may be.
+struct Walk {
+    seen: Vec<ObjectId>,
+    left: u32,
+}
+
 /// Takes a value off its heap.
 #[must_use]
 pub fn export(state: &State, value: &Value) -> Portable {
-    export_at(state, value, 0, &mut Vec::new())
+    export_at(state, value, 0, &mut Walk { seen: Vec::new(), left: MAX_NODES })
 }
 
-fn export_at(state: &State, value: &Value, depth: u8, seen: &mut Vec<ObjectId>) -> Portable {
+fn export_at(state: &State, value: &Value, depth: u8, walk: &mut Walk) -> Portable {
+    walk.left = walk.left.saturating_sub(1);
     Portable {
-        shape: export_shape(state, &value.shape, depth, seen),
+        shape: export_shape(state, &value.shape, depth, walk),
         marks: value.marks.clone(),
     }
 }
@@ -155,7 +165,7 @@ fn export_shape(
     state: &State,
     shape: &Shape,
     depth: u8,
-    seen: &mut Vec<ObjectId>,
+    walk: &mut Walk,
 ) -> PortableShape {
     match shape {
         Shape::Unknown => PortableShape::Unknown,
@@ -164,15 +174,15 @@ fn export_shape(
             if let Some((index, path)) = object.origin {
                 return PortableShape::Param(index, path);
             }
-            if depth >= MAX_DEPTH || seen.contains(id) {
+            if depth >= MAX_DEPTH || walk.left == 0 || walk.seen.contains(id) {
                 return match object.class {
                     Class::Api(api) => PortableShape::Plain(Shape::Instance(api)),
                     Class::Builtin(b) => PortableShape::Plain(Shape::Builtin(b)),
                     _ => PortableShape::Unknown,
                 };
             }
-            seen.push(*id);
-            let mut one = |v: &Value| export_at(state, v, depth + 1, seen);
+            walk.seen.push(*id);
+            let mut one = |v: &Value| export_at(state, v, depth + 1, walk);
             let portable = PortableObject {
                 class: object.class,
                 items: object
@@ -190,26 +200,26 @@ fn export_shape(
                 keys: object.keys.clone(),
                 closed: object.closed && object.items.as_ref().is_none_or(|i| i.len() <= MAX_WIDTH),
             };
-            seen.pop();
+            walk.seen.pop();
             PortableShape::Object(Arc::new(portable))
         }
         Shape::Choice(list) => PortableShape::Choice(
             list.iter()
-                .map(|s| export_shape(state, s, depth, seen))
+                .map(|s| export_shape(state, s, depth, walk))
                 .collect(),
         ),
         Shape::Closure(closure) => {
-            if depth >= MAX_DEPTH {
+            if depth >= MAX_DEPTH || walk.left == 0 {
                 return PortableShape::Plain(Shape::Function(closure.function));
             }
             let receiver = closure
                 .receiver
                 .as_ref()
-                .map(|r| export_at(state, r, depth + 1, seen));
+                .map(|r| export_at(state, r, depth + 1, walk));
             let captured = closure
                 .captured
                 .iter()
-                .map(|(f, s, v)| (*f, *s, export_at(state, v, depth + 1, seen)))
+                .map(|(f, s, v)| (*f, *s, export_at(state, v, depth + 1, walk)))
                 .collect();
             PortableShape::Closure(Arc::new(PortableClosure {
                 function: closure.function,
@@ -218,20 +228,20 @@ fn export_shape(
             }))
         }
         Shape::Partial(partial) => {
-            if depth >= MAX_DEPTH {
+            if depth >= MAX_DEPTH || walk.left == 0 {
                 return PortableShape::Unknown;
             }
             PortableShape::Partial(Arc::new(PortablePartial {
-                callee: export_at(state, &partial.callee, depth + 1, seen),
+                callee: export_at(state, &partial.callee, depth + 1, walk),
                 positional: partial
                     .positional
                     .iter()
-                    .map(|v| export_at(state, v, depth + 1, seen))
+                    .map(|v| export_at(state, v, depth + 1, walk))
                     .collect(),
                 keywords: partial
                     .keywords
                     .iter()
-                    .map(|(k, v)| (*k, export_at(state, v, depth + 1, seen)))
+                    .map(|(k, v)| (*k, export_at(state, v, depth + 1, walk)))
                     .collect(),
             }))
         }

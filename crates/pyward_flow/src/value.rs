@@ -158,15 +158,24 @@ pub struct Mark {
 /// The path data took: a list from the newest step back to the source.
 pub type Trace = Option<Arc<TraceNode>>;
 
-/// One step of a trace.
+/// One step of a trace, or two traces one after the other.
 #[derive(Clone, Debug)]
 pub struct TraceNode {
-    /// The step.
-    pub step: Step,
-    /// The step before.
+    /// The newest part: a step, or the trace inside a function that was called.
+    pub part: TracePart,
+    /// What came before.
     pub before: Trace,
     /// Number of steps up to here.
     pub length: u16,
+}
+
+/// The newest part of a trace.
+#[derive(Clone, Debug)]
+pub enum TracePart {
+    /// One step.
+    Step(Step),
+    /// A whole trace, shared with the summary that it belongs to.
+    Segment(Arc<TraceNode>),
 }
 
 /// What a step of a trace is.
@@ -208,42 +217,55 @@ pub fn extend(before: &Trace, step: Step) -> Trace {
         return before.clone();
     }
     if let Some(node) = before
-        && node.step.file == step.file
-        && node.step.span == step.span
-        && node.step.kind == step.kind
+        && let TracePart::Step(last) = &node.part
+        && last.file == step.file
+        && last.span == step.span
+        && last.kind == step.kind
     {
         return before.clone();
     }
     Some(Arc::new(TraceNode {
-        step,
+        part: TracePart::Step(step),
         before: before.clone(),
         length: length + 1,
     }))
 }
 
-/// `tail` replayed after `head`.
+/// `tail` after `head`, both shared.
 #[must_use]
 pub fn concat(head: &Trace, tail: &Trace) -> Trace {
-    let mut steps = Vec::new();
-    let mut at = tail;
-    while let Some(node) = at {
-        steps.push(node.step);
-        at = &node.before;
+    let Some(segment) = tail else {
+        return head.clone();
+    };
+    let Some(first) = head else {
+        return tail.clone();
+    };
+    if first.length >= MAX_TRACE {
+        return head.clone();
     }
-    steps
-        .into_iter()
-        .rev()
-        .fold(head.clone(), |trace, step| extend(&trace, step))
+    Some(Arc::new(TraceNode {
+        part: TracePart::Segment(Arc::clone(segment)),
+        before: head.clone(),
+        length: first.length + segment.length,
+    }))
 }
 
 /// The steps of a trace, source first.
 #[must_use]
 pub fn steps(trace: &Trace) -> Vec<Step> {
     let mut steps = Vec::new();
-    let mut at = trace;
-    while let Some(node) = at {
-        steps.push(node.step);
-        at = &node.before;
+    let mut open: Vec<&Arc<TraceNode>> = trace.iter().collect();
+    while let Some(node) = open.pop() {
+        // What came before is read later: the list is turned round at the end.
+        open.extend(node.before.iter());
+        match &node.part {
+            TracePart::Step(step) => {
+                if steps.last() != Some(step) {
+                    steps.push(*step);
+                }
+            }
+            TracePart::Segment(segment) => open.push(segment),
+        }
     }
     steps.reverse();
     steps

@@ -17,7 +17,7 @@ impl Interp<'_> {
                 operand,
             } => self.eval_test(*operand).map(|t| !t),
             ExprKind::Bool { op, values } => {
-                let before = self.state.clone();
+                let before = self.fork();
                 let mut unknown = false;
                 let mut result = None;
                 for e in values {

@@ -84,7 +84,7 @@ impl Interp<'_> {
                 Some(true) => self.eval(*body),
                 Some(false) => self.eval(*orelse),
                 None => {
-                    let before = self.state.clone();
+                    let before = self.fork();
                     self.refine(*test, true);
                     let first = self.eval(*body);
                     let after = std::mem::replace(&mut self.state, before);
@@ -254,7 +254,7 @@ impl Interp<'_> {
     }
 
     fn eval_comprehension(&mut self, comprehension: &Comprehension) -> Value {
-        let before = self.state.clone();
+        let before = self.fork();
         self.frame().loop_depth += 1;
         for generator in &comprehension.generators {
             let iterable = self.eval(generator.iter);
@@ -287,7 +287,7 @@ impl Interp<'_> {
     }
 
     fn eval_bool(&mut self, op: BoolOp, values: &[ExprId]) -> Value {
-        let before = self.state.clone();
+        let before = self.fork();
         let mut result: Option<Value> = None;
         for (at, e) in values.iter().enumerate() {
             let value = self.eval(*e);

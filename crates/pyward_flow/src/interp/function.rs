@@ -240,9 +240,7 @@ impl Interp<'_> {
         }
         let mut concrete = false;
         let mut strong = false;
-        let mut tainted = false;
         for (at, value) in bound.iter().enumerate() {
-            tainted |= !self.state.deep_marks(value).is_empty();
             if at >= 64 || summary.interesting & (1 << at) == 0 {
                 continue;
             }
@@ -265,11 +263,11 @@ impl Interp<'_> {
                 }
             }
         }
-        if strong {
-            size <= MEDIUM
-        } else {
-            concrete && size <= if tainted { MEDIUM } else { SMALL }
+        if !strong && !concrete || size > MEDIUM {
+            return false;
         }
+        // A large body is worth running only for data that matters.
+        size <= SMALL || bound.iter().any(|v| !self.state.deep_marks(v).is_empty())
     }
 
     /// Lines the arguments up with the parameters.
@@ -509,6 +507,7 @@ impl Interp<'_> {
             return Value::of(shape.clone());
         }
         let mut state = std::mem::take(&mut self.state);
+        let mut known: Vec<(Origin, Contexts, u8, Marks)> = Vec::new();
         let value = import(
             &mut state,
             portable,
@@ -517,7 +516,18 @@ impl Interp<'_> {
                     .get(usize::from(index))
                     .map_or_else(Value::unknown, |v| resolve_in(state, v, path))
             },
-            &mut |state, mark| translate_in(state, mark, arguments, step),
+            &mut |state, mark| {
+                // The same parameter is in many parts of a value: translate it once.
+                let found = known
+                    .iter()
+                    .find(|(o, c, f, _)| *o == mark.origin && *c == mark.cleaned && *f == mark.flags);
+                if let Some((_, _, _, marks)) = found {
+                    return marks.clone();
+                }
+                let marks = translate_in(state, mark, arguments, step);
+                known.push((mark.origin, mark.cleaned, mark.flags, marks.clone()));
+                marks
+            },
         );
         self.state = state;
         value

@@ -52,6 +52,8 @@ pub(crate) struct Context<'a> {
     /// Source kinds that a name alone can tell.
     pub(crate) lexical_kinds: &'a [u8],
     pub(crate) is_library: bool,
+    /// Nothing is known of other functions yet, so running them in place is not worth it.
+    pub(crate) is_first_round: bool,
     /// Sinks on any assignment, told apart by name.
     pub(crate) assign_anything: Option<u32>,
     pub(crate) assign_any_item: Option<u32>,
@@ -125,9 +127,13 @@ struct Proofs {
 }
 
 /// Budgets of one analysis.
-const MAX_STEPS: u32 = 120_000;
-const MAX_OBJECTS: usize = 6_000;
-const MAX_INLINE_DEPTH: usize = 5;
+const MAX_STEPS: u32 = 15_000;
+const MAX_OBJECTS: u32 = 8_000;
+const MAX_INLINE_DEPTH: usize = 4;
+/// Statements of other functions run in place, all told.
+const MAX_INLINED: u32 = 250;
+/// Budget of code that is not the product: tests.
+const TEST_STEPS: u32 = 2_000;
 const MAX_FINDINGS: usize = 400;
 
 /// Runs one function.
@@ -168,6 +174,7 @@ fn origin_key(origin: Origin) -> OriginKey {
 impl<'a> Interp<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, function: FunctionId) -> Self {
         let ir = cx.program.ir(function.file);
+        let is_test = crate::driver::is_test_path(cx.program.path(function.file));
         let mut interp = Self {
             cx,
             file: function.file,
@@ -177,8 +184,8 @@ impl<'a> Interp<'a> {
             out: Output::default(),
             local_classes: FxHashMap::default(),
             sink_seen: FxHashSet::default(),
-            steps_left: MAX_STEPS,
-            inline_left: 3_000,
+            steps_left: if is_test { TEST_STEPS } else { MAX_STEPS },
+            inline_left: if is_test || cx.is_first_round { 0 } else { MAX_INLINED },
             stack: vec![function],
             used_as: Vec::new(),
             current_span: Span::default(),
@@ -223,13 +230,19 @@ impl<'a> Interp<'a> {
 
     /// Counts a step; past the budget everything is dead, and the result says so.
     fn spend(&mut self) -> bool {
-        if self.steps_left == 0 || self.state.heap.len() > MAX_OBJECTS * 4 {
+        if self.steps_left == 0 || self.state.allocated() > MAX_OBJECTS {
             self.out.truncated = true;
             self.state.alive = false;
             return false;
         }
         self.steps_left -= 1;
         true
+    }
+
+    /// Copies the state, for a branch; costs what it weighs.
+    fn fork(&mut self) -> State {
+        self.steps_left = self.steps_left.saturating_sub(self.state.weight());
+        self.state.clone()
     }
 
     fn step(&self, kind: StepKind, span: Span, name: Symbol) -> Step {

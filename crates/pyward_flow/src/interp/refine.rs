@@ -70,7 +70,7 @@ impl Interp<'_> {
 
     /// One of several tests has this outcome: what they all say holds.
     fn refine_any(&mut self, values: &[ExprId], outcome: bool) {
-        let before = self.state.clone();
+        let before = self.fork();
         let mut joined: Option<crate::heap::State> = None;
         for e in values {
             self.state = before.clone();
@@ -669,7 +669,7 @@ impl Interp<'_> {
             (Some(true), _) => meet(&mut self.frame().proofs.on_true, &proven),
             (Some(false), _) => meet(&mut self.frame().proofs.on_false, &proven),
             (None, Some(expr)) if self.is_test(expr) => {
-                let before = self.state.clone();
+                let before = self.fork();
                 self.refine(expr, true);
                 let proven = self.proven_params(count);
                 meet(&mut self.frame().proofs.on_true, &proven);

@@ -362,7 +362,7 @@ impl Interp<'_> {
     /// What was stored into the objects that parameters refer to.
     fn collect_effects(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        for object in self.state.heap.iter().flatten() {
+        for object in self.state.objects() {
             let Some((index, path)) = object.origin else {
                 continue;
             };

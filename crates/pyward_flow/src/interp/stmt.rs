@@ -176,7 +176,7 @@ impl Interp<'_> {
                 self.run_block(orelse);
             }
             None => {
-                let before = self.state.clone();
+                let before = self.fork();
                 self.refine(test, true);
                 self.run_block(body);
                 let after_body = std::mem::replace(&mut self.state, before);
@@ -203,7 +203,7 @@ impl Interp<'_> {
                 break;
             }
             endless = truth == Some(true) && matches!(self.ir.expr(test).kind, ExprKind::Const(_));
-            let before = self.state.clone();
+            let before = self.fork();
             self.frame().loops.push(Loop::default());
             self.refine(test, true);
             self.run_block(body);
@@ -260,7 +260,7 @@ impl Interp<'_> {
                 2
             };
             for _ in 0..passes {
-                let before = self.state.clone();
+                let before = self.fork();
                 self.frame().loops.push(Loop::default());
                 self.assign(target, element.clone(), iter);
                 self.run_block(body);
@@ -313,7 +313,7 @@ impl Interp<'_> {
         finally: &[StmtId],
     ) {
         let raises_before = std::mem::replace(&mut self.frame().raises, Marks::NONE);
-        let checkpoint = self.state.clone();
+        let checkpoint = self.fork();
         self.frame().handlers.push(Some(checkpoint));
         for &id in body {
             if !self.state.alive || !self.spend() {
@@ -325,6 +325,7 @@ impl Interp<'_> {
                 if let Some(top) = self.frame().handlers.last_mut() {
                     merge_into(top, &state);
                 }
+                self.steps_left = self.steps_left.saturating_sub(state.weight());
                 self.state = state;
             }
         }
@@ -380,7 +381,7 @@ impl Interp<'_> {
             if matched == Some(false) {
                 continue;
             }
-            let before = self.state.clone();
+            let before = self.fork();
             if let Some(place) = self.place_of(subject) {
                 self.refine_by_pattern(case.pattern, &place);
             }

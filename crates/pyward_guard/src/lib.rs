@@ -10,10 +10,12 @@ pub mod error;
 pub mod headers;
 pub mod http;
 pub mod limits;
+pub mod mfa;
 pub mod passwords;
 pub mod paths;
 pub mod random;
 pub mod run;
+pub mod serialize;
 pub mod sessions;
 pub mod tokens;
 

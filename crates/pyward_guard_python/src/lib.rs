@@ -3,6 +3,7 @@
 //! One file per module of the kit; each has a `register` function that adds its functions and classes.
 
 mod access;
+mod crypto;
 mod error;
 mod headers;
 mod http;
@@ -10,9 +11,11 @@ mod jose;
 mod json;
 mod keys;
 mod limits;
+mod mfa;
 mod passwords;
 mod paths;
 mod run;
+mod serialize;
 mod sessions;
 mod tokens;
 
@@ -29,6 +32,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sessions::register(module)?;
     jose::register(module)?;
     keys::register(module)?;
+    crypto::register(module)?;
+    mfa::register(module)?;
+    serialize::register(module)?;
     passwords::register(module)?;
     paths::register(module)?;
     run::register(module)?;

@@ -4,6 +4,7 @@ from ._core_access import *
 from ._core_headers import *
 from ._core_http import *
 from ._core_limits import *
+from ._core_crypto import *
 from ._core_passwords import *
 from ._core_sessions import *
 from ._core_paths import *

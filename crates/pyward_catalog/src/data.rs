@@ -105,8 +105,8 @@ pub struct SecretFormat {
     pub title: String,
     /// Regular expression of the whole token; a group `secret` narrows to the part that is secret.
     pub regex: String,
-    /// A text that the expression has to contain to be tried (lower-case), so that a file is scanned once.
-    pub keyword: String,
+    /// Texts, lower-case, one of which every such token contains: the expression is tried only where one occurs.
+    pub keywords: Vec<String>,
     /// `high` (default), `medium`, `low`.
     #[serde(default)]
     pub confidence: Option<String>,

@@ -386,7 +386,10 @@ impl Check<'_> {
                 || condition.prefix.is_some()
                 || condition.named.is_some()
                 || condition.tainted.is_some();
-            if on_call && (!on_value && condition.arg.is_some() || on_value && condition.arg.is_none() && self.at.0 != "sink") {
+            if on_call
+                && (!on_value && condition.arg.is_some()
+                    || on_value && condition.arg.is_none() && self.at.0 != "sink")
+            {
                 self.error("a condition on a value needs `arg`, and only such a one".to_owned());
             } else if !on_call
                 && condition

@@ -103,6 +103,7 @@ mod tests {
                 end_column: 2,
                 cell: None,
             },
+            statement: crate::Extent::default(),
             function: "f".into(),
             trace: Vec::new(),
             source_kind: None,

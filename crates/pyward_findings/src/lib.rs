@@ -29,6 +29,8 @@ pub struct Finding {
     pub remedy: String,
     /// Where.
     pub location: Location,
+    /// Byte range of the whole statement, wherever a comment may stand that speaks of it.
+    pub statement: Extent,
     /// Dotted name of the function it stands in, below its module; empty at module level.
     pub function: String,
     /// The path of the data, source first and sink last; empty where no data flows.
@@ -78,6 +80,16 @@ pub struct Location {
     /// Cell of a notebook, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<u32>,
+}
+
+/// A byte range of the decoded text of a finding's file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Extent {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
 }
 
 impl Location {

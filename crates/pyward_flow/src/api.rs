@@ -57,7 +57,10 @@ impl<'m> ApiTable<'m> {
         if let Some(found) = self.children.get(&(NO_PARENT, name)) {
             return *found;
         }
-        let id = self.intern(name, None, name);
+        let id = match self.models.alias(name.as_str()) {
+            Some(path) if path != name.as_str() => self.path(path),
+            _ => self.intern(name, None, name),
+        };
         self.children.insert((NO_PARENT, name), id);
         id
     }

@@ -401,7 +401,7 @@ fn finish(
     // One finding for each place and rule: the worst source, the shortest way.
     let mut best: FxHashMap<(u16, FileId, Span), RawFinding> = FxHashMap::default();
     for finding in findings {
-        let key = (finding.rule, finding.file, finding.span);
+        let key = (finding.rule, finding.file, finding.context_span);
         match best.get_mut(&key) {
             Some(old) => {
                 if rank(&finding) > rank(old) {

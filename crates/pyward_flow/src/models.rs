@@ -2,7 +2,7 @@
 
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
-use pyward_ir::Symbol;
+use pyward_ir::{Const, Symbol};
 use regex::Regex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -49,8 +49,12 @@ pub struct Entry {
     pub templates: Vec<usize>,
     /// Type of its result.
     pub returns: Option<TypeExpr>,
+    /// Calling it never returns.
+    pub diverges: bool,
     /// Type of its value.
     pub attribute: Option<TypeExpr>,
+    /// Its value, where that is a constant.
+    pub constant: Option<Const>,
     /// Base classes.
     pub bases: Vec<String>,
     /// Calls that change an object's state.
@@ -240,6 +244,8 @@ pub struct EntryPoint {
     pub functions: Vec<Symbol>,
     /// Import names that must be present for `functions`.
     pub packages: Vec<Symbol>,
+    /// Conditions on the decorator's or the registering call.
+    pub when: Vec<Condition>,
     /// Taint of parameters.
     pub params: Option<u8>,
     /// Types of parameters.
@@ -296,6 +302,27 @@ pub struct Condition {
     pub tainted: u32,
 }
 
+impl Condition {
+    /// Whether it is about a value but names no place: in a sink, about each value that arrives.
+    #[must_use]
+    pub fn on_arriving(&self) -> bool {
+        let test = &self.test;
+        self.arg.is_none()
+            && (test.equals.is_some()
+                || test.matches.is_some()
+                || test.at_most.is_some()
+                || test.at_least.is_some()
+                || test.has_bits.is_some()
+                || test.literal.is_some()
+                || test.is.is_some()
+                || test.r#type.is_some()
+                || test.text.is_some()
+                || test.prefix.is_some()
+                || test.named.is_some()
+                || test.tainted.is_some())
+    }
+}
+
 /// A rule as the engine uses it.
 #[derive(Debug)]
 pub struct FlowRule {
@@ -326,6 +353,8 @@ pub struct Compiled {
     pub settings: Vec<Setting>,
     /// Template calls.
     pub templates: Vec<TemplateCall>,
+    /// Types of parameters by name, each with the packages of which the file has to import one.
+    pub parameters: FxHashMap<Symbol, Vec<(TypeExpr, Vec<Symbol>)>>,
     /// Rules, in the catalogue's order.
     pub rules: Vec<FlowRule>,
     /// Context names; the position is the bit.
@@ -403,6 +432,14 @@ impl Compiled {
             .iter()
             .position(|k| k == name)
             .and_then(|at| u8::try_from(at).ok())
+    }
+
+    /// Whether data of this kind stays dangerous through every conversion.
+    #[must_use]
+    pub fn is_sticky(&self, kind: u8) -> bool {
+        self.kinds
+            .get(usize::from(kind))
+            .is_some_and(|k| k == "weak-random")
     }
 
     /// The index of a rule.
@@ -548,10 +585,36 @@ impl Compiled {
             }
         }
         for (path, to) in &file.returns {
-            self.at(path).returns = TypeExpr::parse(to);
+            if matches!(to.as_str(), "typing.NoReturn" | "typing.Never") {
+                self.at(path).diverges = true;
+            } else {
+                self.at(path).returns = TypeExpr::parse(to);
+            }
+        }
+        for (name, of) in &file.parameters {
+            if let Some(of) = TypeExpr::parse(of) {
+                let packages = file
+                    .library
+                    .packages
+                    .iter()
+                    .map(|p| Symbol::new(p))
+                    .collect();
+                self.parameters
+                    .entry(Symbol::new(name))
+                    .or_default()
+                    .push((of, packages));
+            }
         }
         for (path, to) in &file.attributes {
             self.at(path).attribute = TypeExpr::parse(to);
+        }
+        for (path, value) in &file.constants {
+            self.at(path).constant = Some(match value {
+                model::Scalar::Bool(b) => Const::Bool(*b),
+                model::Scalar::Int(i) => Const::Int(*i),
+                model::Scalar::Float(f) => Const::Float(*f),
+                model::Scalar::Str(s) => Const::Str(Symbol::new(s)),
+            });
         }
         for s in &file.source {
             let Some(kind) = self.kind(&s.kind) else {
@@ -780,6 +843,7 @@ impl Compiled {
                     .iter()
                     .map(|p| Symbol::new(p))
                     .collect(),
+                when: self.conditions(&e.when),
                 params: e.params.as_deref().and_then(|k| self.kind(k)),
                 types: e
                     .types

@@ -138,6 +138,8 @@ pub mod flag {
     pub const INEXACT: u8 = 4;
     /// Only the keys of a dictionary, not its values.
     pub const STORED: u8 = 8;
+    /// No conversion or escape makes it harmless: a predictable number stays one.
+    pub const STICKY: u8 = 16;
 }
 
 /// Untrusted data of one origin in a value.
@@ -352,7 +354,7 @@ impl Marks {
     #[must_use]
     pub fn cleaned(&self, contexts: Contexts) -> Self {
         if contexts == ALL_CONTEXTS {
-            return Self::NONE;
+            return self.map(|m| (m.flags & flag::STICKY != 0).then(|| m.clone()));
         }
         if contexts == 0 || self.iter().all(|m| m.cleaned & contexts == contexts) {
             return self.clone();

@@ -11,6 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+/// A name in the settings, with its byte range there; an empty range for one from the command line.
+pub type Name = Spanned<String>;
+
 use crate::discover::{normalise, show};
 use crate::{Code, Diagnostic};
 
@@ -18,7 +21,7 @@ use crate::{Code, Diagnostic};
 ///
 /// Paths and patterns are relative to the folder of the file they stand in. Patterns are written as in
 /// `.gitignore`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Configuration of pyward")]
 pub struct Config {
@@ -122,7 +125,7 @@ impl Default for Config {
 }
 
 /// Settings of one rule.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RuleConfig {
     /// Severity of its findings.
@@ -162,7 +165,7 @@ enum ConfidenceName {
 }
 
 /// A function into which data from outside must not go.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SinkConfig {
     /// The rule it breaks, whatever the argument.
@@ -172,7 +175,7 @@ pub enum SinkConfig {
 }
 
 /// The arguments of a sink.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SinkPlaces {
     /// The rule it breaks.
@@ -182,7 +185,7 @@ pub struct SinkPlaces {
 }
 
 /// Whether the project is a library.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProjectKind {
     /// Told from the project's files: packaged, and nothing at the top that runs as a service.
@@ -195,7 +198,7 @@ pub enum ProjectKind {
 }
 
 /// How results are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputFormat {
     /// Source frames with the path that the data takes.
@@ -220,7 +223,7 @@ pub enum OutputFormat {
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
         }
@@ -324,6 +327,12 @@ names! {
 }
 
 impl Config {
+    /// The settings as TOML, every option with its value.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_default()
+    }
+
     /// The inline sources, sinks and sanitisers as a library model.
     #[must_use]
     pub fn inline_models(&self) -> Models {

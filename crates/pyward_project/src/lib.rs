@@ -15,7 +15,8 @@ mod schema;
 mod source;
 
 pub use config::{
-    Config, OutputFormat, ProjectKind, RuleConfig, Settings, SinkConfig, SourceKinds,
+    Config, Context, Name, OutputFormat, ProjectKind, RuleConfig, Settings, SinkConfig, SinkPlaces,
+    SourceKinds,
 };
 pub use diagnostic::{Code, Diagnostic, Level};
 pub use discover::{Request, discover};

@@ -59,6 +59,10 @@ pub(crate) fn excerpt(text: &str, start: u32, end: u32, context: usize) -> Excer
         from = clip(start.saturating_sub(LINE_REACH)).max(first_line);
         to = clip(end + LINE_REACH).min(line_end(text, start)).max(end);
     }
+    // The empty line behind the last newline is none.
+    while to > end && to > from && text.as_bytes()[to - 1] == b'\n' {
+        to -= 1;
+    }
     let before = text[from..first_line.max(from)].matches('\n').count();
     Excerpt {
         text: &text[from..to],

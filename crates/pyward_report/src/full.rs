@@ -60,7 +60,10 @@ fn write_finding(
     // The gutter is as wide as the last line number shown.
     let last = first as usize + excerpt.text.matches('\n').count();
     let gutter = " ".repeat(last.to_string().len());
-    writeln!(out, "{gutter} {DIM}|{DIM:#}")?;
+    // The renderer closes a frame only below a line without annotations.
+    if !excerpt.text[excerpt.end..].contains('\n') {
+        writeln!(out, "{gutter} {DIM}|{DIM:#}")?;
+    }
     if finding.trace.len() > 1 {
         writeln!(
             out,

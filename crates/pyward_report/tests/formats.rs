@@ -6,7 +6,8 @@ use std::process::Command;
 
 use pyward_catalog::Catalog;
 use pyward_findings::{
-    Confidence, Edit, Finding, Fix, Location, Severity, Step, StepKind, SuppressedBy, Suppression,
+    Confidence, Edit, Extent, Finding, Fix, Location, Severity, Step, StepKind, SuppressedBy,
+    Suppression,
 };
 use pyward_ir::Span;
 use pyward_project::{Code, Diagnostic, OutputFormat};
@@ -66,6 +67,10 @@ fn findings() -> Vec<Finding> {
         message: "a request's data becomes part of the SQL text that `execute` runs".into(),
         remedy: "pass values as bound parameters".into(),
         location: location("app/db.py", DB, "query)"),
+        statement: Extent {
+            start: 70,
+            end: 110,
+        },
         function: "find".into(),
         trace: vec![
             step(

@@ -12,8 +12,10 @@ mod scope;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyward_ir::{Block, Diagnostic, FileIr, Function, FunctionKind, Span, Symbol};
+use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{ModModule, PySourceType};
 use ruff_python_parser::{Parsed, parse_unchecked_source};
+use ruff_text_size::Ranged as _;
 
 pub use dump::dump;
 
@@ -46,11 +48,19 @@ pub struct Options {
 /// them lowered. Positions are byte offsets in `text`.
 #[must_use]
 pub fn lower(text: &str, options: Options) -> FileIr {
+    match parse(text, options) {
+        Ok(parsed) => lower_parsed(text, options, parsed),
+        Err(message) => refused(text, message),
+    }
+}
+
+/// The syntax tree and tokens of a text, or why there are none.
+fn parse(text: &str, options: Options) -> Result<Parsed<ModModule>, &'static str> {
     if u32::try_from(text.len()).is_err() {
-        return refused(text, "The file is larger than 4 GiB");
+        return Err("The file is larger than 4 GiB");
     }
     if nesting::too_deep(text, options) {
-        return refused(text, "Too many nested expressions or operators");
+        return Err("Too many nested expressions or operators");
     }
     let source_type = if options.is_notebook {
         PySourceType::Ipynb
@@ -63,17 +73,30 @@ pub fn lower(text: &str, options: Options) -> FileIr {
     let lambdas = memchr::memmem::find_iter(text.as_bytes(), "lambda").take(FEW_LAMBDAS + 1);
     let parse = || parse_unchecked_source(text, source_type);
     // The parser is meant never to panic. Should it, one file is lost, not the run.
-    let parsed = catch_unwind(AssertUnwindSafe(|| {
+    catch_unwind(AssertUnwindSafe(|| {
         if lambdas.count() > FEW_LAMBDAS {
             stacker::grow(DEEP_STACK, parse)
         } else {
             stacker::maybe_grow(1 << 20, 4 << 20, parse)
         }
-    }));
-    match parsed {
-        Ok(parsed) => lower_parsed(text, options, parsed),
-        Err(_) => refused(text, "The parser failed on this file"),
-    }
+    }))
+    .map_err(|_| "The parser failed on this file")
+}
+
+/// The byte range of every comment of a text, `#` included and the line's end not. A `#` inside a string is none.
+/// Empty for a text that [`lower`] refuses.
+#[must_use]
+pub fn comments(text: &str, options: Options) -> Vec<Span> {
+    let Ok(parsed) = parse(text, options) else {
+        return Vec::new();
+    };
+    let comments = parsed
+        .tokens()
+        .iter()
+        .filter(|t| t.kind() == TokenKind::Comment);
+    let found = comments.map(|token| lower::span(token.range())).collect();
+    stacker::grow(DEEP_STACK, || drop(parsed));
+    found
 }
 
 fn lower_parsed(text: &str, options: Options, parsed: Parsed<ModModule>) -> FileIr {
@@ -116,5 +139,28 @@ fn refused(text: &str, message: &str) -> FileIr {
             span: Span::default(),
         }],
         ..FileIr::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_are_not_in_strings() {
+        let text = "x = '# no' # yes\ns = '''\n# no\n'''\nf\"{x['#']}\" # é\n";
+        let found: Vec<&str> = comments(text, Options::default())
+            .iter()
+            .map(|s| &text[s.start as usize..s.end as usize])
+            .collect();
+        assert_eq!(found, ["# yes", "# é"]);
+    }
+
+    #[test]
+    fn comments_of_broken_text() {
+        assert_eq!(
+            comments("x = 'open # no\n# yes\n)(", Options::default()).len(),
+            1
+        );
     }
 }

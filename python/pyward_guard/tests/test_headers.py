@@ -261,6 +261,13 @@ def test_mistakes_are_refused() -> None:
             mistake()
 
 
+def test_violations_are_reported() -> None:
+    fields = dict(SecurityHeaders.app().but(report_to="https://app.example/csp", csp_report_only=CSP(script_src=["'none'"])).fields("N"))
+    assert fields["Reporting-Endpoints"] == 'default="https://app.example/csp"'
+    assert fields["Content-Security-Policy"].endswith("; report-to default")
+    assert fields["Content-Security-Policy-Report-Only"] == "script-src 'none'; report-to default"
+
+
 def test_unsafe_sources_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     CSP(script_src=["'unsafe-inline'"], insecure_allow_unsafe=True)
     assert "insecure_allow_unsafe" in caplog.text
@@ -286,7 +293,7 @@ import re
 import django
 from django.conf import settings
 settings.configure(
-    SECRET_KEY="k" * 50, ALLOWED_HOSTS=["app.example"], ROOT_URLCONF=__name__, DEBUG=False,
+    SECRET_KEY="k" * 50, ALLOWED_HOSTS=["app.example", "testserver"], ROOT_URLCONF=__name__, DEBUG=False,
     MIDDLEWARE=["pyward_guard.errors.django.ErrorBoundary", "pyward_guard.headers.django.SecurityMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"context_processors": ["django.template.context_processors.request"]}}],
 )
@@ -317,12 +324,13 @@ assert nonce in answer.content.decode()
 assert answer["X-Content-Type-Options"] == "nosniff"
 assert client.post("/exempt", secure=True, headers={"origin": "https://evil.example"}).status_code == 403
 assert client.post("/exempt", secure=True, headers={"origin": "https://app.example"}).status_code == 200
+assert Client(headers={"host": "evil.example"}).get("/", secure=True).status_code == 400
 for path_, status in (("/broken", 500), ("/leaky", 503)):
     answer = client.get(path_, secure=True, headers={"accept": "text/html"})
     assert answer.status_code == status and b"hunter2" not in answer.content and b"incident" in answer.content, answer.content
 import asyncio
 async def later():
-    answer = await AsyncClient(raise_request_exception=False, headers={"host": "app.example"}).get("/broken", secure=True)
+    answer = await AsyncClient(raise_request_exception=False).get("/broken", secure=True)
     assert answer.status_code == 500 and answer["Content-Type"] == "application/problem+json"
 asyncio.run(later())
 print("passed")

@@ -230,12 +230,10 @@ fn secret_formats_compile() {
         assert!(RegexBuilder::new(pattern).build().is_ok(), "{pattern}");
     }
     for format in &secrets.format {
-        assert_eq!(
-            format.keyword,
-            format.keyword.to_lowercase(),
-            "{}",
-            format.id
-        );
+        assert!(!format.keywords.is_empty(), "{}", format.id);
+        for keyword in &format.keywords {
+            assert_eq!(*keyword, keyword.to_lowercase(), "{}", format.id);
+        }
     }
 }
 

@@ -178,6 +178,24 @@ impl Interp<'_> {
                         )
                     }
                 }
+                Shape::Api(api) | Shape::ApiMethod(api, _)
+                    if receiver.is_some() && self.is_undescribed(*api) =>
+                {
+                    let (owner, attr, owner_expr) = receiver.clone().expect("checked");
+                    let duck = self.cx.api.by_method_name(attr);
+                    let known = self.call_shape(&shape, &callee_value.marks, &call, span);
+                    if self.cx.api.entry(duck).is_some() {
+                        let named = self.call_duck(duck, &owner, &call, span, owner_expr);
+                        let marks = known.marks.union(&named.marks);
+                        let shape = match named.shape {
+                            Shape::Unknown => known.shape,
+                            shape => shape,
+                        };
+                        Value { shape, marks }
+                    } else {
+                        known
+                    }
+                }
                 _ => self.call_shape(&shape, &callee_value.marks, &call, span),
             };
             result = Some(result.map_or_else(|| one.clone(), |r| join(&r, &one)));
@@ -187,6 +205,16 @@ impl Interp<'_> {
             self.refine_after_call(&callee_value, callee, args);
         }
         result.unwrap_or_default()
+    }
+
+    /// Whether no model speaks of a method or of what it is a method of.
+    fn is_undescribed(&self, method: crate::api::ApiId) -> bool {
+        self.cx.api.entry(method).is_none()
+            && self
+                .cx
+                .api
+                .parent(method)
+                .is_some_and(|p| !self.cx.api.is_known(p))
     }
 
     fn is_project_object(&self, id: crate::value::ObjectId) -> bool {

@@ -376,7 +376,10 @@ impl Interp<'_> {
             }
             _ => {
                 let shape = if is_number(&left.shape) || is_number(&right.shape) {
-                    return Value::of(Shape::Builtin(Builtin::Int));
+                    let marks = left.marks.union(&right.marks);
+                    return Value::of(Shape::Builtin(Builtin::Int))
+                        .with_marks(marks)
+                        .harmless();
                 } else {
                     Shape::Unknown
                 };

@@ -62,6 +62,10 @@ impl Interp<'_> {
         if let Some(value) = callback_result {
             return value;
         }
+        if entry.is_some_and(|e| e.diverges) {
+            self.raise(&Marks::NONE);
+            return Value::unknown();
+        }
         let result = self.api_result(id, entry, receiver, call, span);
         match entry {
             Some(entry) => self.finish_call(entry, id, result, receiver, call, span),
@@ -641,6 +645,19 @@ impl Interp<'_> {
         values
     }
 
+    /// The values of a dictionary whose keys are known, one by one.
+    fn dict_values(&self, value: &Value) -> Option<Vec<Value>> {
+        let Shape::Object(id) = value.shape else {
+            return None;
+        };
+        let object = self.state.object(id);
+        if object.class != Class::Builtin(crate::value::Builtin::Dict) {
+            return None;
+        }
+        let fields = object.fields.iter().map(|(_, v)| v.clone());
+        Some(fields.chain(object.rest.clone()).collect())
+    }
+
     /// The part of a value that a place means.
     pub(super) fn narrow_content(&mut self, value: &Value, content: &Content) -> Vec<Value> {
         let items = match &value.shape {
@@ -689,7 +706,10 @@ impl Interp<'_> {
             },
             Content::Any => match items {
                 Some(items) => items,
-                None => vec![self.state.content(value)],
+                None => match self.dict_values(value) {
+                    Some(values) => values,
+                    None => vec![self.state.content(value)],
+                },
             },
             Content::Keys => {
                 let marks = self.state.key_marks(value);

@@ -101,6 +101,11 @@ impl Interp<'_> {
                             continue;
                         }
                     }
+                    let none = CallArgs::default();
+                    let registering = call.as_ref().unwrap_or(&none);
+                    if !self.conditions_hold(&description.when, &[], registering, None) {
+                        continue;
+                    }
                     entry.points.push(point);
                     if let (Some(call), Some(route)) = (&call, &description.route) {
                         for value in self.place_values(&route.clone(), call, None) {

@@ -248,8 +248,13 @@ impl Interp<'_> {
 
     /// The value of an external name: an instance where models give its type.
     pub(super) fn api_value(&mut self, id: ApiId) -> Value {
-        if let Some(t) = self.cx.api.entry(id).and_then(|e| e.attribute.clone()) {
-            return self.typed(&t, None, &[]);
+        if let Some(entry) = self.cx.api.entry(id) {
+            if let Some(constant) = entry.constant {
+                return Value::constant(constant);
+            }
+            if let Some(t) = &entry.attribute {
+                return self.typed(t, None, &[]);
+            }
         }
         Value::of(Shape::Api(id))
     }
@@ -395,6 +400,13 @@ impl Interp<'_> {
             // The member may be a source although its type is known.
             let mut marks = value.marks.union(&owner.marks);
             if let Some(entry) = self.cx.api.entry(member) {
+                for sanitizer in entry
+                    .sanitizers
+                    .iter()
+                    .filter(|s| s.when.is_empty() && s.unless.is_empty())
+                {
+                    marks = marks.cleaned(sanitizer.cleans);
+                }
                 for source in entry
                     .sources
                     .iter()

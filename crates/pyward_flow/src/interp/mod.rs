@@ -251,7 +251,11 @@ impl<'a> Interp<'a> {
                 span,
             },
             cleaned: except,
-            flags: 0,
+            flags: if self.cx.models.is_sticky(kind) {
+                crate::value::flag::STICKY
+            } else {
+                0
+            },
             trace: extend(&None, step),
         })
     }

@@ -139,6 +139,8 @@ impl Interp<'_> {
                     Shape::Unknown => {}
                     _ => typed = Some(declared),
                 }
+            } else if let Some(api) = self.conventional_type(param.name) {
+                class = Class::Api(api);
             }
             let mut value = self.param_value(index, PathId::ROOT, class, None);
             if let Some(typed) = typed {
@@ -180,6 +182,19 @@ impl Interp<'_> {
             rules.sort_unstable();
             rules.dedup();
             self.frame().response_rules = rules;
+        }
+    }
+
+    /// The type that a library's users give parameters of this name.
+    fn conventional_type(&self, name: pyward_ir::Symbol) -> Option<crate::api::ApiId> {
+        let imports = self.cx.index.imports(self.file);
+        let candidates = self.cx.models.parameters.get(&name)?;
+        let (of, _) = candidates
+            .iter()
+            .find(|(_, packages)| packages.iter().any(|p| imports.contains(p)))?;
+        match of {
+            crate::types::TypeExpr::Instance(path) => Some(self.cx.api.path(path)),
+            _ => None,
         }
     }
 
@@ -225,6 +240,13 @@ impl Interp<'_> {
     ) -> Value {
         let _ = id;
         let mut value = value;
+        if entry
+            .routes
+            .iter()
+            .any(|route| converts(route.as_str(), param.name.as_str()))
+        {
+            return Value::of(Shape::Builtin(Builtin::Int));
+        }
         for &point in &entry.points {
             let description = &self.cx.models.entry_points[point];
             let described = description
@@ -384,5 +406,70 @@ fn matches_position(place: &Place, position: usize, name: Symbol) -> bool {
     match &place.base {
         Base::Argument(at, named) => *at == Some(position) || *named == Some(name),
         _ => false,
+    }
+}
+
+/// Whether a URL pattern admits only numbers, UUIDs and the like for a parameter: `<int:name>` (Flask, Django,
+/// Bottle, Sanic as `<name:int>`), `{name:int}` (Starlette, aiohttp, Falcon), `(?P<name>\\d+)` (Django).
+fn converts(route: &str, name: &str) -> bool {
+    const HARMLESS: &[&str] = &["int", "float", "uuid", "ymd", "number", "date", "decimal"];
+    route.match_indices(name).any(|(at, _)| {
+        let before = &route[..at];
+        let after = &route[at + name.len()..];
+        let kind = |text: &str| {
+            let kind = text.split('(').next().unwrap_or_default().trim();
+            HARMLESS.contains(&kind)
+        };
+        if let (Some(start), true) = (before.rfind('<'), after.starts_with('>')) {
+            let converter = before[start + 1..].strip_suffix(':');
+            if converter.is_some_and(kind) {
+                return true;
+            }
+            let pattern = after[1..].split(')').next().unwrap_or_default();
+            return before.ends_with("(?P<")
+                && pattern
+                    .strip_prefix("\\d")
+                    .or_else(|| pattern.strip_prefix("[0-9]"))
+                    .is_some_and(|rest| {
+                        matches!(rest, "+" | "*" | "")
+                            || rest.starts_with('{') && rest.ends_with('}')
+                    });
+        }
+        let open = before.ends_with('<') || before.ends_with('{');
+        open && after.strip_prefix(':').is_some_and(|rest| {
+            let end = rest.find(['>', '}']).unwrap_or(rest.len());
+            kind(&rest[..end])
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::converts;
+
+    #[test]
+    fn converters() {
+        for route in [
+            "/x/<int:a>",
+            "/x/{a:int}",
+            r"^x/(?P<a>\d+)/$",
+            r"^x/(?P<a>[0-9]{4})/$",
+            "/<b>/<uuid:a>",
+            "/<a:int>",
+        ] {
+            assert!(converts(route, "a"), "{route}");
+        }
+        for route in [
+            "/x/<a>",
+            "/x/<string:a>",
+            "/x/{a}",
+            "/x/<path:a>",
+            r"(?P<a>.+)",
+            "/<int:ab>",
+            "/<int:b>/<a>",
+            "a",
+        ] {
+            assert!(!converts(route, "a"), "{route}");
+        }
     }
 }

@@ -88,10 +88,11 @@ impl Interp<'_> {
             };
             for value in self.place_values(place, call, receiver) {
                 let marks = self.state.deep_marks(&value);
-                let at_span = at.map_or(span, |e| self.expr_span(e));
-                if !marks.is_empty() {
-                    arriving.push((marks, at_span));
+                if marks.is_empty() || !self.may_arrive(sink, &value, at, receiver, call) {
+                    continue;
                 }
+                let at_span = at.map_or(span, |e| self.expr_span(e));
+                arriving.push((marks, at_span));
             }
             if lexical {
                 let exprs: Vec<ExprId> = match &place.base {
@@ -116,6 +117,33 @@ impl Interp<'_> {
                 self.arrive(mark, &site);
             }
         }
+    }
+
+    /// The conditions of a sink that are about each value that arrives.
+    fn may_arrive(
+        &mut self,
+        sink: &Sink,
+        value: &Value,
+        at: Option<ExprId>,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+    ) -> bool {
+        let subject = Subject {
+            call,
+            receiver,
+            value: Some((value, at)),
+            key: None,
+            target: None,
+        };
+        sink.when
+            .iter()
+            .filter(|c| c.on_arriving())
+            .all(|c| self.holds(c, &subject))
+            && !sink
+                .unless
+                .iter()
+                .filter(|c| c.on_arriving())
+                .any(|c| self.holds(c, &subject))
     }
 
     /// Marks for names in an expression that say that a value is sensitive.
@@ -218,7 +246,7 @@ impl Interp<'_> {
                     | Shape::Function(_)
                     | Shape::Class(_)
                     | Shape::Closure(_)
-            ))
+            ) || !value.marks.is_empty() && value.marks.iter().all(|m| m.cleaned == Marks::ALL))
         {
             return Marks::NONE;
         }
@@ -625,6 +653,9 @@ impl Interp<'_> {
         }
         let body_is_container = matches!(&body.shape, Shape::Object(id) if matches!(self.state.object(*id).class, Class::Builtin(_)));
         let body_is_response = matches!(&body.shape, Shape::Instance(_));
+        if matches!(&body.shape, Shape::Instance(api) if self.cx.api.is_known(*api)) {
+            return;
+        }
         for rule in rules {
             let definition = &self.cx.models.rules[rule as usize];
             let markup = definition.context & self.cx.contexts.html != 0;
@@ -699,7 +730,8 @@ impl Interp<'_> {
         let Some(entry) = self.cx.api.entry(duck) else {
             return;
         };
-        if template.marks.is_empty() {
+        let arguments = call.values().next().is_some();
+        if template.marks.is_empty() || !arguments {
             return;
         }
         let span = call.site.map_or(self.current_span, |s| self.expr_span(s));
@@ -717,6 +749,9 @@ impl Interp<'_> {
             let Some(place) = &description.handler else {
                 continue;
             };
+            if !self.conditions_hold(&description.when, &[], call, None) {
+                continue;
+            }
             let routes: Vec<Symbol> = description
                 .route
                 .as_ref()
@@ -763,7 +798,11 @@ impl Interp<'_> {
             key: None,
             target: None,
         };
-        self.all_hold(when, unless, &subject)
+        when.iter()
+            .all(|c| c.on_arriving() || self.holds(c, &subject))
+            && !unless
+                .iter()
+                .any(|c| !c.on_arriving() && self.holds(c, &subject))
     }
 
     pub(super) fn all_hold(
@@ -807,7 +846,9 @@ impl Interp<'_> {
         }
         let (values, expr) = self.condition_values(condition.arg.as_ref(), subject);
         if let Some(present) = test.present {
-            let given = self.is_given(condition.arg.as_ref(), subject) || !values.is_empty();
+            let unpacks = matches!(&condition.arg, Some(place) if place.base == Base::Keyword);
+            let given =
+                self.is_given(condition.arg.as_ref(), subject) || !unpacks && !values.is_empty();
             if given != present {
                 return false;
             }
@@ -839,6 +880,7 @@ impl Interp<'_> {
             || condition.matches.is_some()
             || test.at_most.is_some()
             || test.at_least.is_some()
+            || test.has_bits.is_some()
             || test.literal.is_some()
             || test.is.is_some()
             || test.r#type.is_some()
@@ -864,6 +906,8 @@ impl Interp<'_> {
 
     fn is_given(&self, place: Option<&Place>, subject: &Subject<'_>) -> bool {
         match place {
+            // `**` alone: the call unpacks a dictionary.
+            Some(place) if place.base == Base::Keyword => subject.call.double_star.is_some(),
             Some(place) => {
                 self.argument(place, subject.call, subject.receiver)
                     .is_some()
@@ -922,6 +966,13 @@ impl Interp<'_> {
         if let Some(expected) = &test.equals {
             let ok = value.shape.alternatives().iter().any(|s| match s {
                 Shape::Const(c) => expected.as_slice().iter().any(|e| scalar_equals(e, *c)),
+                Shape::Object(id) => {
+                    let object = self.state.object(*id);
+                    let empty = object.closed
+                        && object.rest.is_none()
+                        && object.items.as_ref().is_some_and(Vec::is_empty);
+                    empty && expected.as_slice().contains(&Scalar::Str("[]".to_owned()))
+                }
                 _ => false,
             });
             if !ok {
@@ -949,6 +1000,15 @@ impl Interp<'_> {
                 return false;
             }
         }
+        if let Some(bits) = test.has_bits {
+            let ok = value.shape.alternatives().iter().any(|s| match s {
+                Shape::Const(Const::Int(i)) => i & bits != 0,
+                _ => false,
+            });
+            if !ok {
+                return false;
+            }
+        }
         if let Some(literal) = test.literal {
             let is = matches!(value.shape, Shape::Const(Const::Str(_) | Const::Bytes(_)));
             if is != literal {
@@ -956,18 +1016,19 @@ impl Interp<'_> {
             }
         }
         if let Some(paths) = &test.is {
-            let api = match &value.shape {
-                Shape::Api(api) | Shape::Instance(api) | Shape::ApiMethod(api, _) => Some(*api),
-                Shape::Object(id) => match self.state.object(*id).class {
-                    Class::Api(api) => Some(api),
-                    _ => None,
-                },
-                _ => None,
-            };
-            let Some(api) = api else { return false };
-            let ok = paths.as_slice().iter().any(|p| match p {
-                Scalar::Str(path) => self.cx.api.is_subclass(api, path, 0),
-                _ => false,
+            let ok = value.shape.alternatives().iter().any(|shape| {
+                let api = match shape {
+                    Shape::Api(api) | Shape::Instance(api) | Shape::ApiMethod(api, _) => *api,
+                    Shape::Object(id) => match self.state.object(*id).class {
+                        Class::Api(api) => api,
+                        _ => return false,
+                    },
+                    _ => return false,
+                };
+                paths.as_slice().iter().any(|p| match p {
+                    Scalar::Str(path) => self.cx.api.is_subclass(api, path, 0),
+                    _ => false,
+                })
             });
             if !ok {
                 return false;

@@ -489,9 +489,7 @@ mod tests {
         let with = |p: &[u8]| Unlock::Passphrase(Zeroizing::new(p.to_vec()));
         assert_eq!(open(with(b"mild otter"), &sealed, 5).unwrap(), b"data");
         assert!(open(with(b"wild otter"), &sealed, usize::MAX).is_err());
-        let costly = String::from_utf8_lossy(&sealed)
-            .replacen(" 17\n", " 21\n", 1)
-            .into_owned();
+        let costly = String::from_utf8_lossy(&sealed).replacen(" 17\n", " 21\n", 1);
         assert!(open(with(b"mild otter"), costly.as_bytes(), usize::MAX).is_err());
     }
 

@@ -37,7 +37,7 @@ class Aead:
     A key may encrypt 2**32 messages: rotate before. 33 bytes are added.
 
     Protects against CWE-311, CWE-312, CWE-327, CWE-353. ASVS 5.0: v5.0.0-11.3.1, v5.0.0-11.3.2, v5.0.0-11.3.3,
-    v5.0.0-11.3.4, v5.0.0-14.2.1.
+    v5.0.0-11.3.4, v5.0.0-14.2.4.
 
     >>> keys = KeySet.generate("aead")
     >>> aead = Aead(keys)
@@ -161,7 +161,7 @@ class BlindIndex:
 
     ``field`` separates the fields of one key set. ``bits`` (8 to 256) sets how many values share an index: few bits hide
     which rows are equal and need the hits to be decrypted and compared. ``normalize`` brings values to one form first.
-    CWE-311; ASVS 5.0: v5.0.0-14.2.1.
+    CWE-311; ASVS 5.0: v5.0.0-14.2.4.
 
     >>> index = BlindIndex(KeySet.generate("mac"), "user.email", normalize=str.casefold)
     >>> index.value("Ada@example.org") == index.value("ada@example.org")

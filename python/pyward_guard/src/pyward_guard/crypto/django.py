@@ -1,7 +1,7 @@
 """Encrypted model fields for Django.
 
 The key set comes from the setting ``PYWARD_GUARD_AEAD``: an :class:`~pyward_guard.crypto.Aead`, or a function that gives
-one. CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.1, v5.0.0-11.3.3. Needs the package Django.
+one. CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Encrypted column types for SQLAlchemy.
 
-CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.1, v5.0.0-11.3.3. Needs the package SQLAlchemy.
+CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package SQLAlchemy.
 """
 
 from __future__ import annotations

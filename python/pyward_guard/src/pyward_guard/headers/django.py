@@ -65,9 +65,11 @@ class SecurityMiddleware:
     def _before(self, request: HttpRequest) -> HttpResponse | None:
         request.csp_nonce = _core.csp_nonce()  # type: ignore[attr-defined, unused-ignore]
         current.set(RequestState(request.csp_nonce, None, "", None))  # type: ignore[attr-defined, unused-ignore]
+        # Django looks at the host only when something asks for it: ask always (raises DisallowedHost, answered with 400).
+        host = request.get_host()
         if request.method in SAFE_METHODS or request.path in self._exempt:
             return None
-        own = f"{request.scheme}://{request.get_host()}"
+        own = f"{request.scheme}://{host}"
         meta = request.META
         verdict = _core.judge_origin(meta.get("HTTP_SEC_FETCH_SITE"), meta.get("HTTP_ORIGIN"), meta.get("HTTP_REFERER"), own, self._trusted)
         if verdict == "foreign":

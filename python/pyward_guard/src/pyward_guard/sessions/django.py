@@ -15,6 +15,7 @@ ASVS 5.0: v5.0.0-7.2.2, v5.0.0-7.2.4
 
 from __future__ import annotations
 
+import inspect
 import time
 from datetime import timedelta
 from functools import lru_cache
@@ -43,7 +44,7 @@ def manager() -> SessionManager:
     store: Any = getattr(conf.settings, "PYWARD_SESSION_STORE", None)
     if isinstance(store, str):
         store = import_string(store)
-    if callable(store) and not hasattr(store, "get"):
+    if inspect.isfunction(store) or inspect.isclass(store):
         store = store()
     absolute = timedelta(seconds=conf.settings.SESSION_COOKIE_AGE)
     idle = timedelta(seconds=getattr(conf.settings, "PYWARD_SESSION_IDLE", min(1800, conf.settings.SESSION_COOKIE_AGE)))

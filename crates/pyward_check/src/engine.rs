@@ -1,0 +1,272 @@
+//! The call of the flow engine, and its results in a form that can be kept.
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use pyward_catalog::Catalog;
+use pyward_findings::{Finding, Location, Surroundings, arrange};
+use pyward_flow::Analysis;
+use pyward_ir::Span;
+use pyward_program::FileId;
+use pyward_project::{Code, Diagnostic, Level, Project};
+use pyward_secrets::Scanner;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::lowered::Lowered;
+use crate::words;
+
+/// What depends on the files and the catalogue alone, whatever is selected or suppressed.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct EngineResult {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) routes: Vec<Route>,
+}
+
+/// A function that a framework calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Route {
+    /// URL patterns; empty where they cannot be told.
+    pub paths: Vec<String>,
+    /// HTTP methods; empty where they cannot be told.
+    pub verbs: Vec<String>,
+    /// `http`, `cli`, `task`, ...
+    pub protocol: String,
+    /// The library that calls it.
+    pub library: String,
+    /// Dotted name of the handler below its module.
+    pub function: String,
+    /// Names of its parameters, `self` left out.
+    pub parameters: Vec<String>,
+    /// What guards it, as far as known.
+    pub guards: Vec<String>,
+    /// Where the handler's name stands.
+    pub location: Location,
+}
+
+/// A diagnostic in a form that can be kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) kind: MessageKind,
+    pub(crate) file: Option<String>,
+    pub(crate) offset: Option<u32>,
+    pub(crate) text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MessageKind {
+    Syntax,
+    Budget,
+    Internal,
+}
+
+impl EngineResult {
+    pub(crate) fn diagnostics(&mut self, project: &Project) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.messages)
+            .into_iter()
+            .map(|message| message.into_diagnostic(project))
+            .collect()
+    }
+}
+
+impl Message {
+    fn into_diagnostic(self, project: &Project) -> Diagnostic {
+        let mut diagnostic = match self.kind {
+            MessageKind::Syntax => Diagnostic::warning(Code::SyntaxError, self.text),
+            MessageKind::Budget => Diagnostic::new(Level::Note, Code::BudgetExceeded, self.text),
+            MessageKind::Internal => crate::internal_error(&self.text),
+        };
+        if let Some(name) = self.file {
+            let file = project.files.iter().find(|f| f.shown == name);
+            diagnostic = diagnostic.at(name);
+            if let (Some(file), Some(offset)) = (file, self.offset) {
+                let position = file.position(offset);
+                diagnostic = diagnostic.position(position.line, position.column);
+            }
+        }
+        diagnostic
+    }
+}
+
+/// Analyses the program.
+pub(crate) fn run(
+    project: &Project,
+    lowered: &Lowered,
+    catalog: &Catalog,
+    library: bool,
+) -> EngineResult {
+    let mut messages = syntax_errors(project, lowered);
+    let options = pyward_flow::Options { library };
+    // The engine is meant never to panic. Should it, the syntax errors and this message are left.
+    let analysed = catch_unwind(AssertUnwindSafe(|| {
+        pyward_flow::analyse(&lowered.program, catalog, options)
+    }));
+    let analysis = analysed.unwrap_or_else(|_| {
+        messages.push(Message {
+            kind: MessageKind::Internal,
+            file: None,
+            offset: None,
+            text: "the data-flow analysis".into(),
+        });
+        Analysis::default()
+    });
+    messages.extend(budget(project, lowered, &analysis));
+    let names: Vec<Arc<str>> = lowered
+        .sources
+        .iter()
+        .map(|&index| Arc::from(project.files[index].shown.as_str()))
+        .collect();
+    let place = |file: FileId, span: Span| {
+        let index = file.0 as usize;
+        words::location(&project.files[lowered.sources[index]], &names[index], span)
+    };
+    let text = |file: FileId, span: Span| {
+        let index = lowered.sources[file.0 as usize];
+        words::short_text(&project.files[index], span)
+    };
+    let mut findings: Vec<Finding> = analysis
+        .findings
+        .iter()
+        .filter_map(|raw| words::finding(raw, catalog, &place, &text))
+        .collect();
+    findings.extend(secrets(lowered, catalog, &place, &mut messages));
+    let routes = analysis
+        .routes
+        .iter()
+        .map(|route| words::route(route, &lowered.program, &place))
+        .collect();
+    let files: HashMap<&str, usize> = project
+        .files
+        .iter()
+        .enumerate()
+        .map(|(index, file)| (file.shown.as_str(), index))
+        .collect();
+    arrange(&mut findings, |finding: &Finding| {
+        match files.get(&*finding.location.file) {
+            Some(&index) => {
+                let file = &project.files[index];
+                Surroundings {
+                    path: &file.relative,
+                    line: line_at(&file.text, finding.location.start),
+                }
+            }
+            None => Surroundings { path: "", line: "" },
+        }
+    });
+    messages.sort_by(|a, b| (&a.file, a.offset, &a.text).cmp(&(&b.file, b.offset, &b.text)));
+    EngineResult {
+        findings,
+        messages,
+        routes,
+    }
+}
+
+/// Secrets in the text of the program.
+fn secrets(
+    lowered: &Lowered,
+    catalog: &Catalog,
+    place: &(dyn Fn(FileId, Span) -> Location + Sync),
+    messages: &mut Vec<Message>,
+) -> Vec<Finding> {
+    let scanner = match Scanner::new(catalog) {
+        Ok(scanner) => scanner,
+        Err(error) => {
+            messages.push(Message {
+                kind: MessageKind::Internal,
+                file: None,
+                offset: None,
+                text: format!("the search for secrets ({error})"),
+            });
+            return Vec::new();
+        }
+    };
+    let program = &lowered.program;
+    let files: Vec<FileId> = program.file_ids().collect();
+    let found: Vec<Vec<Finding>> = files
+        .par_iter()
+        .map(|&id| {
+            let ir = program.ir(id);
+            let path = program.path(id).to_string_lossy().replace('\\', "/");
+            let secrets = scanner.scan(&path, ir).into_iter();
+            secrets
+                .filter_map(|secret| {
+                    let function = ir.functions.get(secret.function as usize);
+                    let function = function.map_or("", |f| f.qualname.as_str());
+                    words::secret(&secret, function, catalog, place(id, secret.span))
+                })
+                .collect()
+        })
+        .collect();
+    found.into_iter().flatten().collect()
+}
+
+/// What is said about functions that were too large to be followed in full.
+fn budget(project: &Project, lowered: &Lowered, analysis: &Analysis) -> Option<Message> {
+    let first = analysis.truncated.iter().min()?;
+    let functions = analysis.truncated.len();
+    let files: BTreeSet<FileId> = analysis.truncated.iter().map(|f| f.file).collect();
+    let function = lowered.program.function(*first);
+    let file = &project.files[lowered.sources[first.file.0 as usize]];
+    let name = match function.qualname.as_str() {
+        "" => "the module's own statements",
+        name => name,
+    };
+    Some(Message {
+        kind: MessageKind::Budget,
+        file: Some(file.shown.clone()),
+        offset: Some(function.name_span.start),
+        text: format!(
+            "the data flow of {} in {} is followed only in part; the first is {name}",
+            plural(functions, "function"),
+            plural(files.len(), "file"),
+        ),
+    })
+}
+
+fn plural(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
+/// The first syntax error of each file, and how many more there are.
+fn syntax_errors(project: &Project, lowered: &Lowered) -> Vec<Message> {
+    let program = &lowered.program;
+    let mut messages = Vec::new();
+    for (id, &source) in program.file_ids().zip(&lowered.sources) {
+        let diagnostics = &program.ir(id).diagnostics;
+        let Some(first) = diagnostics.first() else {
+            continue;
+        };
+        let Span { start, .. } = first.span;
+        let more = match diagnostics.len() {
+            1 => String::new(),
+            2 => " (and 1 more syntax error)".into(),
+            n => format!(" (and {} more syntax errors)", n - 1),
+        };
+        messages.push(Message {
+            kind: MessageKind::Syntax,
+            file: Some(project.files[source].shown.clone()),
+            offset: Some(start),
+            text: format!("{}; the rest of the file is checked{more}", first.message),
+        });
+    }
+    messages
+}
+
+pub(crate) fn line_at(text: &str, offset: u32) -> &str {
+    let mut at = (offset as usize).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
+    // A fingerprint needs no more of a line than this.
+    let mut cut = end.min(start + 1000);
+    while !text.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    &text[start..cut]
+}

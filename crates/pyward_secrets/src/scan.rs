@@ -1,0 +1,395 @@
+//! Walks over a file and judges its literals.
+
+use pyward_catalog::SensitiveClass;
+use pyward_catalog::rule::Confidence;
+use pyward_ir::{
+    Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind,
+    StmtKind, Symbol, Target, Var,
+};
+
+use crate::literal::{self, Look};
+use crate::{Scanner, Secret};
+
+/// Names of accounts that exist everywhere.
+const WELL_KNOWN_ACCOUNTS: &[&str] = &[
+    "admin",
+    "administrator",
+    "root",
+    "user",
+    "test",
+    "guest",
+    "demo",
+    "postgres",
+    "sa",
+    "default",
+];
+
+pub(crate) fn file(scanner: &Scanner<'_>, ir: &FileIr) -> Vec<Secret> {
+    let mut walk = Walk {
+        scanner,
+        ir,
+        at: FunctionIndex(0),
+        found: Vec::new(),
+    };
+    for (index, function) in ir.functions.iter().enumerate() {
+        walk.at = FunctionIndex(u32::try_from(index).unwrap_or(u32::MAX));
+        for param in &function.params {
+            if let Some(default) = param.default {
+                // Defaults are evaluated outside, but the parameter is the function's.
+                walk.bind(param.name, default, Place::Default);
+            }
+        }
+        if function.kind == FunctionKind::Lambda {
+            continue;
+        }
+        ir.each_stmt(&function.body, &mut |stmt| {
+            walk.statement(&ir.stmt(stmt).kind);
+            ir.each_expr(stmt, &mut |expr| {
+                ir.each_descendant(expr, &mut |inner| walk.expression(inner))
+            });
+        });
+    }
+    walk.found
+}
+
+/// Where a literal is bound to a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Assigned,
+    Keyword,
+    Item,
+    Default,
+    Compared,
+    Fallback,
+}
+
+struct Walk<'a> {
+    scanner: &'a Scanner<'a>,
+    ir: &'a FileIr,
+    at: FunctionIndex,
+    found: Vec<Secret>,
+}
+
+impl Walk<'_> {
+    fn statement(&mut self, kind: &StmtKind) {
+        let StmtKind::Assign { targets, value, .. } = kind else {
+            return;
+        };
+        for target in targets {
+            self.target(target, *value);
+        }
+    }
+
+    fn target(&mut self, target: &Target, value: ExprId) {
+        let name = match target {
+            Target::Var(var, _) => Some(self.variable(*var)),
+            Target::Attribute { attr, .. } => Some(*attr),
+            Target::Subscript { index, .. } => self.text(*index),
+            Target::Sequence(targets) => {
+                if let ExprKind::Tuple(values) | ExprKind::List(values) = &self.ir.expr(value).kind
+                    && values.len() == targets.len()
+                {
+                    for (target, value) in targets.iter().zip(values) {
+                        self.target(target, *value);
+                    }
+                }
+                None
+            }
+            Target::Starred(_) | Target::Error => None,
+        };
+        if let Some(name) = name {
+            self.bind(name, value, Place::Assigned);
+        }
+    }
+
+    fn expression(&mut self, id: ExprId) {
+        match &self.ir.expr(id).kind {
+            ExprKind::Const(Const::Str(text) | Const::Bytes(text)) => {
+                if let Some(format) = self.scanner.format(text.as_str()) {
+                    let message = format!("a {} stands in the program's text", format.title);
+                    self.report("hardcoded-secret", id, message, format.confidence);
+                }
+            }
+            ExprKind::Named { target, value } => {
+                self.bind(self.variable(*target), *value, Place::Assigned)
+            }
+            ExprKind::Call { callee, args } => self.call(*callee, args),
+            ExprKind::Dict(entries) => {
+                for (key, value) in entries {
+                    if let Some(name) = key.and_then(|key| self.text(key)) {
+                        self.bind(name, *value, Place::Item);
+                    }
+                }
+            }
+            ExprKind::Compare { left, rest } => {
+                let mut left = *left;
+                for &(op, right) in rest {
+                    if matches!(op, CompareOp::Eq | CompareOp::NotEq) {
+                        for (named, value) in [(left, right), (right, left)] {
+                            if self.text(value).is_some()
+                                && let Some(name) = self.name(named)
+                            {
+                                self.bind(name, value, Place::Compared);
+                            }
+                        }
+                    }
+                    left = right;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn call(&mut self, callee: ExprId, args: &[Arg]) {
+        let well_known = args.iter().any(|arg| {
+            let names_user = match arg.kind {
+                ArgKind::Keyword(name) => {
+                    let name = name.as_str().to_lowercase();
+                    name.contains("user")
+                        || name.contains("login")
+                        || name == "name"
+                        || name.contains("email")
+                }
+                ArgKind::Positional => true,
+                ArgKind::Star | ArgKind::DoubleStar => false,
+            };
+            names_user
+                && self.text(arg.value).is_some_and(|text| {
+                    WELL_KNOWN_ACCOUNTS.contains(&text.as_str().to_lowercase().as_str())
+                })
+        });
+        for arg in args {
+            let ArgKind::Keyword(name) = arg.kind else {
+                continue;
+            };
+            let before = self.found.len();
+            self.bind(name, arg.value, Place::Keyword);
+            if well_known {
+                let password = self
+                    .scanner
+                    .names
+                    .classify(name.as_str())
+                    .is_some_and(|class| class.id == "password");
+                if self.found.len() > before {
+                    for secret in &mut self.found[before..] {
+                        secret.rule = "default-credentials";
+                        "a well-known account is given a password that stands in the program's text".clone_into(&mut secret.message);
+                    }
+                } else if password
+                    && self
+                        .text(arg.value)
+                        .is_some_and(|text| literal::look(text.as_str()) == Look::Words)
+                {
+                    let message = "a well-known account is given a well-known password".to_owned();
+                    self.report(
+                        "default-credentials",
+                        arg.value,
+                        message,
+                        Confidence::Medium,
+                    );
+                }
+            }
+        }
+        // `environ.get("SECRET_KEY", "fallback")`
+        let called = match &self.ir.expr(callee).kind {
+            ExprKind::Attribute { attr, .. } => attr.as_str(),
+            ExprKind::Name(var) => self.variable(*var).as_str(),
+            _ => return,
+        };
+        if let [name, fallback, ..] = args
+            && matches!(
+                called,
+                "get" | "getenv" | "setdefault" | "config" | "env" | "pop"
+            )
+            && name.kind == ArgKind::Positional
+            && let Some(name) = self.text(name.value)
+            && matches!(fallback.kind, ArgKind::Positional | ArgKind::Keyword(_))
+        {
+            self.bind(name, fallback.value, Place::Fallback);
+        }
+    }
+
+    /// Judges a value that is bound to a name.
+    fn bind(&mut self, name: Symbol, value: ExprId, place: Place) {
+        let Some(class) = self
+            .scanner
+            .names
+            .classify(name.as_str())
+            .filter(|class| class.hardcoded)
+        else {
+            return;
+        };
+        match &self.ir.expr(value).kind {
+            ExprKind::Const(Const::Str(text) | Const::Bytes(text)) => {
+                self.judge(class, name, value, text.as_str(), place)
+            }
+            // `getenv("X") or "fallback"`
+            ExprKind::Bool {
+                op: BoolOp::Or,
+                values,
+            } => {
+                if let Some(&last) = values.last() {
+                    self.bind(
+                        name,
+                        last,
+                        if values.len() > 1 {
+                            Place::Fallback
+                        } else {
+                            place
+                        },
+                    );
+                }
+            }
+            ExprKind::IfElse { body, orelse, .. } => {
+                self.bind(name, *body, place);
+                self.bind(name, *orelse, place);
+            }
+            // `"...".encode()`
+            ExprKind::Call { callee, .. } => {
+                if let ExprKind::Attribute {
+                    value: text, attr, ..
+                } = &self.ir.expr(*callee).kind
+                    && matches!(attr.as_str(), "encode" | "strip" | "decode")
+                    && self.text(*text).is_some()
+                {
+                    self.bind(name, *text, place);
+                }
+            }
+            ExprKind::List(items) | ExprKind::Tuple(items) => {
+                for &item in items {
+                    if matches!(self.ir.expr(item).kind, ExprKind::Const(_)) {
+                        self.bind(name, item, Place::Item);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn judge(
+        &mut self,
+        class: &SensitiveClass,
+        name: Symbol,
+        value: ExprId,
+        text: &str,
+        place: Place,
+    ) {
+        let squeezed = |text: &str| {
+            text.chars()
+                .filter(|c| c.is_alphanumeric())
+                .flat_map(char::to_lowercase)
+                .collect::<String>()
+        };
+        if self.scanner.is_placeholder(text) || squeezed(text) == squeezed(name.as_str()) {
+            return;
+        }
+        let password = class.id == "password";
+        let length = text.chars().count();
+        let confidence = match literal::look(text) {
+            Look::Other => return,
+            Look::Secret if password || length >= 8 => Confidence::Medium,
+            Look::Secret => Confidence::Low,
+            // A key made of words is rare, a password is not; but a comparison or an item may be about something else.
+            Look::Words
+                if password && matches!(place, Place::Assigned | Place::Keyword) && length >= 5 =>
+            {
+                if text.chars().all(|c| c.is_ascii_lowercase())
+                    || length >= 8 && !text.contains(['_', '-', '.'])
+                {
+                    Confidence::Medium
+                } else {
+                    Confidence::Low
+                }
+            }
+            Look::Words
+                if class.id == "secret-key"
+                    && place == Place::Assigned
+                    && length >= 8
+                    && !is_upper(text) =>
+            {
+                Confidence::Low
+            }
+            Look::Words => return,
+        };
+        let what = class.id.replace('-', " ");
+        let message = match place {
+            Place::Fallback => {
+                format!("the fallback for a missing {what} stands in the program's text")
+            }
+            Place::Compared => {
+                format!("a {what} is compared with one that stands in the program's text")
+            }
+            Place::Default => format!("a parameter's default is a {what}"),
+            Place::Assigned | Place::Keyword | Place::Item => {
+                format!("a {what} stands in the program's text")
+            }
+        };
+        self.report(
+            "hardcoded-secret",
+            value,
+            message.replace("a api", "an api"),
+            confidence,
+        );
+    }
+
+    fn report(&mut self, rule: &'static str, at: ExprId, message: String, confidence: Confidence) {
+        let span = self.ir.expr(at).span;
+        self.found.push(Secret {
+            rule,
+            span,
+            message,
+            confidence,
+            function: self.at.0,
+        });
+    }
+
+    fn variable(&self, var: Var) -> Symbol {
+        let slot = |function: FunctionIndex, slot: u32| {
+            let locals = &self.ir.function(function).locals;
+            locals
+                .get(slot as usize)
+                .copied()
+                .unwrap_or_else(|| Symbol::new(""))
+        };
+        match var {
+            Var::Local(local) => slot(self.at, local),
+            Var::Captured {
+                function,
+                slot: captured,
+            } => slot(function, captured),
+            Var::Global(name) => name,
+        }
+    }
+
+    /// The name that an expression goes by.
+    fn name(&self, id: ExprId) -> Option<Symbol> {
+        match &self.ir.expr(id).kind {
+            ExprKind::Name(var) => Some(self.variable(*var)),
+            ExprKind::Attribute { attr, .. } => Some(*attr),
+            ExprKind::Subscript { index, .. } => self.text(*index),
+            ExprKind::Call { callee, args } => {
+                let ExprKind::Attribute { attr, .. } = self.ir.expr(*callee).kind else {
+                    return None;
+                };
+                let first = args.first().filter(|arg| arg.kind == ArgKind::Positional)?;
+                if attr.as_str() == "get" {
+                    self.text(first.value)
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn text(&self, id: ExprId) -> Option<Symbol> {
+        match self.ir.expr(id).kind {
+            ExprKind::Const(Const::Str(text) | Const::Bytes(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+fn is_upper(text: &str) -> bool {
+    !text.chars().any(char::is_lowercase)
+}

@@ -1,0 +1,1 @@
+"""Vault: an example application."""

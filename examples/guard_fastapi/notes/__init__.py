@@ -1,0 +1,1 @@
+"""Notes: an example application."""

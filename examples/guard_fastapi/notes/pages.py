@@ -1,0 +1,140 @@
+"""The pages: sign-up, sign-in, devices, notes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pyward_guard import passwords
+from pyward_guard.access.fastapi import public
+from pyward_guard.http import safe_redirect
+from pyward_guard.limits import LockedOut
+from pyward_guard.sessions.asgi import session_of
+
+from .render import page
+from .rules import SITE, guard, note_of_path
+from .store import NameTaken
+
+router = APIRouter(default_response_class=HTMLResponse)
+rules = passwords.PasswordPolicy(context=("notes",))
+
+Text = Annotated[str, Form(max_length=200)]
+Body = Annotated[str, Form(max_length=20_000)]
+Next = Annotated[str | None, Form(alias="next", max_length=500)]
+
+
+def see_other(path: str) -> Response:
+    return RedirectResponse(path, status_code=303)
+
+
+def client_of(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+@router.get("/join")
+@public
+async def join_form(request: Request) -> HTMLResponse:
+    return page("join.html", problems=[])
+
+
+@router.post("/join")
+@public
+async def join(request: Request, name: Annotated[str, Form(pattern=r"^[a-z][a-z0-9_]{1,30}\z")], password: Text) -> Response:
+    report = rules.check(password, user_words=[name])
+    if not report:
+        return page("join.html", status=422, problems=[problem.message for problem in report.problems])
+    try:
+        user = await request.app.state.store.add_user(name, await passwords.hash_async(password))
+    except NameTaken:
+        return page("join.html", status=409, problems=["This name is taken."])
+    session_of(request.scope).login(str(user["id"]))
+    return see_other("/")
+
+
+@router.get("/enter")
+@public
+async def enter_form(request: Request, next: str = "/") -> HTMLResponse:
+    return page("enter.html", problem=None, next=safe_redirect(next, default="/"))
+
+
+@router.post("/enter")
+@public
+async def enter(request: Request, name: Text, password: Text, next: Next = None) -> Response:
+    target = safe_redirect(next, default="/")
+    try:
+        async with request.app.state.lockout.attempt(account=name, client=client_of(request)) as attempt:
+            user = await request.app.state.store.user_named(name)
+            # For unknown names a dummy hash is verified: the answer takes as long and says the same.
+            verified = await passwords.verify_async(password, user["password"] if user else None)
+            if not verified or user is None:
+                return page("enter.html", status=403, problem="Name or password is wrong.", next=target)
+            attempt.succeeded()
+    except LockedOut as locked:
+        return page("enter.html", status=429, problem="Too many attempts. Try again later.", next=target, headers={"Retry-After": str(int(locked.retry_after) + 1)})
+    if verified.needs_rehash:
+        await request.app.state.store.set_password(user["id"], await passwords.hash_async(password))
+    session_of(request.scope).login(str(user["id"]))
+    return see_other(target)
+
+
+@router.post("/leave", dependencies=[guard.require("list", resource=SITE)])
+async def leave(request: Request) -> Response:
+    session_of(request.scope).logout()
+    return see_other("/enter")
+
+
+@router.get("/devices", dependencies=[guard.require("list", resource=SITE)])
+async def devices(request: Request) -> HTMLResponse:
+    session = session_of(request.scope)
+    assert session.user is not None
+    return page("devices.html", sessions=await request.app.state.sessions.of_user(session.user), current=session.handle)
+
+
+@router.post("/devices/revoke", dependencies=[guard.require("list", resource=SITE)])
+async def revoke(request: Request, handle: Text) -> Response:
+    session = session_of(request.scope)
+    assert session.user is not None
+    await request.app.state.sessions.revoke(session.user, handle)
+    return see_other("/devices")
+
+
+@router.get("/")
+@public
+async def home(request: Request) -> Response:
+    user = session_of(request.scope).user
+    if user is None:
+        return see_other("/enter")
+    who: Any = await guard.decide(request, "list", SITE)
+    return page("home.html", notes=await request.app.state.store.notes_of(who.entity.id))
+
+
+@router.post("/notes", dependencies=[guard.require("write", resource=SITE)])
+async def add(request: Request, title: Text, body: Body, shared: Annotated[bool, Form()] = False) -> Response:
+    id = await request.app.state.store.add_note(session_of(request.scope).user, title, body, shared)
+    return see_other(f"/notes/{id}")
+
+
+@router.get("/notes/{id}", dependencies=[guard.require("read", resource=note_of_path)])
+async def show(request: Request, id: str) -> HTMLResponse:
+    note = request.state.note
+    return page("note.html", note=note, own=str(note["owner"]) == session_of(request.scope).user)
+
+
+@router.post("/notes/{id}/remove", dependencies=[guard.require("remove", resource=note_of_path)])
+async def remove(request: Request, id: str) -> Response:
+    await request.app.state.store.remove_note(request.state.note["id"])
+    return see_other("/")
+
+
+@router.post("/preview", dependencies=[guard.require("write", resource=SITE)])
+async def preview(request: Request, url: Annotated[str, Form(max_length=2000)]) -> HTMLResponse:
+    return page("preview.html", title=await request.app.state.previews.title(url))
+
+
+@router.get("/report", dependencies=[guard.require("list", resource=SITE)])
+async def report(request: Request) -> HTMLResponse:
+    """A page that is broken, for the error boundary to show."""
+    if "detail" in request.query_params:
+        raise HTTPException(500, detail=f"could not connect to {request.app.state.store.pool.conninfo}")
+    raise RuntimeError(f"could not connect to {request.app.state.store.pool.conninfo}")

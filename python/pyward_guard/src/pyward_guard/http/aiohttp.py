@@ -1,0 +1,124 @@
+"""Guarded aiohttp sessions.
+
+>>> import asyncio
+>>> from pyward_guard.http import OutboundPolicy
+>>> async def fetch():
+...     async with session(OutboundPolicy()) as http:
+...         await http.get("https://10.0.0.1/")
+>>> asyncio.run(fetch())
+Traceback (most recent call last):
+pyward_guard.http._policy.OutboundRefused: address 10.0.0.1 is private
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+from .._core import InvalidInput
+from .._web import need
+from ._policy import OutboundPolicy, OutboundRefused
+from ._tls import client_context
+
+try:
+    import aiohttp
+    from aiohttp.abc import AbstractResolver
+except ImportError:
+    raise need("aiohttp", "pyward_guard.http.aiohttp") from None
+
+__all__ = ["session"]
+
+
+class _Resolver(AbstractResolver):
+    def __init__(self, policy: OutboundPolicy) -> None:
+        self._policy = policy
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[Any]:
+        addresses = await asyncio.get_running_loop().run_in_executor(None, self._policy.resolve, host, port)
+        return [
+            {
+                "hostname": host,
+                "host": address,
+                "port": port,
+                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+                "proto": socket.IPPROTO_TCP,
+                "flags": socket.AI_NUMERICHOST,
+            }
+            for address in addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Every hop of a request, redirects included, asks here for its connection."""
+
+    def __init__(self, policy: OutboundPolicy, context: ssl.SSLContext) -> None:
+        def checked_socket(info: Any) -> socket.socket:
+            # The last word: whatever led here, no socket is made for another address.
+            family, kind, protocol, _, address = info
+            policy.check_address(str(address[0]))
+            return socket.socket(family, kind, protocol)
+
+        super().__init__(ssl=context, resolver=_Resolver(policy), use_dns_cache=False, socket_factory=checked_socket)
+        self._policy = policy
+
+    async def connect(self, req: Any, *args: Any, **kwargs: Any) -> Any:
+        self._policy.check_url(str(req.url))
+        if getattr(req, "proxy", None) is not None:
+            raise InvalidInput("a guarded session uses no proxy")
+        if getattr(req, "ssl", True) is not True:
+            raise InvalidInput("certificates are checked by the context that the session was made with")
+        return await super().connect(req, *args, **kwargs)
+
+
+def _response_class(policy: OutboundPolicy) -> type[aiohttp.ClientResponse]:
+    class Bounded(aiohttp.ClientResponse):
+        """A response whose body is read within the bounds."""
+
+        async def start(self, connection: Any) -> aiohttp.ClientResponse:
+            await super().start(connection)
+            try:
+                policy.check_answer(self.headers.get("Content-Length"), self.headers.get("Content-Encoding"))
+            except OutboundRefused:
+                self.close()
+                raise
+            return self
+
+        async def read(self) -> bytes:
+            if self._body is None:
+                body = bytearray()
+                try:
+                    async for chunk in self.content.iter_any():
+                        body += chunk
+                        policy.check_size(len(body))
+                except BaseException:
+                    self.close()
+                    raise
+                self._body = bytes(body)
+            return self._body
+
+    return Bounded
+
+
+def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, headers: dict[str, str] | None = None) -> aiohttp.ClientSession:
+    """An ``aiohttp.ClientSession`` that keeps to the policy. Call it where a loop is running.
+
+    ``read``, ``text`` and ``json`` are bounded in size; a body that is streamed through ``content`` is bounded in time
+    and by its declared length only.
+    """
+    context = context or client_context()
+    if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
+        raise InvalidInput("the TLS context does not verify certificates and host names")
+    return aiohttp.ClientSession(
+        connector=_Connector(policy, context),
+        timeout=aiohttp.ClientTimeout(total=policy.timeout),
+        response_class=_response_class(policy),
+        headers={**(headers or {}), "Accept-Encoding": "identity"},
+        auto_decompress=False,
+        trust_env=False,
+        max_line_size=8190,
+    )

@@ -1,0 +1,188 @@
+"""Guarded requests sessions.
+
+>>> from pyward_guard.http import OutboundPolicy
+>>> with session(OutboundPolicy()) as http:
+...     http.get("https://[::1]/")
+Traceback (most recent call last):
+pyward_guard.http._policy.OutboundRefused: address ::1 is loopback
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from typing import Any
+
+from .._core import InvalidInput
+from .._web import need
+from ._policy import Deadline, OutboundPolicy
+from ._tls import client_context
+
+try:
+    import requests
+    import urllib3
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+except ImportError:
+    raise need("requests", "pyward_guard.http.requests") from None
+
+__all__ = ["GuardAdapter", "session"]
+
+
+class _Running(threading.local):
+    """The exchange that this thread is in."""
+
+    policy: OutboundPolicy | None = None
+    deadline: Deadline | None = None
+
+
+_running = _Running()
+
+
+def _limit(sock: socket.socket) -> None:
+    if _running.deadline is not None:
+        sock.settimeout(_running.deadline.left())
+
+
+class _Socket(socket.socket):
+    """A socket whose every wait ends at the exchange's deadline."""
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        _limit(self)
+        return super().recv_into(*args, **kwargs)
+
+    def sendall(self, *args: Any, **kwargs: Any) -> None:
+        _limit(self)
+        super().sendall(*args, **kwargs)
+
+
+class _TlsSocket(ssl.SSLSocket):
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        _limit(self)
+        return super().recv_into(*args, **kwargs)
+
+    def sendall(self, *args: Any, **kwargs: Any) -> None:
+        _limit(self)
+        super().sendall(*args, **kwargs)
+
+
+def _connect(host: str, port: int) -> socket.socket:
+    policy, deadline = _running.policy, _running.deadline
+    if policy is None or deadline is None:
+        raise RuntimeError("connection outside of a guarded request")
+    failure: OSError = OSError("no address")
+    for address in policy.resolve(host, port):
+        sock = _Socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(deadline.left())
+            sock.connect((address, port))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+    raise failure
+
+
+def _new_conn(self: Any) -> socket.socket:
+    try:
+        return _connect(self._dns_host, self.port)
+    except TimeoutError as error:
+        raise urllib3.exceptions.ConnectTimeoutError(self, str(error)) from error
+    except OSError as error:
+        raise urllib3.exceptions.NewConnectionError(self, str(error)) from error
+
+
+class _Http(HTTPConnection):
+    _new_conn = _new_conn
+
+
+class _Https(HTTPSConnection):
+    _new_conn = _new_conn
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls: Any = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls: Any = _Https
+
+
+class GuardAdapter(HTTPAdapter):
+    """A requests adapter that keeps to a policy. Bodies are read at once, within the bounds."""
+
+    def __init__(self, policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> None:
+        self._policy = policy
+        self._context = context or client_context()
+        if self._context.verify_mode != ssl.CERT_REQUIRED or not self._context.check_hostname:
+            raise InvalidInput("the TLS context does not verify certificates and host names")
+        self._context.sslsocket_class = _TlsSocket
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        self.poolmanager = urllib3.PoolManager(num_pools=connections, maxsize=maxsize, block=block, ssl_context=self._context)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        raise InvalidInput("a guarded session uses no proxy")
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        if verify is not True or cert is not None:
+            raise InvalidInput("certificates are checked by the context that the session was made with")
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        # The context has its authorities; requests would add its own bundle to it.
+        return host, {"cert_reqs": "CERT_REQUIRED"}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        if verify is not True or cert:
+            raise InvalidInput("certificates are checked by the context that the session was made with")
+
+    def send(self, request: Any, stream: bool = False, timeout: Any = None, verify: Any = True, cert: Any = None, proxies: Any = None) -> Any:
+        policy = self._policy
+        policy.check_url(str(request.url))
+        if proxies:
+            raise InvalidInput("a guarded session uses no proxy")
+        request.headers["Accept-Encoding"] = "identity"
+        before = _running.policy, _running.deadline
+        _running.policy, _running.deadline = policy, Deadline(policy.timeout)
+        try:
+            response = super().send(request, stream=True, timeout=policy.timeout, verify=verify, cert=cert, proxies=None)
+            try:
+                policy.check_answer(response.headers.get("Content-Length"), response.headers.get("Content-Encoding"))
+                body = bytearray()
+                while chunk := response.raw.read(65536, decode_content=False):
+                    body += chunk
+                    policy.check_size(len(body))
+            except BaseException:
+                response.close()
+                raise
+            # As reading `response.content` would leave it.
+            vars(response).update(_content=bytes(body), _content_consumed=True)
+            return response
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise requests.exceptions.ReadTimeout(error, request=request) from None
+        except TimeoutError as error:
+            raise requests.exceptions.Timeout(error, request=request) from None
+        finally:
+            _running.policy, _running.deadline = before
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: Any) -> str | None:
+        # A policy without redirects hands them to the caller, as the other clients do.
+        return super().get_redirect_target(resp) if self.max_redirects > 0 else None
+
+
+def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> requests.Session:
+    """A ``requests.Session`` that keeps to the policy."""
+    http = _Session()
+    http.trust_env = False
+    http.max_redirects = policy.max_redirects
+    adapter = GuardAdapter(policy, context=context)
+    http.adapters.clear()
+    http.mount("https://", adapter)
+    http.mount("http://", adapter)
+    return http

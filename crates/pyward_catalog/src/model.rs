@@ -195,7 +195,8 @@ pub struct Guard {
     pub arg: String,
     /// Contexts; `*` for all.
     pub cleans: Vec<String>,
-    /// Outcome that means safe: `true` (default), `false`, or `return` (it raises otherwise).
+    /// Outcome that means safe: `true` (default), `false`, `return` (it raises otherwise), or `member`: what it
+    /// yields is one of values that the program names (`urlparse(u).netloc in HOSTS` proves `u`).
     #[serde(default)]
     pub outcome: Option<String>,
     /// Conditions on the call.

@@ -124,6 +124,8 @@ pub enum Outcome {
     False,
     /// It returns at all.
     Return,
+    /// What it yields is one of values that the program names.
+    Member,
 }
 
 /// A check, compiled.
@@ -681,6 +683,7 @@ impl Compiled {
                     outcome: match g.outcome.as_deref() {
                         Some("false") => Outcome::False,
                         Some("return") => Outcome::Return,
+                        Some("member") => Outcome::Member,
                         _ => Outcome::True,
                     },
                     when: self.conditions(&g.when),

@@ -64,6 +64,9 @@ pub(crate) struct KnownContexts {
     pub(crate) redirect: Contexts,
     pub(crate) url: Contexts,
     pub(crate) html: Contexts,
+    pub(crate) xpath: Contexts,
+    pub(crate) lines: Contexts,
+    pub(crate) code: Contexts,
 }
 
 impl Context<'_> {

@@ -190,7 +190,6 @@ impl<'a> Shared<'a> {
             assign_any_item: self.models.entry("*"),
             compare_entry: self.models.entry("operator.eq"),
             lexical_kinds: &self.lexical_kinds,
-            is_library: self.options.library,
         }
     }
 }
@@ -443,15 +442,16 @@ fn finish(
     }
 }
 
-/// Which of two findings at one place is worth showing.
-fn rank(
-    finding: &RawFinding,
-) -> (
+/// See [`rank`].
+type Rank = (
     Severity,
     pyward_catalog::rule::Confidence,
     std::cmp::Reverse<usize>,
     std::cmp::Reverse<Vec<(FileId, Span)>>,
-) {
+);
+
+/// Which of two findings at one place is worth showing.
+fn rank(finding: &RawFinding) -> Rank {
     (
         finding.severity,
         finding.confidence,

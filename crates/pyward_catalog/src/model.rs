@@ -228,6 +228,9 @@ pub struct Propagator {
     /// Keys that are read back into the result (`ConfigParser.get(section, option)`: `["0", "1"]`).
     #[serde(default)]
     pub load: Vec<String>,
+    /// It undoes an encoding (`b64decode`, `unquote`, `html.unescape`): what had been cleaned is so no longer.
+    #[serde(default)]
+    pub decodes: bool,
     /// The result is a normalised absolute path, on which a prefix check is sound.
     #[serde(default)]
     pub normalises_path: bool,

@@ -154,6 +154,8 @@ pub struct Propagator {
     pub store: Vec<Place>,
     /// Key places to load from.
     pub load: Vec<Place>,
+    /// The result is no longer clean of anything.
+    pub decodes: bool,
     /// The result is a normalised path.
     pub normalises_path: bool,
     /// Whose fixed beginning the result has.
@@ -724,6 +726,7 @@ impl Compiled {
                         .and_then(Place::parse),
                     store: places(&p.store),
                     load: places(&p.load),
+                    decodes: p.decodes,
                     normalises_path: p.normalises_path,
                     prefix: p.prefix.as_deref().and_then(Place::parse),
                 });

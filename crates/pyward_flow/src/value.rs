@@ -369,6 +369,20 @@ impl Marks {
         })
     }
 
+    /// The marks with nothing cleaned: an encoding was undone.
+    #[must_use]
+    pub fn decoded(&self) -> Self {
+        if self.iter().all(|m| m.cleaned == 0) {
+            return self.clone();
+        }
+        self.map(|m| {
+            Some(Mark {
+                cleaned: 0,
+                ..m.clone()
+            })
+        })
+    }
+
     /// The marks with a flag set.
     #[must_use]
     pub fn flagged(&self, flag: u8) -> Self {

@@ -1009,7 +1009,11 @@ impl Interp<'_> {
             }
         }
         if let Some(literal) = test.literal {
-            let is = matches!(value.shape, Shape::Const(Const::Str(_) | Const::Bytes(_)));
+            let is = value
+                .shape
+                .alternatives()
+                .iter()
+                .all(|s| matches!(s, Shape::Const(Const::Str(_) | Const::Bytes(_))));
             if is != literal {
                 return false;
             }

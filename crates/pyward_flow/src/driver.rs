@@ -108,7 +108,6 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
         models: &models,
         index: &index,
         regex: &regex,
-        options,
         settings_by_name,
         contexts: KnownContexts {
             path: bit("path") | bit("archive"),
@@ -168,7 +167,6 @@ struct Shared<'a> {
     models: &'a Compiled,
     index: &'a Index,
     regex: &'a RegexProofs,
-    options: Options,
     settings_by_name: FxHashMap<Symbol, Vec<usize>>,
     contexts: KnownContexts,
     lexical_kinds: Vec<u8>,

@@ -374,7 +374,7 @@ impl Interp<'_> {
             Shape::Instance(id) => self.instance_member(*id, owner, attr),
             Shape::Class(class) => {
                 let found = self.class_attribute(*class, attr, None);
-                found.unwrap_or_default()
+                found.map_or_else(Value::unknown, |v| self.bind_to_class(v, *class))
             }
             Shape::Super(class, receiver) => {
                 let receiver = receiver.as_ref().clone();

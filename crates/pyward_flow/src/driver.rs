@@ -115,6 +115,9 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
             redirect: bit("redirect"),
             url: bit("url"),
             html: bit("html"),
+            line: bit("log") | bit("header"),
+            argument: bit("argument"),
+            not_text: bit("nosql"),
         },
         lexical_kinds: [models.kind("secret"), models.kind("personal")]
             .into_iter()

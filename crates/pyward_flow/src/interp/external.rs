@@ -148,7 +148,10 @@ impl Interp<'_> {
         }
         let shape = match typed {
             Some(t) => {
-                marks = marks.union(&t.marks);
+                // Where a propagator speaks, the type `self` adds nothing to what passes.
+                if !described {
+                    marks = marks.union(&t.marks);
+                }
                 match t.shape {
                     Shape::Instance(api) if self.keeps_arguments(api, call) => {
                         self.instance_with_args(api, call)

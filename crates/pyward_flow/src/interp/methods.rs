@@ -199,6 +199,7 @@ impl Interp<'_> {
         // escaping only for markup itself.
         match (from, to) {
             ("<", "&lt;" | "") => self.cx.contexts.html,
+            ("\n" | "\r" | "\r\n", to) if !to.contains(['\r', '\n']) => self.cx.contexts.line,
             _ => 0,
         }
     }

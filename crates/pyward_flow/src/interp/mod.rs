@@ -64,6 +64,12 @@ pub(crate) struct KnownContexts {
     pub(crate) redirect: Contexts,
     pub(crate) url: Contexts,
     pub(crate) html: Contexts,
+    /// Where a line break does the harm.
+    pub(crate) line: Contexts,
+    /// Where a leading dash does.
+    pub(crate) argument: Contexts,
+    /// Where a text does none.
+    pub(crate) not_text: Contexts,
 }
 
 impl Context<'_> {

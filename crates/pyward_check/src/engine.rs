@@ -10,6 +10,8 @@ use pyward_flow::Analysis;
 use pyward_ir::Span;
 use pyward_program::FileId;
 use pyward_project::{Code, Diagnostic, Level, Project};
+use pyward_secrets::Scanner;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::literals;
@@ -132,6 +134,7 @@ pub(crate) fn run(
         .iter()
         .filter_map(|raw| words::finding(raw, catalog, &place, &text))
         .collect();
+    findings.extend(secrets(lowered, catalog, &place, &mut messages));
     let routes = analysis
         .routes
         .iter()
@@ -161,6 +164,45 @@ pub(crate) fn run(
         messages,
         routes,
     }
+}
+
+/// Secrets in the text of the program.
+fn secrets(
+    lowered: &Lowered,
+    catalog: &Catalog,
+    place: &(dyn Fn(FileId, Span) -> Location + Sync),
+    messages: &mut Vec<Message>,
+) -> Vec<Finding> {
+    let scanner = match Scanner::new(catalog) {
+        Ok(scanner) => scanner,
+        Err(error) => {
+            messages.push(Message {
+                kind: MessageKind::Internal,
+                file: None,
+                offset: None,
+                text: format!("the search for secrets ({error})"),
+            });
+            return Vec::new();
+        }
+    };
+    let program = &lowered.program;
+    let files: Vec<FileId> = program.file_ids().collect();
+    let found: Vec<Vec<Finding>> = files
+        .par_iter()
+        .map(|&id| {
+            let ir = program.ir(id);
+            let path = program.path(id).to_string_lossy().replace('\\', "/");
+            let secrets = scanner.scan(&path, ir).into_iter();
+            secrets
+                .filter_map(|secret| {
+                    let function = ir.functions.get(secret.function as usize);
+                    let function = function.map_or("", |f| f.qualname.as_str());
+                    words::secret(&secret, function, catalog, place(id, secret.span))
+                })
+                .collect()
+        })
+        .collect();
+    found.into_iter().flatten().collect()
 }
 
 /// What is said about functions that were too large to be followed in full.

@@ -9,6 +9,7 @@ use pyward_flow::value::StepKind as RawKind;
 use pyward_ir::{ParamKind, Span};
 use pyward_program::{FileId, Program};
 use pyward_project::SourceFile;
+use pyward_secrets::Secret;
 
 use crate::Route;
 
@@ -118,6 +119,39 @@ pub(crate) fn finding(
     })
 }
 
+/// A secret in the program's text as a finding; none for a rule that the catalogue does not have.
+pub(crate) fn secret(
+    raw: &Secret,
+    function: &str,
+    catalog: &Catalog,
+    location: Location,
+) -> Option<Finding> {
+    let rule = catalog.rule(raw.rule)?;
+    Some(Finding {
+        rule: rule.id.clone(),
+        severity: rule.severity,
+        confidence: raw.confidence,
+        confidence_reasons: Vec::new(),
+        message: raw.message.clone(),
+        remedy: rule.remedy.clone(),
+        statement: Extent {
+            start: location.start,
+            end: location.end,
+        },
+        location,
+        function: function.to_owned(),
+        trace: Vec::new(),
+        source_kind: None,
+        cwe: rule.cwe.clone(),
+        practices: rule.practices.clone(),
+        owasp: rule.owasp.clone(),
+        asvs: rule.asvs.clone(),
+        fix: None,
+        fingerprint: String::new(),
+        suppression: None,
+    })
+}
+
 /// The program's text at a place, if it is one that reads well inside a sentence.
 pub(crate) fn short_text(file: &SourceFile, span: Span) -> Option<String> {
     let text = file.text.get(span.start as usize..span.end as usize)?;
@@ -143,7 +177,8 @@ fn source(kind: Option<&str>, name: &str) -> String {
         Some("personal") => "personal data",
         Some("parameter") => "a caller's argument",
         Some("weak-random" | "random") => "a random number",
-        Some(_) | None => "data from outside",
+        Some(_) => "data from outside",
+        None => "this value",
     };
     if name.is_empty() {
         what.to_owned()

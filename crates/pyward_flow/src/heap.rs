@@ -106,6 +106,29 @@ impl Object {
         });
     }
 
+    /// The first element, as far as it is known apart from the others.
+    #[must_use]
+    pub fn head(&self) -> Option<&Value> {
+        match &self.items {
+            Some(items) => items.first(),
+            None => self.field(Key::Index(0)),
+        }
+    }
+
+    /// Whether it is a list or tuple that surely has no elements.
+    fn is_empty_list(&self) -> bool {
+        self.items.as_ref().is_some_and(Vec::is_empty) && self.rest.is_none()
+    }
+
+    /// Gives up knowing the positions of elements, except the first: of a list of arguments, the program.
+    pub fn blur_tail(&mut self) {
+        let head = self.items.as_ref().and_then(|i| i.first().cloned());
+        self.blur();
+        if let Some(head) = head {
+            self.set_field(Key::Index(0), head);
+        }
+    }
+
     /// Gives up knowing the positions of elements.
     pub fn blur(&mut self) {
         if let Some(items) = self.items.take() {
@@ -259,6 +282,7 @@ fn merge_object(mine: &mut Arc<Object>, theirs: &Arc<Object>) -> bool {
     let other = theirs.as_ref();
     let object = Arc::make_mut(mine);
     let mut changed = false;
+    let mut lists = false;
     match (&mut object.items, &other.items) {
         (None, None) => {}
         (Some(a), Some(b)) if a.len() == b.len() => {
@@ -267,14 +291,35 @@ fn merge_object(mine: &mut Arc<Object>, theirs: &Arc<Object>) -> bool {
             }
         }
         _ => {
+            let head = match (object.head(), other.head()) {
+                (Some(a), Some(b)) => Some(join(a, b)),
+                (Some(a), None) if other.is_empty_list() => Some(a.clone()),
+                (None, Some(b)) if object.is_empty_list() => Some(b.clone()),
+                _ => None,
+            };
+            changed |= object.items.is_some();
             object.blur();
             for item in other.items.iter().flatten() {
-                object.add_rest(item);
+                match &mut object.rest {
+                    Some(old) => changed |= merge_value(old, item),
+                    None => {
+                        object.rest = Some(item.clone());
+                        changed = true;
+                    }
+                }
             }
-            changed = true;
+            object.fields.retain(|(k, _)| *k != Key::Index(0));
+            if let Some(head) = head {
+                object.set_field(Key::Index(0), head);
+            }
+            lists = true;
         }
     }
-    for (key, value) in &other.fields {
+    for (key, value) in other
+        .fields
+        .iter()
+        .filter(|(k, _)| !lists || *k != Key::Index(0))
+    {
         match object.fields.iter_mut().find(|(k, _)| k == key) {
             Some((_, old)) => changed |= merge_value(old, value),
             None => {

@@ -39,8 +39,7 @@ def login():
 
 @pages.post("/forgotten")
 def forgotten():
-    reset_token = new_token()
-    database.change("UPDATE customer SET reset_token = ? WHERE name = ?", (reset_token, request.form["name"]))
+    database.change("UPDATE customer SET reset_token = ? WHERE name = ?", (new_token(), request.form["name"]))
     return render_template("login.html", message="We have sent you a letter.")
 
 

@@ -384,8 +384,13 @@ impl Interp<'_> {
             _ => None,
         };
         let element = self.state.element(with);
+        let head = match &with.shape {
+            Shape::Object(other) => self.state.object(*other).head().cloned(),
+            _ => None,
+        };
         let in_loop = self.frame_ref().loop_depth > 0;
         let object = self.state.object_mut(id);
+        let was_empty = object.items.as_ref().is_some_and(Vec::is_empty) && object.rest.is_none();
         match (more, &mut object.items) {
             (Some(more), Some(items)) if !in_loop && items.len() + more.len() <= 64 => {
                 items.extend(more);
@@ -394,9 +399,12 @@ impl Interp<'_> {
                 }
             }
             _ => {
-                object.blur();
+                object.blur_tail();
                 object.add_rest(&element);
                 object.closed = false;
+                if was_empty && let Some(head) = head {
+                    object.set_field(crate::heap::Key::Index(0), head);
+                }
             }
         }
     }

@@ -443,8 +443,14 @@ impl Interp<'_> {
         for extra in call.star.iter().chain(&call.double_star) {
             self.store(id, Key::Any, extra.clone(), false);
         }
-        // An external base may do something with its arguments.
-        for base in self.linear_bases(class) {
+        // An external base may do something with its arguments, unless methods of the class's own change what:
+        // an unpickler that finds classes in a list of its own.
+        let overrides = self.class_info(class).is_some_and(|info| {
+            info.attributes
+                .keys()
+                .any(|name| !name.as_str().starts_with("__"))
+        });
+        for base in self.linear_bases(class).into_iter().filter(|_| !overrides) {
             if let Base::Api(api) = base
                 && self.cx.api.entry(api).is_some()
             {

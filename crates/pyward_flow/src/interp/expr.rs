@@ -667,7 +667,7 @@ impl Interp<'_> {
                         inner.shape = Shape::Builtin(Builtin::Str);
                     }
                     if matches!(conversion, Conversion::Repr | Conversion::Ascii) {
-                        inner.marks = inner.marks.cleaned(self.cx.contexts.line);
+                        inner.marks = inner.marks.cleaned(self.cx.contexts.lines);
                     }
                     values.push(self.as_text(inner));
                 }

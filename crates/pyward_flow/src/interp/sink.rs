@@ -643,11 +643,10 @@ impl Interp<'_> {
         let as_text = value.shape.alternatives().iter().any(|s| match s {
             Shape::Object(id) => {
                 let object = self.state.object(*id);
-                match object.class {
-                    Class::Builtin(Builtin::Tuple) => true,
-                    Class::Unknown => true,
-                    _ => false,
-                }
+                matches!(
+                    object.class,
+                    Class::Builtin(Builtin::Tuple) | Class::Unknown
+                )
             }
             Shape::Instance(_) | Shape::Const(Const::None) => false,
             _ => true,
@@ -742,7 +741,8 @@ impl Interp<'_> {
         let Some(entry) = self.cx.api.entry(duck) else {
             return;
         };
-        if template.marks.is_empty() {
+        let arguments = call.values().next().is_some();
+        if template.marks.is_empty() || !arguments {
             return;
         }
         let span = call.site.map_or(self.current_span, |s| self.expr_span(s));
@@ -876,7 +876,7 @@ impl Interp<'_> {
             let name = from_target
                 .or(key_text)
                 .or_else(|| expr.and_then(|e| self.expr_name(e)))
-                .or_else(|| match condition.arg {
+                .or(match condition.arg {
                     None => subject.target,
                     _ => None,
                 });
@@ -1021,24 +1021,29 @@ impl Interp<'_> {
             }
         }
         if let Some(literal) = test.literal {
-            let is = matches!(value.shape, Shape::Const(Const::Str(_) | Const::Bytes(_)));
+            let is = value
+                .shape
+                .alternatives()
+                .iter()
+                .all(|s| matches!(s, Shape::Const(Const::Str(_) | Const::Bytes(_))));
             if is != literal {
                 return false;
             }
         }
         if let Some(paths) = &test.is {
-            let api = match &value.shape {
-                Shape::Api(api) | Shape::Instance(api) | Shape::ApiMethod(api, _) => Some(*api),
-                Shape::Object(id) => match self.state.object(*id).class {
-                    Class::Api(api) => Some(api),
-                    _ => None,
-                },
-                _ => None,
-            };
-            let Some(api) = api else { return false };
-            let ok = paths.as_slice().iter().any(|p| match p {
-                Scalar::Str(path) => self.cx.api.is_subclass(api, path, 0),
-                _ => false,
+            let ok = value.shape.alternatives().iter().any(|shape| {
+                let api = match shape {
+                    Shape::Api(api) | Shape::Instance(api) | Shape::ApiMethod(api, _) => *api,
+                    Shape::Object(id) => match self.state.object(*id).class {
+                        Class::Api(api) => api,
+                        _ => return false,
+                    },
+                    _ => return false,
+                };
+                paths.as_slice().iter().any(|p| match p {
+                    Scalar::Str(path) => self.cx.api.is_subclass(api, path, 0),
+                    _ => false,
+                })
             });
             if !ok {
                 return false;

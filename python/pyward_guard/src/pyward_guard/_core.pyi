@@ -1,14 +1,21 @@
 """The Rust core. Use the typed modules of the package, not this one."""
 
 from ._core_access import *
+from ._core_eval import *
 from ._core_headers import *
+from ._core_html import *
 from ._core_http import *
 from ._core_limits import *
+from ._core_crypto import *
+from ._core_logs import *
 from ._core_passwords import *
-from ._core_sessions import *
 from ._core_paths import *
+from ._core_privacy import *
 from ._core_run import *
+from ._core_sessions import *
+from ._core_sql import *
 from ._core_tokens import *
+from ._core_validate import *
 
 class GuardError(Exception):
     """Base class of every error of pyward_guard."""

@@ -1,0 +1,487 @@
+"""HTML output: escaping by context, sanitising by allow-list, a hardened Jinja2 environment, template strings.
+
+:func:`escape` and :func:`sanitize` give :class:`Markup`, a ``str`` that Jinja2, Django, MarkupSafe and every other user
+of the ``__html__`` protocol takes as safe; adding or formatting anything else into it escapes that first.
+
+Practice: I3, I5. Protects against CWE-79, CWE-80, CWE-83, CWE-84, CWE-87, CWE-116, CWE-1336.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
+
+from . import _core
+from ._core import InvalidInput, Refused
+from ._core import html_escape as escape
+
+if TYPE_CHECKING:
+    import jinja2
+
+__all__ = [
+    "Markup",
+    "Policy",
+    "Sanitizer",
+    "escape",
+    "escape_attribute",
+    "escape_css_string",
+    "escape_script_string",
+    "escape_url_component",
+    "jinja_environment",
+    "preset",
+    "render",
+    "safe_url",
+    "sanitize",
+    "script_json",
+]
+
+
+class Markup(str):
+    """HTML that is safe to put in a page. Whatever is added, joined or formatted into it is escaped first.
+
+    Making one by hand is a statement that the text is safe: prefer :func:`escape`, :func:`sanitize`, :func:`render`.
+
+    CWE-79.
+
+    >>> Markup("<b>%s</b>") % "<script>"
+    Markup('<b>&lt;script&gt;</b>')
+    >>> Markup("<i>") + "a & b" + Markup("</i>")
+    Markup('<i>a &amp; b</i>')
+    """
+
+    __slots__ = ()
+
+    def __html__(self) -> Markup:
+        return self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({super().__repr__()})"
+
+    def __add__(self, other: object) -> Markup:
+        if isinstance(other, str) or hasattr(other, "__html__"):
+            return Markup(super().__add__(escape(other)))
+        return NotImplemented
+
+    def __radd__(self, other: object) -> Markup:
+        if isinstance(other, str) or hasattr(other, "__html__"):
+            return Markup(str.__add__(escape(other), self))
+        return NotImplemented
+
+    def __mul__(self, times: SupportsIndex) -> Markup:
+        return Markup(super().__mul__(times))
+
+    def __rmul__(self, times: SupportsIndex) -> Markup:
+        return Markup(super().__mul__(times))
+
+    def __mod__(self, values: Any) -> Markup:
+        if isinstance(values, tuple):
+            wrapped: Any = tuple(_Wrapped(value) for value in values)
+        elif isinstance(values, Mapping):
+            wrapped = {key: _Wrapped(value) for key, value in values.items()}
+        else:
+            wrapped = _Wrapped(values)
+        return Markup(super().__mod__(wrapped))
+
+    def join(self, parts: Iterable[str]) -> Markup:
+        return Markup(super().join(map(escape, parts)))
+
+    def format(self, *args: object, **values: object) -> Markup:
+        return Markup(_Formatter().vformat(self, args, values))
+
+    def format_map(self, values: Mapping[str, object]) -> Markup:  # type: ignore[override]
+        return Markup(_Formatter().vformat(self, (), values))
+
+    def __format__(self, specification: str) -> str:
+        if specification:
+            raise ValueError("Markup takes no format specification")
+        return str(self)
+
+
+class _Wrapped:
+    """Escapes what ``%`` makes of a value."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __getitem__(self, key: Any) -> _Wrapped:
+        return _Wrapped(self._value[key])  # type: ignore[index]
+
+    def __str__(self) -> str:
+        return str(escape(self._value))
+
+    def __repr__(self) -> str:
+        return str(escape(repr(self._value)))
+
+    def __int__(self) -> int:
+        return int(self._value)  # type: ignore[call-overload, no-any-return]
+
+    def __float__(self) -> float:
+        return float(self._value)  # type: ignore[arg-type]
+
+    def __index__(self) -> int:
+        return int(self._value.__index__())  # type: ignore[attr-defined]
+
+
+class _Formatter(string.Formatter):
+    """``str.format`` that escapes, and that does not reach attributes or items of values."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if "." in field_name or "[" in field_name:
+            raise Refused("refused: a format field reaches into a value")
+        return super().get_field(field_name, args, kwargs)
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        if hasattr(value, "__html__") and not format_spec:
+            return value.__html__()
+        return escape(format(value, format_spec))
+
+
+_core.html_set_markup(Markup)
+
+
+def escape_attribute(value: object) -> Markup:
+    """A value for an attribute, safe even when the quotes were forgotten.
+
+    ASVS 5.0: v5.0.0-1.2.1. CWE-83.
+
+    >>> escape_attribute("x onclick=alert(1)")
+    Markup('x&#32;onclick&#61;alert&#40;1&#41;')
+    """
+    return Markup(_core.html_attribute(str(value)))
+
+
+def escape_url_component(value: object) -> Markup:
+    """A value percent-encoded as one component of a URL: a path segment, a query name or value.
+
+    ASVS 5.0: v5.0.0-1.2.2. CWE-116.
+
+    >>> "/search?q=" + escape_url_component("a&b=c/d")
+    Markup('/search?q=a%26b%3Dc%2Fd')
+    """
+    return Markup(_core.html_url_component(str(value)))
+
+
+def safe_url(
+    url: object, *, schemes: Sequence[str] = ("http", "https", "mailto", "tel"), network_path: bool = False
+) -> Markup:
+    """A URL for an attribute such as ``href``: scheme in ``schemes`` or relative, escaped.
+
+    Control characters, backslashes and surrounding spaces, which browsers drop or change, are refused. ``//host``
+    needs ``network_path=True``. Where the address leads is not judged: see ``pyward_guard.http`` for redirects.
+
+    ASVS 5.0: v5.0.0-1.2.2. CWE-79, CWE-84.
+
+    Raises:
+        Refused: another scheme, or something browsers read in another way than it looks.
+
+    >>> safe_url("https://example.org/?a=1&b=2")
+    Markup('https://example.org/?a=1&amp;b=2')
+    >>> safe_url("JavaScript:alert(1)")
+    Traceback (most recent call last):
+    pyward_guard.Refused: refused: the scheme of the URL is not allowed
+    """
+    text = str(url)
+    _core.html_check_url(text, list(schemes), network_path)
+    return escape(text)
+
+
+def script_json(value: object) -> Markup:
+    """A value as JSON for the inside of a ``<script>`` element: nothing in it can end the element or a string.
+
+    ASVS 5.0: v5.0.0-1.2.3. CWE-79.
+
+    Raises:
+        InvalidInput: the value has no JSON form (``NaN`` included).
+
+    >>> script_json({"name": "</script><script>alert(1)"})
+    Markup('{"name": "\\\\u003c/script\\\\u003e\\\\u003cscript\\\\u003ealert(1)"}')
+    """
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"the value has no JSON form: {error}") from None
+    return Markup(_core.html_script_json(text))
+
+
+def escape_script_string(value: object) -> Markup:
+    """A value for the inside of a JavaScript string literal, whatever its quotes.
+
+    ASVS 5.0: v5.0.0-1.2.3. CWE-79.
+
+    >>> escape_script_string("'; alert(1)//")
+    Markup('\\\\u0027\\\\u003b alert(1)\\\\u002f\\\\u002f')
+    """
+    return Markup(_core.html_script_string(str(value)))
+
+
+def escape_css_string(value: object) -> Markup:
+    """A value for the inside of a CSS string literal.
+
+    CWE-79.
+
+    >>> escape_css_string("a'}")
+    Markup('a\\\\000027 \\\\00007d ')
+    """
+    return Markup(_core.html_css_string(str(value)))
+
+
+Preset = Literal["text", "inline", "comment", "article"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a sanitiser lets through; start from a :func:`preset`.
+
+    Elements and attributes that cannot be made safe (``script``, ``svg``, ``iframe``, ``on...``, ``srcdoc``, ...) are an
+    error when the :class:`Sanitizer` is made. ``styles`` are CSS properties: the ``style`` attribute is then allowed and
+    its values are checked token by token. Classes are allowed by name. ``relative_urls`` is ``"keep"``, ``"remove"`` or an
+    absolute URL to resolve them against. ``link_hosts`` and ``resource_hosts`` bound where links and embedded images
+    lead (subdomains included). ``id`` needs an ``id_prefix``.
+
+    CWE-79.
+
+    >>> policy = preset("comment").allow(tags=["table", "tr", "td"], styles=["color"])
+    >>> Sanitizer(policy).clean('<td style="color: red; position: fixed">x</td>')
+    Markup('x')
+    """
+
+    tags: frozenset[str] = frozenset()
+    attributes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    generic_attributes: frozenset[str] = frozenset()
+    styles: frozenset[str] = frozenset()
+    classes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    schemes: frozenset[str] = frozenset({"http", "https", "mailto"})
+    relative_urls: str = "keep"
+    link_rel: str | None = "noopener noreferrer nofollow ugc"
+    link_hosts: frozenset[str] | None = None
+    resource_hosts: frozenset[str] | None = None
+    id_prefix: str | None = None
+    max_bytes: int = 1 << 20
+
+    def allow(
+        self,
+        *,
+        tags: Iterable[str] = (),
+        attributes: Mapping[str, Iterable[str]] | None = None,
+        generic_attributes: Iterable[str] = (),
+        styles: Iterable[str] = (),
+        classes: Mapping[str, Iterable[str]] | None = None,
+        schemes: Iterable[str] = (),
+    ) -> Policy:
+        """The policy with more let through.
+
+        >>> "img" in preset("inline").allow(tags=["img"], attributes={"img": ["src", "alt"]}).tags
+        True
+        """
+        return replace(
+            self,
+            tags=self.tags | _names(tags),
+            attributes=_merged(self.attributes, attributes or {}),
+            generic_attributes=self.generic_attributes | _names(generic_attributes),
+            styles=self.styles | _names(styles),
+            classes=_merged(self.classes, classes or {}),
+            schemes=self.schemes | _names(schemes),
+        )
+
+
+def _names(names: Iterable[str]) -> frozenset[str]:
+    if isinstance(names, str):
+        raise InvalidInput("names are given as a list")
+    return frozenset(names)
+
+
+def _merged(first: Mapping[str, frozenset[str]], second: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
+    return {
+        tag: first.get(tag, frozenset()) | _names(second.get(tag, ())) for tag in sorted({*first, *second})
+    }
+
+
+def preset(name: Preset) -> Policy:
+    """A policy to use or to start from: ``text`` (no tags), ``inline`` (emphasis, code, links), ``comment`` (and
+    paragraphs, lists, quotations), ``article`` (and headings, tables, images).
+
+    >>> sorted(preset("comment").tags - preset("inline").tags)[:3]
+    ['blockquote', 'dd', 'dl']
+    """
+    tags, attributes, generic = _core.html_preset(name)
+    return Policy(
+        tags=frozenset(tags),
+        attributes={tag: frozenset(names) for tag, names in attributes.items()},
+        generic_attributes=frozenset(generic),
+    )
+
+
+class Sanitizer:
+    """A policy made ready: make it once, use it often; safe to share between threads.
+
+    The text is parsed as a browser does (html5ever) and written anew from what the policy allows; the result is stable
+    under a second cleaning.
+
+    ASVS 5.0: v5.0.0-1.3.1, v5.0.0-1.3.4. CWE-79.
+
+    Raises:
+        InvalidInput: the policy allows what cannot be made safe.
+
+    >>> Sanitizer(preset("inline")).clean('<b onclick="x()">hi</b><script>alert(1)</script>')
+    Markup('<b>hi</b>')
+    """
+
+    __slots__ = ("_clean", "policy")
+
+    def __init__(self, policy: Policy) -> None:
+        relative = policy.relative_urls
+        known = relative in ("keep", "remove")
+        self.policy = policy
+        self._clean = _core.HtmlSanitizer(
+            tags=sorted(policy.tags),
+            attributes={tag: sorted(names) for tag, names in policy.attributes.items()},
+            generic_attributes=sorted(policy.generic_attributes),
+            styles=sorted(policy.styles),
+            classes={tag: sorted(names) for tag, names in policy.classes.items()},
+            schemes=sorted(policy.schemes),
+            relative_urls=relative if known else "resolve",
+            base_url=None if known else relative,
+            link_rel=policy.link_rel,
+            link_hosts=None if policy.link_hosts is None else sorted(policy.link_hosts),
+            resource_hosts=None if policy.resource_hosts is None else sorted(policy.resource_hosts),
+            id_prefix=policy.id_prefix,
+            max_bytes=policy.max_bytes,
+        ).clean
+
+    def clean(self, html: str) -> Markup:
+        """The HTML with everything outside of the policy gone.
+
+        Raises:
+            LimitExceeded: more bytes (UTF-8) than the policy's ``max_bytes``.
+        """
+        return self._clean(html)
+
+
+@lru_cache(maxsize=8)
+def _preset_sanitizer(name: Preset) -> Sanitizer:
+    return Sanitizer(preset(name))
+
+
+def sanitize(html: str, policy: Preset | Sanitizer = "comment") -> Markup:
+    """HTML from outside with everything gone that a preset or a :class:`Sanitizer` does not allow.
+
+    ASVS 5.0: v5.0.0-1.3.1. CWE-79.
+
+    >>> sanitize('<p>hi <img src=x onerror=alert(1)><a href="javascript:x">link</a>')
+    Markup('<p>hi <a rel="noopener noreferrer nofollow ugc">link</a></p>')
+    """
+    if isinstance(policy, Sanitizer):
+        return policy.clean(html)
+    return _preset_sanitizer(policy).clean(html)
+
+
+_REFUSALS = {
+    "url-unsettled": "a URL attribute whose scheme and host the template leaves open: give the whole URL as one value",
+    "other-attribute": "an attribute that takes code or a list of URLs",
+    "unquoted": "an attribute value without quotes",
+    "style": "a style element",
+    "comment": "a comment, a declaration, or an element with raw text",
+    "tag": "a tag or attribute name",
+}
+
+
+def _in_context(value: object, context: str) -> str:
+    if context == "text":
+        return escape(value)
+    if context == "attribute":
+        # Markup may have quotes and tags of its own: text for an attribute is escaped again.
+        return escape(str(value))
+    if context == "url":
+        return safe_url(value)
+    if context == "url-part":
+        return escape_url_component(value)
+    if context == "script":
+        return script_json(value)
+    if context == "script-attribute":
+        return escape(str(script_json(value)))
+    if context == "style-attribute":
+        text = str(value)
+        if not text or _core.html_filter_style("x:" + text, ["x"]) != f"x:{text.strip()};":
+            raise Refused("refused: a CSS value with more than words, numbers and colours")
+        return escape(text)
+    raise Refused(f"refused: a value in {_REFUSALS[context]}")
+
+
+def render(template: Any) -> Markup:
+    """Renders a template string (``t"..."``, Python 3.14) with each value escaped for the place it lands in.
+
+    Text and attributes are escaped, URLs checked, values in scripts written as JSON; values in places that cannot be
+    made safe (tag names, attributes without quotes, comments, style elements) are refused. Nested templates and
+    :class:`Markup` are taken as they are in text; lists and tuples of them are joined.
+
+    ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.2.2, v5.0.0-1.2.3. CWE-79, CWE-83.
+
+    Example: ``render(t'<a href="{url}" title="{title}">{text}</a>')``
+    """
+    if not (hasattr(template, "strings") and hasattr(template, "interpolations")) or isinstance(template, str):
+        raise InvalidInput("render takes a template string (t\"...\"), not a str")
+    tracker = _core.HtmlTracker()
+    out: list[str] = []
+    values = list(template.interpolations)
+    for index, literal in enumerate(template.strings):
+        tracker.feed(literal)
+        out.append(literal)
+        if index < len(values):
+            out.append(_interpolated(values[index], tracker.value()))
+    if not tracker.at_rest():
+        raise Refused("refused: the template ends within a tag, a comment or an element")
+    return Markup("".join(out))
+
+
+def _interpolated(interpolation: Any, context: str) -> str:
+    value = interpolation.value
+    if interpolation.conversion is not None:
+        conversions: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
+        value = conversions[interpolation.conversion](value)
+    if interpolation.format_spec:
+        value = format(value, interpolation.format_spec)
+    if context == "text":
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return "".join(
+            render(item) if hasattr(item, "interpolations") and hasattr(item, "strings") else escape(item)
+            for item in items
+        )
+    return _in_context(value, context)
+
+
+def jinja_environment(
+    *, loader: jinja2.BaseLoader | None = None, allow_safe_filter: bool = False, **options: Any
+) -> jinja2.Environment:
+    """A Jinja2 environment that escapes everywhere, runs templates in the sandbox, and refuses values in places where
+    escaping does not help.
+
+    Autoescaping is always on and cannot be turned off in a template; missing names are errors; the sandbox keeps
+    templates away from attributes that lead to code. A template is refused when a value stands in an attribute without
+    quotes, in a script without ``|tojson``, at the start of a URL attribute without ``|url`` (a call such as
+    ``url_for(...)`` is fine), in a style element, a comment or a tag name. Added filters: ``url`` (scheme check),
+    ``url_part``, ``sanitize``. The ``safe`` filter is refused unless ``allow_safe_filter=True``, which is logged.
+
+    ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7. CWE-79, CWE-1336.
+
+    Raises:
+        jinja2.TemplateSyntaxError: when such a template is compiled.
+        ImportError: Jinja2 is not installed.
+
+    >>> env = jinja_environment()
+    >>> env.from_string('<a href="{{ u|url }}">{{ t }}</a>').render(u="/x", t="<b>")
+    '<a href="/x">&lt;b&gt;</a>'
+    >>> try:
+    ...     env.from_string("<p class={{ c }}>")
+    ... except Exception as error:
+    ...     print(type(error).__name__, error.message, sep=": ")
+    TemplateSyntaxError: a value in an attribute value without quotes
+    """
+    from . import _jinja
+
+    return _jinja.environment(loader, allow_safe_filter, options)

@@ -1,0 +1,614 @@
+"""Logs without secrets and forged lines, private log files, an audit log that shows changes, and security events.
+
+Put a :class:`RedactingFilter` on handlers (or :func:`structlog_processor` in structlog), write to
+:func:`private_handler`, keep what auditors need in an :class:`AuditLog`, and report security events by
+:func:`security_event` in the OWASP logging vocabulary.
+
+Practices: E2, E4. Protects against CWE-117, CWE-223, CWE-359, CWE-532, CWE-732, CWE-778.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import os
+import stat
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+from . import _core
+from ._core import InvalidInput, LimitExceeded, Refused
+
+__all__ = [
+    "REDACTED",
+    "AuditLog",
+    "Event",
+    "RedactingFilter",
+    "Redactor",
+    "SecurityEvent",
+    "Verified",
+    "add_alert",
+    "neutralise",
+    "private_handler",
+    "remove_alert",
+    "security_event",
+    "structlog_processor",
+    "verify_audit_log",
+]
+
+REDACTED: Final = "[redacted]"
+_MAX_DEPTH = 8
+
+
+def neutralise(text: str, *, max_bytes: int = 16_384) -> str:
+    """Text that cannot start a new line, drive a terminal or hide: control characters become visible escapes.
+
+    ASVS 5.0: v5.0.0-16.4.1. CWE-117, CWE-150.
+
+    >>> neutralise("ok\\nERROR forged \\x1b[2J")
+    'ok\\\\nERROR forged \\\\x1b[2J'
+    """
+    return _core.logs_neutralise(_utf8(text), max_bytes)
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+class Redactor:
+    """Takes secrets out of text and data, by the names they go by and by their shape.
+
+    Known are passwords, tokens, keys and cookies in ``key=value``, JSON and header form; JWT, PASETO, bearer tokens,
+    credentials in URLs, cloud and code-host keys, private keys, password hashes, and card numbers (checked by Luhn).
+    ``personal=True`` adds e-mail and IP addresses, phone and social security numbers, IBANs. ``keys`` are further names,
+    ``patterns`` further shapes (Rust ``regex`` syntax).
+
+    ASVS 5.0: v5.0.0-14.2.4, v5.0.0-16.2.5. CWE-532, CWE-359.
+
+    >>> Redactor().text("login of ada with password=hunter2")
+    'login of ada with password=[redacted]'
+    >>> Redactor().data({"user": "ada", "api_key": "abc", "note": "Bearer abcdef123456"})
+    {'user': 'ada', 'api_key': '[redacted]', 'note': 'Bearer [redacted]'}
+    """
+
+    __slots__ = ("_inner", "_max_bytes")
+
+    def __init__(
+        self,
+        *,
+        keys: Iterable[str] = (),
+        patterns: Iterable[str] = (),
+        personal: bool = False,
+        max_bytes: int = 16_384,
+    ) -> None:
+        if isinstance(keys, str) or isinstance(patterns, str):
+            raise InvalidInput("keys and patterns are lists")
+        self._inner = _core.LogsRedactor(list(keys), list(patterns), personal)
+        self._max_bytes = max_bytes
+
+    def text(self, text: str) -> str:
+        """The text redacted; line breaks stay."""
+        return self._inner.redact(_utf8(text))
+
+    def line(self, text: str) -> str:
+        """The text redacted, neutralised and cut to ``max_bytes``, for one line of a log."""
+        return self._inner.clean(_utf8(text), self._max_bytes)
+
+    def sensitive(self, key: str) -> bool:
+        """True when a value under this name is a secret.
+
+        >>> [Redactor().sensitive(key) for key in ("X-Auth-Token", "author")]
+        [True, False]
+        """
+        return self._inner.is_sensitive_key(_utf8(key))
+
+    def data(self, value: Any) -> Any:
+        """A copy of dicts, lists, tuples and sets with secrets redacted; other objects as their redacted ``str``."""
+        return self._data(value, _MAX_DEPTH)
+
+    def _data(self, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if isinstance(value, str):
+            return self.line(value)
+        if depth == 0:
+            return "[nested too deeply]"
+        if isinstance(value, Mapping):
+            return {
+                self.line(str(key)): REDACTED
+                if self.sensitive(str(key)) and item is not None
+                else self._data(item, depth - 1)
+                for key, item in value.items()
+            }
+        if isinstance(value, (list, tuple, set, frozenset)):
+            items = [self._data(item, depth - 1) for item in value]
+            return items if not isinstance(value, tuple) else tuple(items)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return f"[{len(value)} bytes]"
+        return self.line(str(value))
+
+
+_ATTRIBUTES = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
+
+
+class RedactingFilter(logging.Filter):
+    """Redacts and neutralises every record of a handler: message, arguments, ``extra`` fields and exception text.
+
+    Put it on handlers, not on loggers, whose filters do not see records of child loggers.
+
+    ASVS 5.0: v5.0.0-16.2.5, v5.0.0-16.4.1. CWE-117, CWE-532.
+
+    >>> handler = logging.StreamHandler(sys.stdout)
+    >>> handler.addFilter(RedactingFilter())
+    >>> log = logging.getLogger("doctest.logs")
+    >>> log.addHandler(handler)
+    >>> log.error("token=%s for %s", "abc123", "ada\\nERROR forged")
+    token=[redacted] for ada\\nERROR forged
+    """
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        super().__init__()
+        self.redactor = redactor or Redactor()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        redactor = self.redactor
+        try:
+            message = record.getMessage()
+        except Exception as error:  # a wrong format must not lose the record, nor print its arguments to stderr
+            message = f"{record.msg!s} [its arguments do not fit: {type(error).__name__}]"
+        record.msg = redactor.line(message)
+        record.args = None
+        if record.exc_info and record.exc_info[0] is not None:
+            text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+            record.exc_text = self._lines(text)
+            # Formatters use exc_text when it is there; other consumers would format the exception anew.
+            record.exc_info = None
+        elif record.exc_text:
+            record.exc_text = self._lines(record.exc_text)
+        if record.stack_info:
+            record.stack_info = self._lines(record.stack_info)
+        for name in record.__dict__.keys() - _ATTRIBUTES:
+            value = record.__dict__[name]
+            record.__dict__[name] = REDACTED if redactor.sensitive(name) else redactor.data(value)
+        return True
+
+    def _lines(self, text: str) -> str:
+        """Line by line, indented, so that no line of a traceback can be taken for a record."""
+        lines = self.redactor.text(text).split("\n")
+        return "\n".join("  | " + neutralise(line) for line in lines)
+
+
+def structlog_processor(redactor: Redactor | None = None) -> Callable[[Any, str, Any], Any]:
+    """A structlog processor that redacts and neutralises the event dictionary; put it before the renderer.
+
+    CWE-117, CWE-532.
+
+    >>> process = structlog_processor()
+    >>> process(None, "info", {"event": "login\\nforged", "password": "hunter2"})
+    {'event': 'login\\\\nforged', 'password': '[redacted]'}
+    """
+    chosen = redactor or Redactor()
+
+    def process(_logger: Any, _method: str, event: Any) -> Any:
+        return chosen.data(dict(event))
+
+    return process
+
+
+class _PrivateHandler(logging.handlers.RotatingFileHandler):
+    def _open(self) -> Any:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        descriptor = os.open(self.baseFilename, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+        try:
+            _check_private(descriptor, self.baseFilename)
+            return open(descriptor, "a", encoding=self.encoding, errors=self.errors)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+
+def _check_private(descriptor: int, name: str) -> None:
+    info = os.fstat(descriptor)
+    if not stat.S_ISREG(info.st_mode):
+        raise Refused(f"refused: the log {name} is not a regular file")
+    if os.name == "posix":
+        if info.st_uid not in (os.geteuid(), 0) or info.st_nlink > 1:
+            raise Refused(f"refused: the log {name} belongs to somebody else or has other names")
+        if info.st_mode & 0o077:
+            os.fchmod(descriptor, 0o600)
+
+
+def private_handler(
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int = 10_000_000,
+    backups: int = 5,
+    redactor: Redactor | None = None,
+) -> logging.Handler:
+    """A rotating log file that only its owner reads (mode 0600), with redaction.
+
+    A symbolic link, a second name, another owner or anything but a regular file in its place is refused.
+
+    ASVS 5.0: v5.0.0-16.4.2. CWE-59, CWE-532, CWE-732.
+
+    Raises:
+        Refused: the file is not private to this user.
+        OSError: it cannot be opened (a symbolic link included).
+
+    >>> import tempfile
+    >>> handler = private_handler(os.path.join(tempfile.mkdtemp(), "app.log"))
+    >>> handler.close()
+    """
+    if max_bytes < 1000 or backups < 1:
+        raise InvalidInput("max_bytes is at least 1000, backups at least 1")
+    handler = _PrivateHandler(path, maxBytes=max_bytes, backupCount=backups, encoding="utf-8", errors="backslashreplace")
+    handler.addFilter(RedactingFilter(redactor))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    return handler
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Result of the verification of an audit log."""
+
+    records: int
+    head: bytes
+    """The last link, 32 bytes: keep it elsewhere to notice when lines are missing at the end."""
+
+
+_START: Final = bytes(32)
+_MAX_LINE = 1 << 20
+
+
+class AuditLog:
+    """An append-only log in which each line carries a link over all before it: a change, a removal or a swap shows.
+
+    With ``key`` (32 random bytes) the links are HMAC-SHA-256, so that who can write the file but lacks the key cannot forge
+    them; without a key they are SHA-256, which shows accidents and careless changes. ``signer`` (for instance Ed25519 with a
+    key that only signs) is called with the head every ``sign_every`` records and at :meth:`close`, and its answer is written
+    into the log. Lines are JSON. One process writes; threads may share the object.
+
+    ASVS 5.0: v5.0.0-16.4.2, v5.0.0-16.4.3. CWE-778, CWE-345, CWE-353.
+
+    Raises:
+        Refused: the existing log has been altered, or is not private to this user.
+
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "audit.log")
+    >>> with AuditLog(path, key=bytes(range(32))) as log:
+    ...     head = log.append("order_deleted", user="ada", order=7)
+    >>> verify_audit_log(path, key=bytes(range(32)), expected_head=head).records
+    1
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        key: bytes | None = None,
+        start: bytes = _START,
+        signer: Callable[[bytes], bytes] | None = None,
+        sign_every: int = 100,
+        redactor: Redactor | None = None,
+        sync: bool = False,
+    ) -> None:
+        if key is not None and len(key) < 16:
+            raise InvalidInput("the key has at least 16 bytes")
+        if sign_every < 1:
+            raise InvalidInput("sign_every is at least 1")
+        self._path = os.fspath(path)
+        self._key = key
+        self._signer = signer
+        self._sign_every = sign_every
+        self._redactor = redactor or Redactor()
+        self._sync = sync
+        self._lock = threading.Lock()
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = os.open(self._path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+        try:
+            _check_private(self._descriptor, self._path)
+            self._lock_file()
+            records, self._head = _core.logs_verify_chain(self._path, key, start, _MAX_LINE)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        self._sequence = records
+        self._unsigned = 0
+
+    def _lock_file(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # pragma: no cover - not on Windows
+            return
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Refused("refused: another process writes to the audit log") from None
+
+    def __repr__(self) -> str:
+        return f"AuditLog({self._path!r})"
+
+    def __enter__(self) -> AuditLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def head(self) -> bytes:
+        """The last link."""
+        return self._head
+
+    def append(self, event: str, /, **fields: Any) -> bytes:
+        """Writes a record with a sequence number and the time (UTC); fields are redacted. Returns the new head.
+
+        Raises:
+            LimitExceeded: the record is larger than 1 MiB.
+            OSError: it could not be written; the log is closed then, rather than left with half a line unnoticed.
+        """
+        with self._lock:
+            self._write({"event": event, **{name: value for name, value in self._redactor.data(fields).items()}})
+            self._unsigned += 1
+            if self._signer is not None and self._unsigned >= self._sign_every:
+                self._sign()
+            return self._head
+
+    def _write(self, body: dict[str, Any]) -> None:
+        if self._descriptor < 0:
+            raise InvalidInput("the audit log is closed")
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
+        ordered = {"sequence": self._sequence + 1, "time": stamp, **body}
+        record = json.dumps(ordered, ensure_ascii=True, allow_nan=True, separators=(",", ":"), default=str).encode()
+        if len(record) + 66 > _MAX_LINE:
+            raise LimitExceeded("limit exceeded: the audit record is larger than 1 MiB")
+        link = _core.logs_chain_link(self._key, self._head, record)
+        line = link.hex().encode() + b" " + record + b"\n"
+        try:
+            written = os.write(self._descriptor, line)
+            if written != len(line):
+                raise OSError(28, "the audit record was written in part")
+            if self._sync:
+                os.fsync(self._descriptor)
+        except BaseException:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            raise
+        self._head = link
+        self._sequence += 1
+
+    def _sign(self) -> None:
+        assert self._signer is not None
+        head = self._head
+        self._write({"event": "audit_signature", "head": head.hex(), "signature": self._signer(head).hex()})
+        self._unsigned = 0
+
+    def close(self) -> None:
+        """Signs the head, if there is a signer and something new, and closes the file."""
+        with self._lock:
+            if self._descriptor < 0:
+                return
+            if self._signer is not None and self._unsigned:
+                self._sign()
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def verify_audit_log(
+    path: str | os.PathLike[str],
+    *,
+    key: bytes | None = None,
+    start: bytes = _START,
+    expected_head: bytes | None = None,
+    verifier: Callable[[bytes, bytes], bool] | None = None,
+) -> Verified:
+    """Checks every link of an audit log, with ``verifier(head, signature)`` every signature, and that the log reaches
+    ``expected_head`` (kept elsewhere).
+
+    ``start`` is the head of the log before, when logs are chained over files.
+
+    ASVS 5.0: v5.0.0-16.4.2. CWE-345, CWE-353, CWE-354.
+
+    Raises:
+        Refused: the log is altered, with the first line that does not fit; a signature is wrong or missing at the end; or the
+            expected head is not the last one.
+    """
+    records, head = _core.logs_verify_chain(path, key, start, _MAX_LINE)
+    if expected_head is not None and expected_head != head:
+        raise Refused("refused: the audit log does not end where it is expected to: lines are missing or were added")
+    if verifier is not None:
+        _verify_signatures(path, start, verifier)
+    return Verified(records, head)
+
+
+def _verify_signatures(
+    path: str | os.PathLike[str], start: bytes, verifier: Callable[[bytes, bytes], bool]
+) -> None:
+    previous, signed = start, True
+    with open(path, "rb") as log:
+        for number, line in enumerate(log, 1):
+            link, record = bytes.fromhex(line[:64].decode("ascii")), json.loads(line[65:])
+            signed = record.get("event") == "audit_signature"
+            if signed:
+                head = bytes.fromhex(str(record.get("head", "")))
+                if head != previous or not verifier(head, bytes.fromhex(str(record.get("signature", "")))):
+                    raise Refused(f"refused: the signature at line {number} of the audit log is wrong")
+            previous = link
+    if not signed:
+        raise Refused("refused: the last records of the audit log are not signed")
+
+
+Event = Literal[
+    "authn_login_success",
+    "authn_login_successafterfail",
+    "authn_login_fail",
+    "authn_login_fail_max",
+    "authn_login_lock",
+    "authn_password_change",
+    "authn_password_change_fail",
+    "authn_impossible_travel",
+    "authn_token_created",
+    "authn_token_revoked",
+    "authn_token_reuse",
+    "authn_token_delete",
+    "authz_fail",
+    "authz_change",
+    "authz_admin",
+    "crypt_decrypt_fail",
+    "crypt_encrypt_fail",
+    "excess_rate_limit_exceeded",
+    "upload_complete",
+    "upload_stored",
+    "upload_validation",
+    "upload_delete",
+    "input_validation_fail",
+    "input_validation_discrete_fail",
+    "malicious_excess_404",
+    "malicious_extraneous",
+    "malicious_attack_tool",
+    "malicious_cors",
+    "malicious_direct_reference",
+    "privilege_permissions_changed",
+    "sensitive_create",
+    "sensitive_read",
+    "sensitive_update",
+    "sensitive_delete",
+    "sequence_fail",
+    "session_created",
+    "session_renewed",
+    "session_expired",
+    "session_use_after_expire",
+    "sys_startup",
+    "sys_shutdown",
+    "sys_restart",
+    "sys_crash",
+    "sys_monitor_disabled",
+    "sys_monitor_enabled",
+    "user_created",
+    "user_updated",
+    "user_archived",
+    "user_deleted",
+]
+"""Event names of the OWASP Logging Vocabulary Cheat Sheet."""
+
+_EVENTS: Final = frozenset(get_args(Event))
+_LEVELS: Final[dict[str, int]] = {
+    "authn_login_fail_max": logging.WARNING,
+    "authn_login_lock": logging.WARNING,
+    "authn_login_fail": logging.WARNING,
+    "authn_impossible_travel": logging.CRITICAL,
+    "authn_token_reuse": logging.CRITICAL,
+    "authz_fail": logging.CRITICAL,
+    "authz_admin": logging.WARNING,
+    "authz_change": logging.WARNING,
+    "crypt_decrypt_fail": logging.WARNING,
+    "crypt_encrypt_fail": logging.WARNING,
+    "excess_rate_limit_exceeded": logging.WARNING,
+    "input_validation_fail": logging.WARNING,
+    "input_validation_discrete_fail": logging.WARNING,
+    "malicious_excess_404": logging.WARNING,
+    "malicious_extraneous": logging.CRITICAL,
+    "malicious_attack_tool": logging.CRITICAL,
+    "malicious_cors": logging.CRITICAL,
+    "malicious_direct_reference": logging.CRITICAL,
+    "privilege_permissions_changed": logging.WARNING,
+    "sensitive_create": logging.WARNING,
+    "sensitive_read": logging.WARNING,
+    "sensitive_update": logging.WARNING,
+    "sensitive_delete": logging.WARNING,
+    "sequence_fail": logging.CRITICAL,
+    "session_use_after_expire": logging.CRITICAL,
+    "sys_shutdown": logging.WARNING,
+    "sys_restart": logging.WARNING,
+    "sys_crash": logging.CRITICAL,
+    "sys_monitor_disabled": logging.WARNING,
+    "user_created": logging.WARNING,
+    "user_updated": logging.WARNING,
+    "user_archived": logging.WARNING,
+    "user_deleted": logging.WARNING,
+}
+
+
+@dataclass(frozen=True)
+class SecurityEvent:
+    """One security event."""
+
+    event: str
+    """Name, with its parameters behind a colon: ``authn_login_fail:ada``."""
+    level: int
+    description: str
+    fields: Mapping[str, Any]
+    time: float
+    """Seconds since 1970, UTC."""
+
+
+_security_log = logging.getLogger("pyward_guard.security")
+_alerts: list[tuple[int, Callable[[SecurityEvent], None]]] = []
+_alerts_lock = threading.Lock()
+_redactor = Redactor()
+
+
+def security_event(
+    event: Event, *parameters: str, description: str = "", audit: AuditLog | None = None, **fields: Any
+) -> SecurityEvent:
+    """Reports a security event to the logger ``pyward_guard.security``, to ``audit`` if given, and to the alert hooks.
+
+    The name and level are those of the OWASP Logging Vocabulary; parameters, description and fields are redacted and
+    neutralised. A failing hook is logged and does not reach the caller.
+
+    ASVS 5.0: v5.0.0-16.2.1, v5.0.0-16.3.1, v5.0.0-16.3.2, v5.0.0-16.3.3. CWE-778.
+
+    Raises:
+        InvalidInput: not a name of the vocabulary.
+
+    >>> security_event("authn_login_fail", "ada", source_ip="192.0.2.1").event
+    'authn_login_fail:ada'
+    """
+    if event not in _EVENTS:
+        raise InvalidInput("not an event of the OWASP logging vocabulary")
+    parts = [_redactor.line(str(parameter)).replace(":", "_").replace(",", "_") for parameter in parameters]
+    made = SecurityEvent(
+        event=f"{event}:{','.join(parts)}" if parts else event,
+        level=_LEVELS.get(event, logging.INFO),
+        description=_redactor.line(description),
+        fields=_redactor.data(fields),
+        time=time.time(),
+    )
+    body = {"event": made.event, "description": made.description, **made.fields}
+    _security_log.log(made.level, "%s", json.dumps(body, default=str))
+    if audit is not None:
+        audit.append(made.event, **{"description": made.description, **made.fields})
+    with _alerts_lock:
+        hooks = [hook for level, hook in _alerts if made.level >= level]
+    for hook in hooks:
+        try:
+            hook(made)
+        except Exception as error:  # an alert that fails must not fail the request it is about
+            _security_log.error("an alert hook failed: %s", type(error).__name__)
+    return made
+
+
+def add_alert(hook: Callable[[SecurityEvent], None], *, level: int = logging.CRITICAL) -> None:
+    """Calls ``hook`` for every security event of at least this level: to page somebody, count, or block.
+
+    >>> seen = []
+    >>> add_alert(seen.append)
+    >>> _ = security_event("authz_fail", "ada", "/admin")
+    >>> seen[0].event
+    'authz_fail:ada,/admin'
+    >>> remove_alert(seen.append)
+    """
+    with _alerts_lock:
+        _alerts.append((level, hook))
+
+
+def remove_alert(hook: Callable[[SecurityEvent], None]) -> None:
+    """Takes a hook out again."""
+    with _alerts_lock:
+        _alerts[:] = [(level, kept) for level, kept in _alerts if kept != hook]

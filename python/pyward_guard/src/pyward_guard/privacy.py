@@ -1,0 +1,262 @@
+"""Masking, pseudonyms and tokens of personal data, and an inventory of where it is.
+
+Practice: D4. Helps with GDPR articles 4(5), 25 and 30, PCI DSS 3.4 and 3.5, HIPAA 164.514. Protects against CWE-200,
+CWE-311, CWE-359.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol, get_args, get_origin, get_type_hints
+
+from . import _core
+from ._core import InvalidInput, Refused
+
+__all__ = [
+    "Field",
+    "MemoryTokenStore",
+    "Personal",
+    "TokenStore",
+    "Vault",
+    "inventory",
+    "mask",
+    "mask_mapping",
+    "pseudonym",
+]
+
+Kind = Literal["email", "card", "phone", "iban", "name", "ip", "text"]
+Regulation = Literal["GDPR", "HIPAA", "PCI"]
+
+
+def mask(value: str, kind: Kind = "text", *, keep: int = 4) -> str:
+    """A value with what identifies a person hidden, for screens, logs and support.
+
+    ``email`` keeps the first letter and the host, ``card`` the last four digits, ``phone`` the last two, ``iban`` the
+    country and the last four, ``name`` the initials, ``ip`` the network (/24, /48); ``text`` keeps the last ``keep``
+    characters, at most a quarter. What does not look like its kind is hidden as a whole.
+
+    ASVS 5.0: v5.0.0-14.2.6. CWE-359.
+
+    >>> mask("ada@example.org", "email"), mask("4111 1111 1111 1234", "card"), mask("192.0.2.77", "ip")
+    ('a***@example.org', '**** **** **** 1234', '192.0.2.0')
+    """
+    if kind == "text":
+        return _core.privacy_mask_text(value, keep)
+    return _core.privacy_mask(kind, value)
+
+
+def pseudonym(value: str, *, key: bytes, purpose: str) -> str:
+    """A stable stand-in for a value: 26 characters, the same for the same key, purpose and value.
+
+    Without the key nobody can tell whose it is, nor try values out; other purposes give other pseudonyms, so that data
+    sets cannot be joined. ``key`` has at least 16 random bytes, kept apart from the data.
+
+    CWE-359.
+
+    Raises:
+        InvalidInput: the key is too short, or the purpose empty.
+
+    >>> key = bytes(range(32))
+    >>> pseudonym("ada", key=key, purpose="statistics") == pseudonym("ada", key=key, purpose="statistics")
+    True
+    >>> pseudonym("ada", key=key, purpose="statistics") == pseudonym("ada", key=key, purpose="support")
+    False
+    """
+    if not purpose:
+        raise InvalidInput("a purpose is needed")
+    return _core.privacy_pseudonym(key, purpose, value)
+
+
+@dataclass(frozen=True)
+class Personal:
+    """Marks a field as personal data, in an annotation: ``email: Annotated[str, Personal("email")]``."""
+
+    kind: Kind
+    regulations: tuple[Regulation, ...] = ("GDPR",)
+    purpose: str = ""
+    retention_days: int | None = None
+    special: bool = False
+    """Special category (GDPR article 9) or health data."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One entry of the inventory."""
+
+    model: str
+    name: str
+    personal: Personal
+
+
+def _marked(model: type) -> dict[str, Personal]:
+    found: dict[str, Personal] = {}
+    try:
+        hints = get_type_hints(model, include_extras=True)
+    except NameError as error:
+        raise InvalidInput(f"the annotations of {model.__name__} cannot be resolved: {error}") from None
+    for name, hint in hints.items():
+        stack = [hint]
+        while stack:
+            item = stack.pop()
+            if get_origin(item) is Annotated:
+                for extra in item.__metadata__:
+                    if isinstance(extra, Personal):
+                        found[name] = extra
+            stack.extend(part for part in get_args(item) if part is not Ellipsis)
+    for column in getattr(getattr(model, "__table__", None), "columns", ()):
+        marker = column.info.get("personal")
+        if isinstance(marker, Personal):
+            found[column.key] = marker
+    for name, info in (getattr(model, "model_fields", None) or {}).items():
+        for extra in getattr(info, "metadata", ()):
+            if isinstance(extra, Personal):
+                found[name] = extra
+    return found
+
+
+def inventory(models: Iterable[type]) -> list[Field]:
+    """The fields of dataclasses, pydantic models, typed dictionaries, SQLAlchemy models (``info={"personal": ...}``) and
+    any annotated class that are marked as :class:`Personal`, for a record of processing (GDPR article 30).
+
+    ASVS 5.0: v5.0.0-14.1.1. CWE-359.
+
+    >>> @dataclass
+    ... class User:
+    ...     id: int
+    ...     email: Annotated[str, Personal("email", retention_days=30)]
+    >>> [(field.name, field.personal.kind) for field in inventory([User])]
+    [('email', 'email')]
+    """
+    out = []
+    for model in models:
+        for name, personal in _marked(model).items():
+            out.append(Field(f"{model.__module__}.{model.__qualname__}", name, personal))
+    return sorted(out, key=lambda field: (field.model, field.name))
+
+
+def mask_mapping(instance: object) -> dict[str, Any]:
+    """The attributes of a marked object with personal ones masked, for logs and support screens.
+
+    >>> @dataclass
+    ... class User:
+    ...     id: int
+    ...     email: Annotated[str, Personal("email")]
+    >>> mask_mapping(User(7, "ada@example.org"))
+    {'id': 7, 'email': 'a***@example.org'}
+    """
+    marked = _marked(type(instance))
+    if dataclasses.is_dataclass(instance) and not isinstance(instance, type):
+        names: Iterable[str] = [field.name for field in dataclasses.fields(instance)]
+    else:
+        names = getattr(type(instance), "model_fields", None) or get_type_hints(type(instance))
+    out: dict[str, Any] = {}
+    for name in names:
+        value = getattr(instance, name, None)
+        if name in marked and value is not None:
+            value = mask(str(value), marked[name].kind)
+        out[name] = value
+    return out
+
+
+class TokenStore(Protocol):
+    """Where a :class:`Vault` keeps its entries; every call is atomic."""
+
+    def add(self, token: str, index: str, sealed: bytes) -> str:
+        """Stores an entry unless the index is taken; returns the token that counts."""
+        ...
+
+    def get(self, token: str) -> bytes | None:
+        """The sealed value of a token."""
+        ...
+
+    def remove(self, token: str) -> bool:
+        """Forgets a token; False if there was none."""
+        ...
+
+
+class MemoryTokenStore:
+    """For tests and single processes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sealed: dict[str, bytes] = {}
+        self._tokens: dict[str, str] = {}
+
+    def add(self, token: str, index: str, sealed: bytes) -> str:
+        with self._lock:
+            known = self._tokens.setdefault(index, token)
+            if known == token:
+                self._sealed[token] = sealed
+            return known
+
+    def get(self, token: str) -> bytes | None:
+        with self._lock:
+            return self._sealed.get(token)
+
+    def remove(self, token: str) -> bool:
+        with self._lock:
+            found = self._sealed.pop(token, None) is not None
+            self._tokens = {index: kept for index, kept in self._tokens.items() if kept != token}
+            return found
+
+
+class Vault:
+    """Replaces values by random tokens and gives them back to whoever may ask.
+
+    Unlike a pseudonym, a token says nothing about its value even to who has the keys; forgetting the entry makes the
+    data anonymous. ``seal`` and ``unseal`` encrypt the stored values, with the token as associated data: give the
+    methods of a ``pyward_guard.crypto`` key set. ``index_key`` (16 random bytes or more) finds a value's token again.
+
+    CWE-311, CWE-359.
+
+    Raises:
+        Refused: the token is not known.
+
+    >>> vault = Vault(MemoryTokenStore(), index_key=bytes(16), seal=lambda v, ad: v, unseal=lambda v, ad: v)
+    >>> token = vault.tokenise("4111111111111111", purpose="card")
+    >>> vault.detokenise(token, purpose="card")
+    '4111111111111111'
+    """
+
+    def __init__(
+        self,
+        store: TokenStore,
+        *,
+        index_key: bytes,
+        seal: Callable[[bytes, bytes], bytes],
+        unseal: Callable[[bytes, bytes], bytes],
+    ) -> None:
+        if len(index_key) < 16:
+            raise InvalidInput("index_key has at least 16 bytes")
+        self._store = store
+        self._key = index_key
+        self._seal = seal
+        self._unseal = unseal
+
+    def __repr__(self) -> str:
+        return "Vault(...)"
+
+    def tokenise(self, value: str, *, purpose: str) -> str:
+        """The token of a value for a purpose, always the same while the entry exists."""
+        token = "tok_" + secrets.token_urlsafe(18)
+        index = pseudonym(value, key=self._key, purpose=f"vault:{purpose}")
+        return self._store.add(token, index, self._seal(value.encode(), self._context(token, purpose)))
+
+    def detokenise(self, token: str, *, purpose: str) -> str:
+        """The value of a token; the purpose has to be the one it was made for (bound by the encryption)."""
+        sealed = self._store.get(token)
+        if sealed is None:
+            raise Refused("refused: the token is not known")
+        return self._unseal(sealed, self._context(token, purpose)).decode()
+
+    def forget(self, token: str) -> bool:
+        """Removes the entry: the token stands for nothing from then on. False if there was none."""
+        return self._store.remove(token)
+
+    @staticmethod
+    def _context(token: str, purpose: str) -> bytes:
+        return f"pyward-vault:{len(purpose)}:{purpose}:{token}".encode()

@@ -1,0 +1,632 @@
+"""SQL without string building: text from literals only, values always bound, identifiers quoted, connections bounded.
+
+:class:`SQL` takes a literal and nothing else: type checkers see ``LiteralString``, and at run time the text has to be a
+constant of the calling code, so that f-strings, ``%``, ``+`` and anything that came from outside are refused. Fields
+``{name}`` take values (bound as parameters), :class:`Identifier`, lists, or other :class:`SQL` with its own fields.
+
+Practice: I2. Protects against CWE-89, CWE-564, CWE-943, CWE-400, CWE-404.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from . import _core
+from ._core import InvalidInput, LimitExceeded, Refused
+from ._core import sql_quote_identifier as quote_identifier
+
+if TYPE_CHECKING:
+    import sqlalchemy
+    from typing_extensions import LiteralString
+
+__all__ = [
+    "SQL",
+    "Compiled",
+    "Database",
+    "Identifier",
+    "Query",
+    "connect_mysql",
+    "connect_postgresql",
+    "connect_sqlite",
+    "escape_like",
+    "join",
+    "query",
+    "quote_identifier",
+    "unchecked_sql",
+]
+
+_log = logging.getLogger("pyward_guard.sql")
+
+Dialect = Literal["sqlite", "postgresql", "mysql"]
+ParamStyle = Literal["qmark", "numeric", "named", "format", "pyformat"]
+
+
+class Identifier:
+    """A table, column or schema name, quoted for the database; ``Identifier("schema", "table")`` for a qualified one.
+
+    With ``allowed``, only those names pass: for names that come from outside, such as a sort column.
+
+    CWE-89.
+
+    >>> SQL("select * from {t}").format(t=Identifier("order")).compile("qmark", "sqlite").text
+    'select * from "order"'
+    >>> Identifier("id; drop table users", allowed=["id", "name"])
+    Traceback (most recent call last):
+    pyward_guard.Refused: refused: the identifier is not one of those allowed
+    """
+
+    __slots__ = ("names",)
+
+    def __init__(self, *names: str, allowed: Iterable[str] | None = None) -> None:
+        if not names or not all(isinstance(name, str) for name in names):
+            raise InvalidInput("an identifier has one or more names")
+        if allowed is not None and not set(names) <= set(allowed):
+            raise Refused("refused: the identifier is not one of those allowed")
+        self.names = names
+
+    def __repr__(self) -> str:
+        return f"Identifier({', '.join(map(repr, self.names))})"
+
+
+class Compiled(NamedTuple):
+    """Text and parameters for a cursor: ``cursor.execute(*compiled)``."""
+
+    text: str
+    parameters: tuple[Any, ...] | dict[str, Any]
+
+
+# Each item: literal text, an identifier, or a value to bind.
+_Item = tuple[Literal["text", "value"], Any] | tuple[Literal["identifier"], Identifier]
+
+
+class Query:
+    """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: tuple[_Item, ...], *, _made_here: object = None) -> None:
+        if _made_here is not _TOKEN:
+            raise Refused("refused: queries are made by SQL(...).format(...)")
+        self._items = items
+
+    def __repr__(self) -> str:
+        shown = "".join(item[1] if item[0] == "text" else "?" if item[0] == "value" else repr(item[1]) for item in self._items)
+        return f"<Query {shown}>"
+
+    def compile(self, paramstyle: ParamStyle = "qmark", dialect: Dialect = "sqlite") -> Compiled:
+        """The text with the driver's placeholders, and the parameters.
+
+        Raises:
+            Refused: the literal parts have a placeholder of the driver, which would shift the parameters.
+        """
+        out: list[str] = []
+        values: list[Any] = []
+        for item in self._items:
+            if item[0] == "text":
+                out.append(_core.sql_adapt(item[1], paramstyle))
+            elif item[0] == "identifier":
+                quoted = ".".join(quote_identifier(name, dialect) for name in item[1].names)
+                out.append(quoted.replace("%", "%%") if paramstyle in ("format", "pyformat") else quoted)
+            else:
+                out.append(_core.sql_placeholder(paramstyle, len(values)))
+                values.append(item[1])
+        if paramstyle in ("named", "pyformat"):
+            return Compiled("".join(out), {f"p{index}": value for index, value in enumerate(values)})
+        return Compiled("".join(out), tuple(values))
+
+    def to_sqlalchemy(self, dialect: Dialect = "postgresql") -> sqlalchemy.TextClause:
+        """A SQLAlchemy ``text()`` with bound parameters.
+
+        >>> str(SQL("select {x}").format(x=1).to_sqlalchemy())
+        'select :p0'
+        """
+        try:
+            import sqlalchemy
+        except ImportError:
+            raise ImportError("to_sqlalchemy needs the package SQLAlchemy (pip install sqlalchemy)") from None
+        out: list[str] = []
+        values: dict[str, Any] = {}
+        for item in self._items:
+            if item[0] == "text":
+                # text() takes `:name` for a parameter anywhere, in strings too.
+                out.append(item[1].replace(":", "\\:"))
+            elif item[0] == "identifier":
+                out.append(".".join(quote_identifier(name, dialect) for name in item[1].names).replace(":", "\\:"))
+            else:
+                out.append(f":p{len(values)}")
+                values[f"p{len(values)}"] = item[1]
+        return sqlalchemy.text("".join(out)).bindparams(**values)
+
+
+_TOKEN = object()
+
+
+def _made(items: Iterable[_Item]) -> Query:
+    return Query(tuple(items), _made_here=_TOKEN)
+
+
+def _is_constant(text: str, depth: int) -> bool:
+    """True when this very object is a constant of the code that called."""
+    code = sys._getframe(depth).f_code
+    return any(constant is text for constant in code.co_consts)
+
+
+class SQL:
+    """A piece of SQL written in the code. Only a string literal is accepted, at the place where it is written.
+
+    ASVS 5.0: v5.0.0-1.2.4. CWE-89.
+
+    Raises:
+        Refused: the text is not a literal of the calling code; it has a second statement, an open string or comment, or a
+            field within a string.
+
+    >>> find = SQL("select id from users where name = {name} and role in {roles}")
+    >>> find.format(name="x' or '1'='1", roles=["admin", "owner"]).compile("qmark", "sqlite")
+    Compiled(text='select id from users where name = ? and role in (?, ?)', parameters=("x' or '1'='1", 'admin', 'owner'))
+    >>> name = "ada"
+    >>> SQL(f"select id from users where name = '{name}'")
+    Traceback (most recent call last):
+    pyward_guard.Refused: refused: SQL takes a string literal, written where SQL is called
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, text: LiteralString) -> None:
+        if type(text) is not str:
+            raise InvalidInput("SQL takes a string literal")
+        if not _is_constant(text, 2):
+            raise Refused("refused: SQL takes a string literal, written where SQL is called")
+        self._parts = _core.sql_split(text)
+
+    def __repr__(self) -> str:
+        return "SQL(" + repr("".join(f"{{{text}}}" if field else text for field, text in self._parts)) + ")"
+
+    def format(self, **fields: Any) -> Query:
+        """Fills the fields: values are bound, lists and tuples become ``(?, ?)``, :class:`Identifier` is quoted, and
+        :class:`Query` or :class:`SQL` goes in as SQL.
+
+        Raises:
+            InvalidInput: a field is missing or unknown, or a list is empty (``IN ()`` is not SQL, and what was meant by it
+                differs).
+        """
+        wanted = {text for field, text in self._parts if field}
+        if wanted != fields.keys():
+            missing, unknown = sorted(wanted - fields.keys()), sorted(fields.keys() - wanted)
+            raise InvalidInput(f"fields missing: {missing}, fields unknown: {unknown}")
+        items: list[_Item] = []
+        for field, text in self._parts:
+            if field:
+                items.extend(_field(fields[text]))
+            else:
+                items.append(("text", text))
+        return _made(items)
+
+
+def _field(value: Any) -> list[_Item]:
+    if isinstance(value, Query):
+        return list(value._items)
+    if isinstance(value, SQL):
+        return list(value.format()._items)
+    if isinstance(value, Identifier):
+        return [("identifier", value)]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        values = list(value)
+        if not values:
+            raise InvalidInput("a list of values is empty")
+        items: list[_Item] = [("text", "(")]
+        for index, each in enumerate(values):
+            if index:
+                items.append(("text", ", "))
+            items.extend(_field(each) if isinstance(each, Identifier) else [("value", each)])
+        return [*items, ("text", ")")]
+    return [("value", value)]
+
+
+def unchecked_sql(text: str, *, reason: str) -> Query:
+    """SQL from elsewhere than the code, such as a migration file: nothing is checked but the log line that is left.
+
+    >>> unchecked_sql("select 1", reason="reviewed migration").compile().text
+    'select 1'
+    """
+    if not reason:
+        raise InvalidInput("a reason is needed")
+    _log.warning("SQL that is not a literal is used: %s", reason)
+    return _made([("text", text)])
+
+
+def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: Iterable[Query | SQL | Identifier]) -> Query:
+    """Clauses joined by a separator, for conditions and column lists put together by a program.
+
+    Parts joined by ``and`` and ``or`` are put in parentheses.
+
+    >>> where = join(" and ", [SQL("a = {x}").format(x=1), SQL("b is null or c")])
+    >>> SQL("select 1 where {w}").format(w=where).compile().text
+    'select 1 where (a = ?) and (b is null or c)'
+    """
+    if separator not in (", ", " and ", " or ", " union all ", " "):
+        raise InvalidInput("the separator is one of ', ', ' and ', ' or ', ' union all ', ' '")
+    items: list[_Item] = []
+    wrap = separator in (" and ", " or ")
+    for index, part in enumerate(parts):
+        if not isinstance(part, (Query, SQL, Identifier)):
+            raise InvalidInput("parts are Query, SQL or Identifier, not strings")
+        if index:
+            items.append(("text", separator))
+        inner = _field(part)
+        items.extend([("text", "("), *inner, ("text", ")")] if wrap else inner)
+    if not items:
+        raise InvalidInput("there is nothing to join")
+    return _made(items)
+
+
+def query(template: Any) -> Query:
+    """A query from a template string (``t"..."``, Python 3.14): what stands in braces is filled as by :meth:`SQL.format`.
+
+    Example: ``query(t"select * from {Identifier(table)} where id = {user_id}")``
+    """
+    if isinstance(template, str) or not (hasattr(template, "strings") and hasattr(template, "interpolations")):
+        raise InvalidInput('query takes a template string (t"..."), not a str')
+    values = list(template.interpolations)
+    text = "".join(
+        literal.replace("{", "{{").replace("}", "}}") + (f"{{f{index}}}" if index < len(values) else "")
+        for index, literal in enumerate(template.strings)
+    )
+    items: list[_Item] = []
+    for field, part in _core.sql_split(text):
+        if not field:
+            items.append(("text", part))
+            continue
+        given = values[int(part[1:])]
+        if given.conversion is not None or given.format_spec:
+            raise Refused("refused: a conversion or format would turn a value into text")
+        items.extend(_field(given.value))
+    return _made(items)
+
+
+def escape_like(text: str, *, escape: str = "!") -> str:
+    """Text for the inside of a ``LIKE`` pattern, with ``%`` and ``_`` taken literally; write ``LIKE {p} ESCAPE '!'``.
+
+    CWE-89, CWE-943.
+
+    >>> "%" + escape_like("50%_off") + "%"
+    '%50!%!_off%'
+    """
+    if len(escape) != 1:
+        raise InvalidInput("the escape character is one character")
+    return _core.sql_escape_like(text, escape)
+
+
+class Database:
+    """A connection that takes :class:`Query` only, with bounds on rows and statements. Made by the ``connect_...`` functions.
+
+    One transaction: it is committed when the block ends, rolled back on an error, and the connection is closed in any
+    case. Not for use by several threads at once.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        *,
+        paramstyle: ParamStyle,
+        dialect: Dialect,
+        max_rows: int = 10_000,
+        max_statements: int = 1_000,
+        before: Any = None,
+    ) -> None:
+        self._connection = connection
+        self._paramstyle: ParamStyle = paramstyle
+        self._dialect: Dialect = dialect
+        self._max_rows = max_rows
+        self._left = max_statements
+        self._before = before
+
+    def _cursor(self, statement: Query | SQL) -> Any:
+        if isinstance(statement, SQL):
+            statement = statement.format()
+        if not isinstance(statement, Query):
+            raise Refused("refused: a statement is made by SQL(...).format(...), not a str")
+        if self._left <= 0:
+            raise LimitExceeded("limit exceeded: too many statements on one connection")
+        self._left -= 1
+        if self._before is not None:
+            self._before()
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(*statement.compile(self._paramstyle, self._dialect))
+        except BaseException:
+            cursor.close()
+            raise
+        return cursor
+
+    def execute(self, statement: Query | SQL) -> int:
+        """Runs a statement; returns the number of rows it changed (-1 if the driver does not say)."""
+        cursor = self._cursor(statement)
+        try:
+            return int(cursor.rowcount)
+        finally:
+            cursor.close()
+
+    def fetch_all(self, statement: Query | SQL) -> list[tuple[Any, ...]]:
+        """All rows; more than ``max_rows`` is a :class:`LimitExceeded`."""
+        cursor = self._cursor(statement)
+        try:
+            rows = cursor.fetchmany(self._max_rows + 1)
+        finally:
+            cursor.close()
+        if len(rows) > self._max_rows:
+            raise LimitExceeded(f"limit exceeded: more than {self._max_rows} rows")
+        return [tuple(row) for row in rows]
+
+    def fetch_one(self, statement: Query | SQL) -> tuple[Any, ...] | None:
+        """The only row, or ``None``; several are an :class:`InvalidInput`."""
+        cursor = self._cursor(statement)
+        try:
+            rows = cursor.fetchmany(2)
+        finally:
+            cursor.close()
+        if len(rows) > 1:
+            raise InvalidInput("more than one row")
+        return tuple(rows[0]) if rows else None
+
+
+@contextmanager
+def _session(connection: Any, database: Database) -> Iterator[Database]:
+    try:
+        try:
+            yield database
+        except BaseException:
+            with suppress(Exception):
+                connection.rollback()
+            raise
+        connection.commit()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def connect_sqlite(
+    path: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    create: bool = False,
+    lock_timeout: float = 5.0,
+    statement_timeout: float = 10.0,
+    max_rows: int = 10_000,
+    max_statements: int = 1_000,
+    max_length: int = 10_000_000,
+) -> Iterator[Database]:
+    """A SQLite connection with foreign keys on, schemas untrusted, extensions and ``ATTACH`` off, and time limits.
+
+    ``path`` is trusted (``":memory:"`` for none); a missing file is an error unless ``create``. Times are seconds,
+    ``max_length`` the bytes of a row, a text or a statement (Python 3.11 and later).
+
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.1.2. CWE-89, CWE-400, CWE-404.
+
+    Raises:
+        sqlite3.OperationalError: the file is missing or locked, or a statement took too long (``interrupted``).
+
+    >>> with connect_sqlite(":memory:") as db:
+    ...     _ = db.execute(SQL("create table t (a integer)"))
+    ...     _ = db.execute(SQL("insert into t values ({a})").format(a=1))
+    ...     db.fetch_all(SQL("select a from t"))
+    [(1,)]
+    """
+    import sqlite3
+
+    if os.fspath(path) == ":memory:":
+        uri = ":memory:"
+    else:
+        mode = "ro" if read_only else "rwc" if create else "rw"
+        uri = Path(path).absolute().as_uri() + f"?mode={mode}"
+    if create and not read_only and uri != ":memory:":
+        # Made by us, so that it is private from the start.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    connection = sqlite3.connect(uri, timeout=lock_timeout, uri=uri != ":memory:")
+    try:
+        for statement in (
+            "pragma foreign_keys = on",
+            "pragma trusted_schema = off",
+            "pragma cell_size_check = on",
+            "pragma mmap_size = 0",
+        ):
+            connection.execute(statement)
+        if read_only:
+            connection.execute("pragma query_only = on")
+        if sys.version_info >= (3, 11):
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_length)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, min(max_length, 1_000_000))
+        deadline = [0.0]
+
+        def before() -> None:
+            deadline[0] = time.monotonic() + statement_timeout
+
+        before()
+        connection.set_progress_handler(lambda: time.monotonic() > deadline[0], 10_000)
+        connection.set_authorizer(_sqlite_authorizer)
+        database = Database(
+            connection,
+            paramstyle="qmark",
+            dialect="sqlite",
+            max_rows=max_rows,
+            max_statements=max_statements,
+            before=before,
+        )
+    except BaseException:
+        connection.close()
+        raise
+    with _session(connection, database):
+        yield database
+
+
+def _sqlite_authorizer(action: int, first: str | None, second: str | None, *_: Any) -> int:
+    import sqlite3
+
+    if action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH):
+        return sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in ("load_extension", "fts3_tokenizer", "writefile", "edit"):
+        return sqlite3.SQLITE_DENY
+    # Settings that weaken what was set up; reading them is fine.
+    if action == sqlite3.SQLITE_PRAGMA and second is not None and (first or "").lower() in (
+        "foreign_keys", "trusted_schema", "query_only", "writable_schema", "journal_mode", "synchronous", "temp_store_directory",
+        "data_store_directory", "ignore_check_constraints", "mmap_size", "legacy_alter_table",
+    ):
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK
+
+
+def _milliseconds(seconds: float, name: str) -> int:
+    if not 0.001 <= seconds <= 86_400:
+        raise InvalidInput(f"{name} is 0.001 to 86400 seconds")
+    return int(seconds * 1000)
+
+
+def _local(host: str | None) -> bool:
+    return host is None or host.startswith("/") or host in ("localhost", "127.0.0.1", "::1")
+
+
+@contextmanager
+def connect_postgresql(
+    conninfo: str = "",
+    *,
+    read_only: bool = False,
+    connect_timeout: int = 5,
+    statement_timeout: float = 10.0,
+    lock_timeout: float = 5.0,
+    idle_timeout: float = 60.0,
+    max_rows: int = 10_000,
+    max_statements: int = 1_000,
+    search_path: Sequence[str] = ("public",),
+    **parameters: Any,
+) -> Iterator[Database]:
+    """A PostgreSQL connection (psycopg 3) with time limits, a fixed search path, and TLS with a verified certificate
+    unless the server is local.
+
+    ``conninfo`` and ``parameters`` are libpq's; a weaker ``sslmode`` than ``verify-full`` for a remote server is refused.
+    Times are seconds.
+
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
+
+    Raises:
+        ImportError: psycopg is not installed.
+        Refused: a remote server without verified TLS.
+        psycopg.errors.QueryCanceled: a statement took too long.
+
+    Example: ``with connect_postgresql("host=db.example.org dbname=app user=app") as db: ...``
+    """
+    try:
+        import psycopg
+        import psycopg.conninfo
+    except ImportError:
+        raise ImportError("connect_postgresql needs the package psycopg (pip install psycopg)") from None
+    given: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(conninfo, **parameters)
+    remote = not all(_local(host) for host in str(given.get("host") or given.get("hostaddr") or "/").split(","))
+    if remote and given.setdefault("sslmode", "verify-full") != "verify-full":
+        raise Refused("refused: a remote PostgreSQL server is used with sslmode=verify-full only")
+    if remote:
+        given.setdefault("sslrootcert", "system")
+    settings = {
+        "statement_timeout": _milliseconds(statement_timeout, "statement_timeout"),
+        "lock_timeout": _milliseconds(lock_timeout, "lock_timeout"),
+        "idle_in_transaction_session_timeout": _milliseconds(idle_timeout, "idle_timeout"),
+        "default_transaction_read_only": "on" if read_only else "off",
+        "standard_conforming_strings": "on",
+    }
+    if given.get("options"):
+        raise InvalidInput("options are set by connect_postgresql")
+    given["options"] = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    given.setdefault("application_name", "pyward-guard")
+    given["connect_timeout"] = connect_timeout
+    connection = psycopg.connect(**given)
+    try:
+        if search_path:
+            path = ", ".join(quote_identifier(name, "postgresql") for name in search_path)
+            connection.execute(b"set search_path to " + path.encode())
+            connection.commit()
+        connection.read_only = read_only
+        database = Database(
+            connection, paramstyle="format", dialect="postgresql", max_rows=max_rows, max_statements=max_statements
+        )
+    except BaseException:
+        connection.close()
+        raise
+    with _session(connection, database):
+        yield database
+
+
+@contextmanager
+def connect_mysql(
+    *,
+    host: str,
+    user: str,
+    password: str,
+    database: str,
+    read_only: bool = False,
+    connect_timeout: int = 5,
+    statement_timeout: float = 10.0,
+    lock_timeout: float = 5.0,
+    max_rows: int = 10_000,
+    max_statements: int = 1_000,
+    ca_file: str | os.PathLike[str] | None = None,
+    **parameters: Any,
+) -> Iterator[Database]:
+    """A MySQL or MariaDB connection (PyMySQL) with strict mode, time limits, ``LOAD DATA LOCAL`` and several statements at once
+    off, and TLS with a verified certificate unless the server is local.
+
+    Times are seconds. ``ca_file`` is the certificate authority of the server, the system's by default.
+
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
+
+    Raises:
+        ImportError: PyMySQL is not installed.
+        InvalidInput: a parameter that would weaken the connection.
+    """
+    try:
+        import pymysql
+    except ImportError:
+        raise ImportError("connect_mysql needs the package PyMySQL (pip install pymysql)") from None
+    fixed = {"local_infile", "client_flag", "init_command", "sql_mode", "ssl", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity", "autocommit"}
+    if fixed & parameters.keys():
+        raise InvalidInput(f"set by connect_mysql: {sorted(fixed & parameters.keys())}")
+    if not _local(host):
+        import ssl
+
+        parameters["ssl"] = ssl.create_default_context(cafile=None if ca_file is None else os.fspath(ca_file))
+    connection = pymysql.connect(
+        host=host,
+        user=user,
+        password=password,
+        database=database,
+        connect_timeout=connect_timeout,
+        read_timeout=max(1, int(statement_timeout) + 1),
+        write_timeout=max(1, int(statement_timeout) + 1),
+        charset="utf8mb4",
+        local_infile=False,
+        autocommit=False,
+        sql_mode="STRICT_ALL_TABLES,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
+        **parameters,
+    )
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select version()")
+            version = str(cursor.fetchone()[0])
+            if "mariadb" in version.lower():
+                cursor.execute("set session max_statement_time = %s", (_milliseconds(statement_timeout, "statement_timeout") / 1000,))
+            else:
+                cursor.execute("set session max_execution_time = %s", (_milliseconds(statement_timeout, "statement_timeout"),))
+            cursor.execute("set session innodb_lock_wait_timeout = %s", (max(1, int(lock_timeout)),))
+            cursor.execute("set session transaction read only" if read_only else "set session transaction read write")
+        connection.commit()
+        made = Database(connection, paramstyle="format", dialect="mysql", max_rows=max_rows, max_statements=max_statements)
+    except BaseException:
+        connection.close()
+        raise
+    with _session(connection, made):
+        yield made

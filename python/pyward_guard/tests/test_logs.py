@@ -1,0 +1,251 @@
+"""Redaction, private log files, the audit log, security events."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyward_guard import InvalidInput, LimitExceeded, Refused, logs
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+def captured() -> Any:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.addFilter(logs.RedactingFilter())
+    log = logging.getLogger("test.guard.logs")
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    log.addHandler(handler)
+    yield log, stream
+    log.removeHandler(handler)
+
+
+def test_the_filter_redacts_every_part(captured: Any) -> None:
+    log, stream = captured
+    log.info("user %s password=%s", "ada", "hunter2")
+    log.info("%(token)s", {"token": "token=abcdef"})
+    log.warning({"api_key": "abcdef12"})
+    log.info("too few %s %s", "password=hunter2")
+    try:
+        raise ValueError("cannot log in with password='hunter2'\nERROR forged")
+    except ValueError:
+        log.exception("failed")
+    log.info("\x1b[31mred\x07\r\nERROR forged")
+    text = stream.getvalue()
+    assert "hunter2" not in text and "abcdef" not in text and "\x1b" not in text
+    starts = {line.split(" ")[0] for line in text.splitlines() if not line.startswith("  | ")}
+    assert starts <= {"INFO", "WARNING", "ERROR"}
+    assert "ERROR forged" not in [line for line in text.splitlines()]
+
+
+def test_extra_fields(captured: Any) -> None:
+    log, _ = captured
+    seen: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.addFilter(logs.RedactingFilter())
+    handler.emit = seen.append  # type: ignore[method-assign]
+    log.addHandler(handler)
+    log.info("x", extra={"password": "hunter2", "context": {"Authorization": "Bearer abcdefgh", "n": 3}})
+    log.removeHandler(handler)
+    assert seen[0].__dict__["password"] == "[redacted]"
+    assert seen[0].__dict__["context"] == {"Authorization": "[redacted]", "n": 3}
+
+
+@given(st.text(max_size=200))
+def test_a_line_stays_one_line(text: str) -> None:
+    line = logs.Redactor(personal=True).line(text)
+    assert len(line.splitlines()) <= 1
+    assert line.isprintable() or all(not (ord(c) < 32 or 127 <= ord(c) < 160) for c in line)
+
+
+@given(st.recursive(st.one_of(st.none(), st.integers(), st.text(max_size=10), st.binary(max_size=4)), lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["a", "password", "token"]), inner, max_size=3)), max_leaves=10))
+def test_any_data(value: Any) -> None:
+    clean = logs.Redactor().data(value)
+    if isinstance(value, dict):
+        for key in ("password", "token"):
+            assert clean.get(key) in (None, "[redacted]")
+
+
+def test_own_keys_and_patterns() -> None:
+    redactor = logs.Redactor(keys=["matricule"], patterns=[r"INT-\d+"])
+    assert redactor.text("matricule=12 INT-99") == "matricule=[redacted] [redacted]"
+    for bad in ({"patterns": ["("]}, {"patterns": ["a*"]}, {"keys": "password"}, {"keys": ["-"]}):
+        with pytest.raises(InvalidInput):
+            logs.Redactor(**bad)  # type: ignore[arg-type]
+    assert "bytes cut" in logs.Redactor(max_bytes=10).line("x" * 100)
+
+
+def test_structlog() -> None:
+    structlog = pytest.importorskip("structlog")
+    stream = io.StringIO()
+    log = structlog.wrap_logger(
+        structlog.PrintLogger(stream), processors=[logs.structlog_processor(), structlog.processors.JSONRenderer()]
+    )
+    log.info("login\nforged", password="hunter2", user="ada")
+    assert json.loads(stream.getvalue()) == {"event": "login\\nforged", "password": "[redacted]", "user": "ada"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX modes")
+def test_private_handler(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    path.write_text("")
+    path.chmod(0o644)
+    handler = logs.private_handler(path, max_bytes=1000, backups=2)
+    for index in range(50):
+        handler.handle(logging.LogRecord("x", logging.INFO, "", 0, "line %d password=hunter2", (index,), None))
+    handler.close()
+    files = sorted(tmp_path.iterdir())
+    assert [f.name for f in files] == ["app.log", "app.log.1", "app.log.2"]
+    for file in files:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert "hunter2" not in file.read_text()
+    (tmp_path / "target").write_text("")
+    (tmp_path / "link.log").symlink_to(tmp_path / "target")
+    os.link(tmp_path / "target", tmp_path / "hard.log")
+    os.mkfifo(tmp_path / "pipe.log")
+    for name in ("link.log", "hard.log", "pipe.log"):
+        with pytest.raises((Refused, OSError)):
+            logs.private_handler(tmp_path / name)
+    assert (tmp_path / "target").read_text() == ""
+
+
+def written(path: Path, count: int = 5, **options: Any) -> bytes:
+    with logs.AuditLog(path, **options) as log:
+        for index in range(count):
+            log.append("order_changed", user="ada", order=index, password="hunter2")
+    return log.head
+
+
+def test_audit_log(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    head = written(path, key=KEY)
+    assert logs.verify_audit_log(path, key=KEY, expected_head=head) == logs.Verified(5, head)
+    assert "hunter2" not in path.read_text()
+    record = json.loads(path.read_bytes().splitlines()[2][65:])
+    assert record["sequence"] == 3 and record["order"] == 2
+    # Written on, after a restart.
+    head = written(path, key=KEY)
+    assert logs.verify_audit_log(path, key=KEY, expected_head=head).records == 10
+    if os.name == "posix":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_every_change_of_the_audit_log_is_noticed(tmp_path: Path, keyed: bool) -> None:
+    path = tmp_path / "audit.log"
+    key = KEY if keyed else None
+    head = written(path, key=key)
+    original = path.read_bytes()
+    lines = original.splitlines(keepends=True)
+    altered = {
+        "edited": original.replace(b'"order":2', b'"order":9'),
+        "removed": b"".join(lines[:2] + lines[3:]),
+        "first removed": b"".join(lines[1:]),
+        "swapped": b"".join([lines[1], lines[0], *lines[2:]]),
+        "doubled": b"".join([*lines, lines[-1]]),
+        "half a line": original[:-10],
+        "appended": original + b"x\n",
+    }
+    for name, content in altered.items():
+        path.write_bytes(content)
+        with pytest.raises(Refused):
+            logs.verify_audit_log(path, key=key)
+        with pytest.raises(Refused):
+            logs.AuditLog(path, key=key)
+        assert path.read_bytes() == content, name
+    # Lines missing at the end show by the head alone.
+    path.write_bytes(b"".join(lines[:-1]))
+    assert logs.verify_audit_log(path, key=key).records == 4
+    with pytest.raises(Refused):
+        logs.verify_audit_log(path, key=key, expected_head=head)
+    path.write_bytes(original)
+    with pytest.raises(Refused):
+        logs.verify_audit_log(path, key=bytes(32))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255))
+def test_any_flipped_byte_is_noticed(tmp_path_factory: pytest.TempPathFactory, at: int, by: int) -> None:
+    path = tmp_path_factory.mktemp("audit") / "audit.log"
+    written(path, 2, key=KEY)
+    content = bytearray(path.read_bytes())
+    content[at % len(content)] ^= by
+    path.write_bytes(content)
+    with pytest.raises(Refused):
+        logs.verify_audit_log(path, key=KEY)
+
+
+def test_signatures(tmp_path: Path) -> None:
+    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+    private = ed25519.Ed25519PrivateKey.generate()
+
+    def verify(head: bytes, signature: bytes) -> bool:
+        try:
+            private.public_key().verify(signature, head)
+        except Exception:
+            return False
+        return True
+
+    path = tmp_path / "audit.log"
+    written(path, 5, signer=private.sign, sign_every=2)
+    assert logs.verify_audit_log(path, verifier=verify).records == 8
+    with pytest.raises(Refused):
+        logs.verify_audit_log(path, verifier=lambda head, signature: False)
+    # Without a key anybody can write a chain that fits, but not a signature.
+    forged = tmp_path / "forged.log"
+    written(forged, 3)
+    with pytest.raises(Refused):
+        logs.verify_audit_log(forged, verifier=verify)
+
+
+def test_one_writer_and_many_threads(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    with logs.AuditLog(path, key=KEY) as log:
+        with pytest.raises(Refused):
+            logs.AuditLog(path, key=KEY)
+        threads = [threading.Thread(target=lambda: [log.append("x", n=i) for i in range(50)]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with pytest.raises(LimitExceeded):
+            log.append("x", **{f"f{i}": "y" * 16_000 for i in range(100)})
+    assert logs.verify_audit_log(path, key=KEY).records == 400
+    with pytest.raises(InvalidInput):
+        log.append("late")
+
+
+def test_security_events(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[logs.SecurityEvent] = []
+
+    def failing(_: logs.SecurityEvent) -> None:
+        raise RuntimeError("secret detail")
+
+    logs.add_alert(failing)
+    logs.add_alert(seen.append)
+    try:
+        with caplog.at_level(logging.DEBUG, "pyward_guard.security"), logs.AuditLog(tmp_path / "a", key=KEY) as audit:
+            logs.security_event("authz_fail", "ada\nx", "/admin:1,2", audit=audit, password="hunter2")
+            logs.security_event("authn_login_success", "ada", audit=audit)
+        with pytest.raises(InvalidInput):
+            logs.security_event("made_up")  # type: ignore[arg-type]
+    finally:
+        logs.remove_alert(failing)
+        logs.remove_alert(seen.append)
+    assert [event.event for event in seen] == ["authz_fail:ada\\nx,/admin_1_2"]
+    assert "hunter2" not in caplog.text and "secret detail" not in caplog.text
+    assert logs.verify_audit_log(tmp_path / "a", key=KEY).records == 2
+    assert set(logs._LEVELS) <= set(get_args(logs.Event))

@@ -1,0 +1,123 @@
+"""Masks, pseudonyms, tokens, the inventory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Optional, TypedDict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyward_guard import InvalidInput, Refused, privacy
+from pyward_guard.privacy import MemoryTokenStore, Personal, Vault, inventory, mask, pseudonym
+
+KEY = bytes(range(32))
+
+
+@pytest.mark.parametrize("kind", ["email", "card", "phone", "iban", "name", "ip", "text"])
+@given(value=st.text(max_size=60))
+def test_any_text(kind: Any, value: str) -> None:
+    value = value.encode("utf-8", "ignore").decode()
+    assert isinstance(mask(value, kind), str)
+
+
+@given(st.from_regex(r"\A[0-9]{12,19}\Z"))
+def test_masked_cards_keep_four_digits(number: str) -> None:
+    masked = mask(number, "card")
+    assert sum(c.isdigit() for c in masked) == 4 and masked.endswith(number[-4:])
+
+
+@given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))
+def test_pseudonyms(a: str, b: str) -> None:
+    a, b = (v.encode("utf-8", "ignore").decode() for v in (a, b))
+    first, second = (pseudonym(v, key=KEY, purpose="p") for v in (a, b))
+    assert (first == second) == (a == b)
+    assert first != pseudonym(a, key=KEY, purpose="q") != pseudonym(a, key=KEY[:16], purpose="q")
+    assert len(first) == 26 and first.isalnum()
+
+
+def test_pseudonyms_need_a_key() -> None:
+    with pytest.raises(InvalidInput):
+        pseudonym("a", key=b"short", purpose="p")
+    with pytest.raises(InvalidInput):
+        pseudonym("a", key=KEY, purpose="")
+
+
+@dataclass
+class Person:
+    id: int
+    mail: Annotated[str, Personal("email", retention_days=30)]
+    card: Annotated[Optional[str], Personal("card", ("PCI",))] = None
+
+
+class Row(TypedDict):
+    phone: Annotated[str, Personal("phone")]
+    other: str
+
+
+def test_inventory() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    orm = pytest.importorskip("sqlalchemy.orm")
+
+    class Model(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        name: Annotated[str, Personal("name")]
+        names: list[Annotated[str, Personal("name", special=True)]] = []
+
+    class Base(orm.DeclarativeBase):  # type: ignore[misc, name-defined]
+        pass
+
+    class Table(Base):
+        __tablename__ = "t"
+        id = sqlalchemy.Column(sqlalchemy.Integer, primary_key=True)
+        iban = sqlalchemy.Column(sqlalchemy.String, info={"personal": Personal("iban")})
+
+    found = {(field.model.rsplit(".", 1)[1], field.name, field.personal.kind) for field in inventory([Person, Row, Model, Table])}
+    assert found == {
+        ("Person", "mail", "email"),
+        ("Person", "card", "card"),
+        ("Row", "phone", "phone"),
+        ("Model", "name", "name"),
+        ("Model", "names", "name"),
+        ("Table", "iban", "iban"),
+    }
+
+
+def test_mask_mapping() -> None:
+    assert privacy.mask_mapping(Person(1, "ada@example.org", "4111111111111111")) == {
+        "id": 1,
+        "mail": "a***@example.org",
+        "card": "************1111",
+    }
+    assert privacy.mask_mapping(Person(1, "ada@example.org"))["card"] is None
+
+
+def vault() -> Vault:
+    def seal(value: bytes, context: bytes) -> bytes:
+        return bytes(b ^ 0x55 for b in value) + b"|" + context
+
+    def unseal(sealed: bytes, context: bytes) -> bytes:
+        body, _, bound = sealed.partition(b"|")
+        if bound != context:
+            raise Refused("refused: another context")
+        return bytes(b ^ 0x55 for b in body)
+
+    return Vault(MemoryTokenStore(), index_key=KEY, seal=seal, unseal=unseal)
+
+
+def test_vault() -> None:
+    v = vault()
+    token = v.tokenise("4111111111111111", purpose="card")
+    assert token.startswith("tok_") and "4111" not in token
+    assert v.tokenise("4111111111111111", purpose="card") == token
+    assert v.tokenise("4111111111111111", purpose="other") != token
+    assert v.detokenise(token, purpose="card") == "4111111111111111"
+    with pytest.raises(Refused):
+        v.detokenise(token, purpose="other")
+    with pytest.raises(Refused):
+        v.detokenise("tok_unknown", purpose="card")
+    assert v.forget(token) and not v.forget(token)
+    with pytest.raises(Refused):
+        v.detokenise(token, purpose="card")
+    assert v.tokenise("4111111111111111", purpose="card") != token

@@ -1,0 +1,289 @@
+"""SQL composition and connections."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyward_guard import InvalidInput, LimitExceeded, Refused
+from pyward_guard.sql import (
+    SQL,
+    Database,
+    Identifier,
+    Query,
+    connect_mysql,
+    connect_postgresql,
+    connect_sqlite,
+    escape_like,
+    join,
+    query,
+    unchecked_sql,
+)
+
+OUTER = "select 2"
+
+
+def test_only_literals_are_taken() -> None:
+    user = "x"
+    assert SQL("select 1")
+    assert SQL("select " "1")
+    built: list[Any] = [
+        f"select {user}",
+        "select " + user,
+        "select %s" % user,
+        "select {}".format(user),
+        OUTER,
+        "".join(["select", " 1"]),
+        3,
+        b"select 1",
+    ]
+    for text in built:
+        with pytest.raises((Refused, InvalidInput)):
+            SQL(text)
+
+    class Sub(str):
+        pass
+
+    with pytest.raises(InvalidInput):
+        SQL(Sub("select 1"))  # type: ignore[arg-type]
+    with pytest.raises(Refused):
+        Query((("text", "select 1"),))
+
+
+def test_format() -> None:
+    find = SQL("select {cols} from {t} where a = {a} and b in {b} and {more}").format(
+        cols=join(", ", [Identifier("x"), Identifier("t", "y")]),
+        t=Identifier('we"ird'),
+        a="' or 1=1 --",
+        b=(1, 2),
+        more=SQL("c like '50%' escape '!'"),
+    )
+    assert find.compile("qmark", "sqlite") == (
+        'select "x", "t"."y" from "we""ird" where a = ? and b in (?, ?) and c like \'50%\' escape \'!\'',
+        ("' or 1=1 --", 1, 2),
+    )
+    assert find.compile("format", "mysql").text == (
+        "select `x`, `t`.`y` from `we\"ird` where a = %s and b in (%s, %s) and c like '50%%' escape '!'"
+    )
+    assert find.compile("pyformat", "postgresql").parameters == {"p0": "' or 1=1 --", "p1": 1, "p2": 2}
+    assert find.compile("named", "sqlite").text.endswith("b in (:p1, :p2) and c like '50%' escape '!'")
+    for fields in ({}, {"a": 1, "b": 2}, {"b": 1}):
+        with pytest.raises(InvalidInput):
+            SQL("select {a}").format(**fields)
+    with pytest.raises(InvalidInput):
+        SQL("select 1 where x in {a}").format(a=[])
+    with pytest.raises(Refused):
+        SQL("select ? where x = {a}").format(a=1).compile("qmark")
+    with pytest.raises(InvalidInput):
+        join(" or 1=1 or ", [SQL("a")])  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        join(" and ", ["a = 1"])  # type: ignore[list-item]
+    assert "secret" not in repr(SQL("select {a}").format(a="secret"))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: SQL("select '{a}'"),
+        lambda: SQL("select 1; drop table t"),
+        lambda: SQL("select 'open"),
+        lambda: SQL("select /* {a} */ 1"),
+        lambda: SQL("select {a.b}"),
+        lambda: SQL("select '\\''"),
+    ],
+)
+def test_suspicious_literals(build: Any) -> None:
+    with pytest.raises(Refused):
+        build()
+
+
+def test_template_strings() -> None:
+    def part(value: Any, spec: str = "") -> Any:
+        return SimpleNamespace(value=value, conversion=None, format_spec=spec)
+
+    template = SimpleNamespace(
+        strings=("select * from ", " where a = ", " and b = '{x}'"), interpolations=(part(Identifier("t")), part("v"))
+    )
+    assert query(template).compile() == ('select * from "t" where a = ? and b = \'{x}\'', ("v",))
+    with pytest.raises(Refused):
+        query(SimpleNamespace(strings=("select '", "'"), interpolations=(part("v"),)))
+    with pytest.raises(Refused):
+        query(SimpleNamespace(strings=("select ", ""), interpolations=(part("v", ">3"),)))
+    with pytest.raises(InvalidInput):
+        query("select 1")
+
+
+@given(st.text(max_size=40), st.lists(st.one_of(st.text(max_size=10), st.integers(-(2**60), 2**60), st.none()), min_size=1, max_size=5))
+def test_values_come_back_as_they_went_in(text: str, values: list[Any]) -> None:
+    text = text.encode("utf-8", "ignore").decode().replace("\0", "")
+    values = [v.encode("utf-8", "ignore").decode().replace("\0", "") if isinstance(v, str) else v for v in values]
+    with connect_sqlite(":memory:") as db:
+        assert db.fetch_one(SQL("select {a}").format(a=text)) == (text,)
+        for value in values:
+            row = db.fetch_one(SQL("select {v} is {w}").format(v=value, w=value))
+            assert row == (1,)
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_any_identifier(name: str) -> None:
+    try:
+        quoted = SQL("create table {n} (a)").format(n=Identifier(name.encode("utf-8", "ignore").decode()))
+        text = quoted.compile("qmark", "sqlite").text
+    except (InvalidInput, Refused):
+        return
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute(text)
+        names = [row[0] for row in connection.execute("select name from sqlite_master")]
+        assert names == [name.encode("utf-8", "ignore").decode()]
+    except sqlite3.OperationalError as error:
+        assert "reserved" in str(error)
+    finally:
+        connection.close()
+
+
+def test_like() -> None:
+    with connect_sqlite(":memory:") as db:
+        pattern = "%" + escape_like("50%_!") + "%"
+        found = db.fetch_one(
+            SQL("select 'a 50%_! b' like {p} escape '!', 'a 50xy! b' like {p} escape '!'").format(p=pattern)
+        )
+    assert found == (1, 0)
+    with pytest.raises(InvalidInput):
+        escape_like("x", escape="%")
+
+
+def test_sqlite_connection(tmp_path: Path) -> None:
+    path = tmp_path / "db ?#.sqlite"
+    with pytest.raises(sqlite3.OperationalError):
+        with connect_sqlite(path):
+            pass
+    assert not path.exists()
+    with connect_sqlite(path, create=True) as db:
+        db.execute(SQL("create table t (a integer primary key, b text)"))
+        for index in range(5):
+            assert db.execute(SQL("insert into t (b) values ({b})").format(b=str(index))) == 1
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(RuntimeError):
+        with connect_sqlite(path) as db:
+            db.execute(SQL("delete from t"))
+            raise RuntimeError
+    with connect_sqlite(path, read_only=True, max_rows=3) as db:
+        assert db.fetch_one(SQL("select count(*) from t")) == (5,)
+        with pytest.raises(LimitExceeded):
+            db.fetch_all(SQL("select * from t"))
+        with pytest.raises(InvalidInput):
+            db.fetch_one(SQL("select * from t"))
+        assert db.fetch_one(SQL("select * from t where a = 99")) is None
+        with pytest.raises(sqlite3.OperationalError):
+            db.execute(SQL("delete from t"))
+    with connect_sqlite(path, max_statements=2) as db:
+        db.fetch_all(SQL("select 1"))
+        db.fetch_all(SQL("select 1"))
+        with pytest.raises(LimitExceeded):
+            db.fetch_all(SQL("select 1"))
+
+
+def test_sqlite_bounds(tmp_path: Path) -> None:
+    endless = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c"
+    with connect_sqlite(":memory:", statement_timeout=0.2) as db:
+        started = time.monotonic()
+        with pytest.raises(sqlite3.OperationalError):
+            db.fetch_all(unchecked_sql(endless, reason="test"))
+        assert time.monotonic() - started < 5
+        assert db.fetch_one(SQL("select 1")) == (1,), "usable after a time-out"
+        for statement in (
+            SQL("attach database {p} as other").format(p=str(tmp_path / "x")),
+            SQL("pragma trusted_schema = on"),
+            SQL("pragma writable_schema = on"),
+            SQL("select load_extension('x')"),
+        ):
+            with pytest.raises(sqlite3.DatabaseError):
+                db.fetch_all(statement)
+    assert not (tmp_path / "x").exists()
+
+
+def test_strings_are_refused_at_the_connection() -> None:
+    with connect_sqlite(":memory:") as db:
+        for statement in ("select 1", f"select {1}", None):
+            with pytest.raises(Refused):
+                db.fetch_all(statement)  # type: ignore[arg-type]
+
+
+def test_sqlalchemy() -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    engine = sqlalchemy.create_engine("sqlite://")
+    text = (
+        SQL("select {a}, ':x', 'a\\b', {b}")
+        .format(a="' or 1=1", b=2)
+        .to_sqlalchemy("sqlite")
+    )
+    with engine.connect() as connection:
+        assert tuple(connection.execute(text).one()) == ("' or 1=1", ":x", "a\\b", 2)
+
+
+@pytest.mark.postgres
+def test_postgresql(postgres_url: str) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    with connect_postgresql(postgres_url) as db:
+        db.execute(SQL("create table if not exists guard_sql (a integer, b text)"))
+        db.execute(SQL("insert into guard_sql values ({a}, {b})").format(a=1, b="50% of '%s'"))
+        assert db.fetch_all(SQL("select a, b, '%' from guard_sql where b like '50%' and a in {ids}").format(ids=[1, 2])) == [
+            (1, "50% of '%s'", "%")
+        ]
+        assert db.fetch_one(SQL("select {x}::int").format(x=3)) == (3,)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        with connect_postgresql(postgres_url, read_only=True) as db:
+            db.execute(SQL("delete from guard_sql"))
+    started = time.monotonic()
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        with connect_postgresql(postgres_url, statement_timeout=0.2) as db:
+            db.fetch_all(SQL("select pg_sleep(30)"))
+    assert time.monotonic() - started < 10
+    with connect_postgresql(postgres_url) as db:
+        assert db.fetch_one(SQL("select count(*) from guard_sql")) == (1,)
+        db.execute(SQL("drop table guard_sql"))
+
+
+def test_postgresql_needs_tls_for_remote_servers() -> None:
+    pytest.importorskip("psycopg")
+    for conninfo in ("host=db.example.org sslmode=prefer", "host=localhost,db.example.org sslmode=require"):
+        with pytest.raises(Refused):
+            with connect_postgresql(conninfo):
+                pass
+    with pytest.raises(InvalidInput):
+        with connect_postgresql("host=localhost options='-c statement_timeout=0'"):
+            pass
+
+
+def test_mysql_parameters_are_fixed() -> None:
+    pytest.importorskip("pymysql")
+    for name in ("local_infile", "ssl_disabled", "client_flag"):
+        with pytest.raises(InvalidInput):
+            with connect_mysql(host="localhost", user="u", password="p", database="d", **{name: 1}):
+                pass
+
+
+def test_database_closes_cursors() -> None:
+    closed = []
+
+    class Cursor:
+        rowcount = 1
+
+        def execute(self, *_: Any) -> None:
+            raise RuntimeError
+
+        def close(self) -> None:
+            closed.append(True)
+
+    database = Database(SimpleNamespace(cursor=Cursor), paramstyle="qmark", dialect="sqlite")
+    with pytest.raises(RuntimeError):
+        database.execute(SQL("select 1"))
+    assert closed == [True]

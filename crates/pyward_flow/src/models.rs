@@ -124,6 +124,8 @@ pub enum Outcome {
     False,
     /// It returns at all.
     Return,
+    /// What it yields is one of values that the program names.
+    Member,
 }
 
 /// A check, compiled.
@@ -154,6 +156,8 @@ pub struct Propagator {
     pub store: Vec<Place>,
     /// Key places to load from.
     pub load: Vec<Place>,
+    /// The result is no longer clean of anything.
+    pub decodes: bool,
     /// The result is a normalised path.
     pub normalises_path: bool,
     /// Whose fixed beginning the result has.
@@ -679,6 +683,7 @@ impl Compiled {
                     outcome: match g.outcome.as_deref() {
                         Some("false") => Outcome::False,
                         Some("return") => Outcome::Return,
+                        Some("member") => Outcome::Member,
                         _ => Outcome::True,
                     },
                     when: self.conditions(&g.when),
@@ -724,6 +729,7 @@ impl Compiled {
                         .and_then(Place::parse),
                     store: places(&p.store),
                     load: places(&p.load),
+                    decodes: p.decodes,
                     normalises_path: p.normalises_path,
                     prefix: p.prefix.as_deref().and_then(Place::parse),
                 });

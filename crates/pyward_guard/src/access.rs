@@ -1,7 +1,7 @@
 //! Authorisation: roles (RBAC), lists (ACL) and attributes (ABAC) on one engine with Cedar's semantics.
 //!
 //! Default deny, and a matching `forbid` beats every `permit`. Protects against missing and incorrect authorisation
-//! (CWE-862, CWE-863, CWE-639). ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.2.2, v5.0.0-8.2.3, v5.0.0-8.3.1.
+//! (CWE-862, CWE-863, CWE-639). ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.2.2, v5.0.0-8.3.1.
 //!
 //! Rules are indexed by the scope of their principal, action and resource, so a decision looks at the rules that can
 //! apply and at no others, however many there are. Rules with conditions are then evaluated by Cedar itself. One

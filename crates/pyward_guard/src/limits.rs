@@ -1,7 +1,7 @@
 //! Rate limits and progressive lock-out, in this process's memory.
 //!
 //! Protects against brute force (CWE-307) and resource exhaustion (CWE-770, CWE-799).
-//! ASVS 5.0: v5.0.0-6.3.1, v5.0.0-2.4.1, v5.0.0-6.1.1.
+//! ASVS 5.0: v5.0.0-6.3.1, v5.0.0-2.4.1.
 //!
 //! Times are milliseconds of any clock that does not run backwards; the caller passes them in.
 //!

@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("pyward_guard.html")
-
 FOLDER = Path(__file__).resolve().parent.parent
 HOST = "app.example"
 PASSWORD = "mild-otter-ledger-quince"

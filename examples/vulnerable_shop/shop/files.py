@@ -10,14 +10,6 @@ def invoice_path(name):
     return settings.INVOICES / name
 
 
-def invoice_path_checked(name):
-    base = settings.INVOICES.resolve()
-    path = (base / name).resolve()
-    if not path.is_relative_to(base):
-        return None
-    return path
-
-
 def thumbnail(name, size):
     command = f"convert images/{name} -resize {size} thumbs/{name}"
     return run(command)

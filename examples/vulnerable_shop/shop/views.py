@@ -3,10 +3,10 @@
 import json
 
 from flask import Blueprint, abort, current_app, make_response, redirect, render_template, render_template_string
-from flask import request, send_file, url_for
+from flask import request, send_file, send_from_directory, url_for
 from markupsafe import escape
 
-from . import basket, files, products, suppliers
+from . import basket, files, products, settings, suppliers
 
 pages = Blueprint("pages", __name__)
 
@@ -76,10 +76,7 @@ def invoice():
 
 @pages.get("/invoice/safe")
 def invoice_safe():
-    path = files.invoice_path_checked(request.args["file"])
-    if path is None:
-        abort(404)
-    return send_file(path)
+    return send_from_directory(settings.INVOICES.resolve(), request.args["file"])
 
 
 @pages.get("/basket")

@@ -261,6 +261,13 @@ def test_mistakes_are_refused() -> None:
             mistake()
 
 
+def test_violations_are_reported() -> None:
+    fields = dict(SecurityHeaders.app().but(report_to="https://app.example/csp", csp_report_only=CSP(script_src=["'none'"])).fields("N"))
+    assert fields["Reporting-Endpoints"] == 'default="https://app.example/csp"'
+    assert fields["Content-Security-Policy"].endswith("; report-to default")
+    assert fields["Content-Security-Policy-Report-Only"] == "script-src 'none'; report-to default"
+
+
 def test_unsafe_sources_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     CSP(script_src=["'unsafe-inline'"], insecure_allow_unsafe=True)
     assert "insecure_allow_unsafe" in caplog.text

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import email
+import os
 import subprocess
 import sys
+import venv
+import zipfile
+from pathlib import Path
 
 import pyward_guard
 import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+SOURCE = ROOT / "python/pyward_guard/src/pyward_guard"
 
 
 def test_import_is_fast_and_loads_no_submodule() -> None:
@@ -28,3 +36,44 @@ def test_one_exception_hierarchy(name: str) -> None:
     error = getattr(pyward_guard, name)
     assert issubclass(error, pyward_guard.GuardError)
     assert error.__module__ == "pyward_guard"
+
+
+def public_modules() -> list[str]:
+    """Every module of the package that users import and that needs nothing else installed."""
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        if parts[-1] == "__init__" or (len(parts) == 1 and not parts[0].startswith("_")):
+            found.append(".".join(("pyward_guard", *(part for part in parts if part != "__init__"))))
+    return found
+
+
+@pytest.mark.wheel
+def test_the_wheel_is_small_and_needs_nothing(tmp_path: Path) -> None:
+    """The wheel that the release profile makes: an upper bound of what is shipped, which is built for size."""
+    build = ["maturin", "build", "--quiet", "--release", "--out", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT / "python/pyward_guard", check=True, stdout=subprocess.DEVNULL)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert "-abi3-" in wheel.name
+    assert wheel.stat().st_size < 8 << 20, f"{wheel.stat().st_size / (1 << 20):.2f} MiB"
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = email.message_from_bytes(archive.read(next(name for name in names if name.endswith("/METADATA"))))
+    assert metadata.get_all("Requires-Dist") is None
+    assert "pyward_guard/py.typed" in names and not [name for name in names if "test" in name or name.endswith(".pyc")]
+    # In an environment with nothing else in it, every module can be imported.
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=False)
+    with zipfile.ZipFile(wheel) as archive:
+        (site,) = environment.glob("lib/python*/site-packages")
+        archive.extractall(site)
+    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint('imported')"
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    argv = [environment / "bin/python", "-I", "-c", code, *public_modules()]
+    done = subprocess.run(argv, capture_output=True, text=True, env=clean, cwd=tmp_path)
+    assert done.stdout.strip() == "imported", done.stderr
+
+
+def test_the_asvs_table_is_current() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "scripts/asvs-table"), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyward_ir::{Alias, Const, ExprId, ExprKind, FunctionKind, Span, StmtKind, Symbol, Var};
+use pyward_ir::{Alias, Const, ExprId, ExprKind, FunctionKind, Span, Symbol, Var};
 use pyward_program::{ClassId, FileId, FunctionId, ModuleTarget};
 
 use super::Interp;
@@ -818,11 +818,6 @@ impl Interp<'_> {
     /// Whether a statement stands in a class body.
     pub(super) fn in_class_body(&self) -> bool {
         self.ir.function(self.frame_ref().function.index).kind == FunctionKind::ClassBody
-    }
-
-    /// Used by tests of statements without effect.
-    pub(super) fn is_declaration(kind: &StmtKind) -> bool {
-        matches!(kind, StmtKind::Declare { .. })
     }
 }
 

@@ -199,6 +199,8 @@ impl Interp<'_> {
         // escaping only for markup itself.
         match (from, to) {
             ("<", "&lt;" | "") => self.cx.contexts.html,
+            // XPath knows no escapes within a text: without its quote, the text has no end before its own.
+            ("'", to) if !to.contains('\'') => self.cx.contexts.xpath,
             _ => 0,
         }
     }

@@ -32,6 +32,9 @@ impl Interp<'_> {
                     for e in values {
                         self.refine(*e, outcome);
                     }
+                    if !outcome {
+                        self.refine_quoted(values);
+                    }
                 } else {
                     self.refine_any(values, outcome);
                 }
@@ -204,6 +207,9 @@ impl Interp<'_> {
                     let other_value = self.eval(other);
                     if let Some(c) = other_value.as_const() {
                         self.refine_equal(this, c, positive);
+                        if positive {
+                            self.refine_member(this);
+                        }
                     } else if positive
                         && other_value.marks.is_empty()
                         && self.is_fixed(&other_value)
@@ -220,6 +226,7 @@ impl Interp<'_> {
                 let container = self.eval(right);
                 if self.is_allow_list(&container) {
                     self.clean_expr(left, EVERYTHING);
+                    self.refine_member(left);
                 }
             }
             CompareOp::In => {
@@ -232,6 +239,99 @@ impl Interp<'_> {
             }
             _ => {}
         }
+    }
+
+    /// A part of a value, such as the host of a parsed address, is one that the program names: that may prove
+    /// the value it was made of.
+    fn refine_member(&mut self, expr: ExprId) {
+        let ExprKind::Attribute { value, attr, .. } = self.ir.expr(expr).kind else {
+            return;
+        };
+        let owner = self.eval(value);
+        let api = match owner.shape {
+            Shape::Instance(api) => api,
+            Shape::Object(id) => match self.state.object(id).class {
+                Class::Api(api) => api,
+                _ => return,
+            },
+            _ => return,
+        };
+        let member = self.cx.api.child(api, attr);
+        let contexts = self.cx.api.entry(member).map_or(0, |entry| {
+            let proofs = entry.guards.iter().filter(|g| g.outcome == Outcome::Member);
+            proofs.fold(0, |all, g| all | g.cleans)
+        });
+        if contexts == 0 {
+            return;
+        }
+        let origins: Vec<Origin> = owner.marks.iter().map(|m| m.origin).collect();
+        for local in &mut self.state.locals {
+            if local.marks.iter().any(|m| origins.contains(&m.origin)) {
+                local.marks = local.marks.map(|m| {
+                    let mut mark = m.clone();
+                    if origins.contains(&m.origin) {
+                        mark.cleaned |= contexts;
+                    }
+                    Some(mark)
+                });
+            }
+        }
+    }
+
+    /// `not (not x.startswith("'") or not x.endswith("'") or "'" in x[1:-1])`: a text in quotes, which is no code.
+    fn refine_quoted(&mut self, values: &[ExprId]) {
+        let ir = self.ir;
+        for test in values {
+            let ExprKind::Compare { left, rest } = &ir.expr(*test).kind else {
+                continue;
+            };
+            let (ExprKind::Const(Const::Str(quote)), [(CompareOp::In, right)]) =
+                (&ir.expr(*left).kind, rest.as_ref())
+            else {
+                continue;
+            };
+            let ExprKind::Subscript { value, index } = ir.expr(*right).kind else {
+                continue;
+            };
+            if !matches!(quote.as_str(), "'" | "\"") || !self.is_inner_slice(index) {
+                continue;
+            }
+            let name = self.expr_name(value);
+            let ends = |method: &str| {
+                values.iter().any(|v| {
+                    let ExprKind::Unary { op: UnaryOp::Not, operand } = ir.expr(*v).kind else {
+                        return false;
+                    };
+                    let ExprKind::Call { callee, args } = &ir.expr(operand).kind else {
+                        return false;
+                    };
+                    let ExprKind::Attribute { value, attr, .. } = ir.expr(*callee).kind else {
+                        return false;
+                    };
+                    attr.as_str() == method
+                        && self.expr_name(value) == name
+                        && matches!(args.as_ref(), [arg]
+                            if matches!(ir.expr(arg.value).kind, ExprKind::Const(Const::Str(q)) if q == *quote))
+                })
+            };
+            if name.is_some() && ends("startswith") && ends("endswith") {
+                self.clean_expr(value, self.cx.contexts.code);
+            }
+        }
+    }
+
+    /// `[1:-1]`
+    fn is_inner_slice(&mut self, index: ExprId) -> bool {
+        let ExprKind::Slice {
+            lower: Some(lower),
+            upper: Some(upper),
+            step: None,
+        } = self.ir.expr(index).kind
+        else {
+            return false;
+        };
+        let (lower, upper) = (self.eval(lower).as_const(), self.eval(upper).as_const());
+        (lower, upper) == (Some(Const::Int(1)), Some(Const::Int(-1)))
     }
 
     fn refine_equal(&mut self, expr: ExprId, c: Const, positive: bool) {
@@ -314,7 +414,9 @@ impl Interp<'_> {
     fn cleaned_by_absence(&self, needle: &str) -> Contexts {
         match needle {
             ".." | "../" => self.cx.contexts.path,
-            "://" | "//" => 0,
+            "'" => self.cx.contexts.xpath,
+            "\n" | "\r" => self.cx.contexts.lines,
+            "<" => self.cx.contexts.html,
             _ => 0,
         }
     }

@@ -631,11 +631,10 @@ impl Interp<'_> {
         let as_text = value.shape.alternatives().iter().any(|s| match s {
             Shape::Object(id) => {
                 let object = self.state.object(*id);
-                match object.class {
-                    Class::Builtin(Builtin::Tuple) => true,
-                    Class::Unknown => true,
-                    _ => false,
-                }
+                matches!(
+                    object.class,
+                    Class::Builtin(Builtin::Tuple) | Class::Unknown
+                )
             }
             Shape::Instance(_) | Shape::Const(Const::None) => false,
             _ => true,
@@ -865,7 +864,7 @@ impl Interp<'_> {
             let name = from_target
                 .or(key_text)
                 .or_else(|| expr.and_then(|e| self.expr_name(e)))
-                .or_else(|| match condition.arg {
+                .or(match condition.arg {
                     None => subject.target,
                     _ => None,
                 });
@@ -1010,7 +1009,11 @@ impl Interp<'_> {
             }
         }
         if let Some(literal) = test.literal {
-            let is = matches!(value.shape, Shape::Const(Const::Str(_) | Const::Bytes(_)));
+            let is = value
+                .shape
+                .alternatives()
+                .iter()
+                .all(|s| matches!(s, Shape::Const(Const::Str(_) | Const::Bytes(_))));
             if is != literal {
                 return false;
             }

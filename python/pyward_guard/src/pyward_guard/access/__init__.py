@@ -2,7 +2,7 @@
 
 Protects against missing and incorrect authorisation (CWE-862, CWE-863) and access to other users' objects (CWE-639).
 
-ASVS 5.0: v5.0.0-8.1.1, v5.0.0-8.2.1, v5.0.0-8.2.2, v5.0.0-8.2.3, v5.0.0-8.3.1, v5.0.0-8.3.2
+ASVS 5.0: v5.0.0-8.1.1, v5.0.0-8.2.1, v5.0.0-8.2.2, v5.0.0-8.3.1, v5.0.0-8.3.2
 
 >>> from pyward_guard.access import ANYONE, Entity, EntityData, Kind, Policy, Role, User
 >>> policy = Policy()

@@ -2,7 +2,7 @@
 
 Protects against information exposure through error messages (CWE-209, CWE-550) and unhandled exceptions (CWE-248).
 
-ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.2, v5.0.0-16.5.3, v5.0.0-16.5.4, v5.0.0-13.4.2
+ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4
 
 >>> from pyward_guard import errors
 >>> incident = errors.Incident.new()

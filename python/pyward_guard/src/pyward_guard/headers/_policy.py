@@ -39,13 +39,14 @@ class CSP:
     pyward_guard.InvalidInput: 'unsafe-inline' in script-src undoes the policy; use a nonce or a hash
     """
 
-    __slots__ = ("_core", "directives")
+    __slots__ = ("_core", "_unsafe", "directives")
 
     def __init__(self, *, insecure_allow_unsafe: bool = False, **directives: Sequence[str]) -> None:
         for name, sources in directives.items():
             if isinstance(sources, str):
                 raise InvalidInput(f"the sources of {name} are a list, not one string")
         self.directives: dict[str, list[str]] = {name.replace("_", "-"): list(sources) for name, sources in directives.items()}
+        self._unsafe = insecure_allow_unsafe
         if not directives:
             raise InvalidInput("a CSP without directives protects nothing")
         self._core = _core.Csp(list(self.directives.items()), insecure_allow_unsafe)
@@ -74,7 +75,7 @@ class CSP:
                 known.clear()
             known += [source for source in sources if source not in known]
         changed: dict[str, Any] = {name.replace("-", "_"): sources for name, sources in merged.items()}
-        return CSP(**changed)
+        return CSP(insecure_allow_unsafe=self._unsafe, **changed)
 
     @staticmethod
     def hash_of(source: str) -> str:
@@ -126,7 +127,7 @@ class SecurityHeaders:
     permissions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Features that pages may use, such as ``{"camera": ["self"]}``; all others are off."""
     report_to: str | None = None
-    """URL of the reporting endpoint named ``default``."""
+    """URL that violations of the policies are reported to (ASVS 5.0: v5.0.0-3.4.7)."""
     remove: tuple[str, ...] = ("Server", "X-Powered-By", "X-AspNet-Version")
     """Headers of the application's responses that tell too much."""
 
@@ -138,6 +139,10 @@ class SecurityHeaders:
             raise InvalidInput(f"unknown permission {sorted(unknown)[0]!r}")
         if self.report_to is not None and _core.origin_of(self.report_to) is None:
             raise InvalidInput("report_to is an absolute URL")
+        for name in ("csp", "csp_report_only"):
+            csp = getattr(self, name)
+            if self.report_to is not None and csp is not None and "report-to" not in csp.directives:
+                object.__setattr__(self, name, csp.extend(report_to=["default"]))
 
     @classmethod
     def app(cls) -> SecurityHeaders:

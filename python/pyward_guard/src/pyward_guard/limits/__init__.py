@@ -2,7 +2,7 @@
 
 Protects against brute force (CWE-307), password spraying and resource exhaustion (CWE-770, CWE-799).
 
-ASVS 5.0: v5.0.0-6.3.1, v5.0.0-2.4.1, v5.0.0-2.4.2, v5.0.0-6.6.3
+ASVS 5.0: v5.0.0-6.3.1, v5.0.0-2.4.1, v5.0.0-6.6.3
 
 >>> from datetime import timedelta
 >>> from pyward_guard import limits

@@ -301,6 +301,24 @@ impl Interp<'_> {
         }
     }
 
+    /// Whether a source yields nothing but a fixed text in this handler.
+    fn is_fixed_here(&self, source: &crate::models::Source) -> bool {
+        source.fixed_by_route
+            && self
+                .cx
+                .tables
+                .entries
+                .get(&self.frames[0].function)
+                .is_some_and(|entry| {
+                    let fixed = |route: &Symbol| {
+                        !route
+                            .as_str()
+                            .contains(['<', '{', ':', '*', '(', '%', '?', '\\'])
+                    };
+                    !entry.routes.is_empty() && entry.routes.iter().all(fixed)
+                })
+    }
+
     /// Adds the marks of a source when a modelled one is read.
     pub(super) fn with_api_source(&mut self, value: Value, span: Span) -> Value {
         let (Shape::Api(id) | Shape::ApiMethod(id, _)) = &value.shape else {
@@ -311,7 +329,7 @@ impl Interp<'_> {
         };
         let mut marks = value.marks.clone();
         for source in &entry.sources {
-            if source.to.is_none() && source.when.is_empty() {
+            if source.to.is_none() && source.when.is_empty() && !self.is_fixed_here(source) {
                 marks = marks.union(&self.source(
                     source.kind,
                     span,
@@ -420,7 +438,7 @@ impl Interp<'_> {
                 for source in entry
                     .sources
                     .iter()
-                    .filter(|s| s.to.is_none() && s.when.is_empty())
+                    .filter(|s| s.to.is_none() && s.when.is_empty() && !self.is_fixed_here(s))
                 {
                     let span = self.current_span;
                     marks = marks.union(&self.source(

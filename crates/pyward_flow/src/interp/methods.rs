@@ -56,6 +56,9 @@ impl Interp<'_> {
                 && let Some(folded) = fold::str_method(c, method, &args)
             {
                 let mut marks = receiver.marks.clone();
+                if method == "replace" {
+                    marks = marks.cleaned(self.cleaned_by_replace(call));
+                }
                 for value in &call.positional {
                     marks = marks.union(&value.marks);
                 }

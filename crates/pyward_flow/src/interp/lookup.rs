@@ -253,7 +253,17 @@ impl Interp<'_> {
                 return Value::constant(constant);
             }
             if let Some(t) = &entry.attribute {
-                return self.typed(t, None, &[]);
+                let value = self.typed(t, None, &[]);
+                // A source whose type is known.
+                let mut marks = value.marks.clone();
+                let span = self.current_span;
+                for source in &entry.sources {
+                    if source.to.is_none() && source.when.is_empty() {
+                        let name = self.cx.api.symbol(id);
+                        marks = marks.union(&self.source(source.kind, span, name, source.except));
+                    }
+                }
+                return value.with_marks(marks);
             }
         }
         Value::of(Shape::Api(id))

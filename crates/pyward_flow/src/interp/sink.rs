@@ -682,6 +682,11 @@ impl Interp<'_> {
                 definition.confidence,
             ));
             for mark in marks.iter() {
+                // What a call that nobody describes returns is most often a response made of its arguments, in
+                // a form that cannot be told.
+                if body.shape.is_unknown() && mark.flags & flag::OBSCURE != 0 {
+                    continue;
+                }
                 self.arrive(mark, &site);
             }
         }

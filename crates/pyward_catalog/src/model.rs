@@ -132,6 +132,9 @@ pub struct Source {
     /// Contexts that the data cannot harm (an HTTP method name cannot traverse a path).
     #[serde(default)]
     pub except: Vec<String>,
+    /// In a handler of a route without variable parts it is a fixed text (the path of the request).
+    #[serde(default)]
+    pub fixed_by_route: bool,
     /// Place that gets tainted when the path is called, if not the result (`0` for `recv_into(buffer)`).
     #[serde(default)]
     pub to: Option<String>,

@@ -117,6 +117,8 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
             xpath: bit("xpath"),
             lines: bit("header") | bit("log"),
             code: bit("code"),
+            argument: bit("argument"),
+            not_text: bit("nosql"),
         },
         lexical_kinds: [models.kind("secret"), models.kind("personal")]
             .into_iter()

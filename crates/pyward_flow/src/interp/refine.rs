@@ -1,7 +1,8 @@
 //! What the outcome of a test says of the values in it: barriers.
 
 use pyward_ir::{
-    Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, Pattern, PatternId, Symbol, UnaryOp,
+    Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, Pattern, PatternId, StmtKind, Symbol,
+    Target, UnaryOp,
 };
 
 use super::Interp;
@@ -10,6 +11,9 @@ use crate::heap::{Class, Key};
 use crate::models::Outcome;
 use crate::place::{Base, Content};
 use crate::value::{Builtin, Contexts, Marks, Origin, Shape, Value, flag};
+
+/// Most statements of a function that is searched for the definition of a test's variable.
+const MAX_SEARCHED: u32 = 200;
 
 /// Cleaned for every purpose.
 const EVERYTHING: Contexts = Contexts::MAX;
@@ -335,6 +339,16 @@ impl Interp<'_> {
     }
 
     fn refine_equal(&mut self, expr: ExprId, c: Const, positive: bool) {
+        if c == Const::None {
+            // `pattern.fullmatch(text) is None`
+            if matches!(self.ir.expr(expr).kind, ExprKind::Call { .. }) {
+                self.refine(expr, !positive);
+            } else {
+                self.refine_by_origin_of_test(expr, !positive);
+            }
+        } else if positive {
+            self.refine_member(expr);
+        }
         if let Some(place) = self.place_of(expr) {
             if positive {
                 self.update_place(&place, &|v| {
@@ -492,7 +506,38 @@ impl Interp<'_> {
     }
 
     /// `if check:` where `check` was computed before has no place to clean; see the proof of summaries instead.
-    fn refine_by_origin_of_test(&mut self, _test: ExprId, _outcome: bool) {}
+    fn refine_by_origin_of_test(&mut self, test: ExprId, outcome: bool) {
+        if let Some(check) = self.only_definition(test)
+            && matches!(self.ir.expr(check).kind, ExprKind::Call { .. })
+        {
+            self.refine(check, outcome);
+        }
+    }
+
+    /// The expression that a local variable of this function is bound to, where that happens in one place.
+    fn only_definition(&self, name: ExprId) -> Option<ExprId> {
+        let ExprKind::Name(pyward_ir::Var::Local(slot)) = self.ir.expr(name).kind else {
+            return None;
+        };
+        let id = self.frame_ref().function;
+        let ir = self.cx.program.ir(id.file);
+        // Longer functions are rarely that plain, and every test would walk them.
+        if self.cx.index.size(id) > MAX_SEARCHED || !std::ptr::eq(ir, self.ir) {
+            return None;
+        }
+        let (mut found, mut bindings) = (None, 0);
+        ir.each_stmt(&ir.function(id.index).body, &mut |stmt| {
+            if let StmtKind::Assign { targets, value, .. } = &ir.stmt(stmt).kind {
+                for target in targets {
+                    if matches!(target, Target::Var(pyward_ir::Var::Local(s), _) if *s == slot) {
+                        bindings += 1;
+                        found = Some(*value);
+                    }
+                }
+            }
+        });
+        found.filter(|_| bindings == 1)
+    }
 
     fn refine_str_method(&mut self, receiver: ExprId, attr: Symbol, args: &[Arg], outcome: bool) {
         match attr.as_str() {
@@ -500,6 +545,13 @@ impl Interp<'_> {
                 if outcome && args.is_empty() =>
             {
                 self.clean_expr(receiver, EVERYTHING);
+            }
+            // `if value.startswith("-"): refuse`
+            "startswith" if !outcome => {
+                let dash = args.first().map(|a| self.eval(a.value));
+                if dash.is_some_and(|d| d.as_str() == Some("-")) {
+                    self.clean_expr(receiver, self.cx.contexts.argument);
+                }
             }
             "startswith" if outcome => {
                 let Some(first) = args.first() else { return };
@@ -574,6 +626,17 @@ impl Interp<'_> {
             });
         if harmless {
             self.clean_expr(subject.value, EVERYTHING);
+            return;
+        }
+        let text = !classes.is_empty()
+            && classes.iter().all(|s| match s {
+                Shape::Api(id) => {
+                    matches!(self.cx.api.text(*id), "builtins.str" | "builtins.bytes")
+                }
+                _ => false,
+            });
+        if text {
+            self.clean_expr(subject.value, self.cx.contexts.not_text);
         }
     }
 

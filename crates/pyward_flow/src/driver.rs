@@ -114,6 +114,11 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
             redirect: bit("redirect"),
             url: bit("url"),
             html: bit("html"),
+            xpath: bit("xpath"),
+            lines: bit("header") | bit("log"),
+            code: bit("code"),
+            argument: bit("argument"),
+            not_text: bit("nosql"),
         },
         lexical_kinds: [models.kind("secret"), models.kind("personal")]
             .into_iter()

@@ -148,7 +148,10 @@ impl Interp<'_> {
         }
         let shape = match typed {
             Some(t) => {
-                marks = marks.union(&t.marks);
+                // Where a propagator speaks, the type `self` adds nothing to what passes.
+                if !described {
+                    marks = marks.union(&t.marks);
+                }
                 match t.shape {
                     // What is known of the text says more than that it is one.
                     Shape::Builtin(Builtin::Str)

@@ -63,6 +63,13 @@ pub(crate) struct KnownContexts {
     pub(crate) redirect: Contexts,
     pub(crate) url: Contexts,
     pub(crate) html: Contexts,
+    pub(crate) xpath: Contexts,
+    pub(crate) lines: Contexts,
+    pub(crate) code: Contexts,
+    /// Where a leading dash does the harm.
+    pub(crate) argument: Contexts,
+    /// Where a text does none.
+    pub(crate) not_text: Contexts,
 }
 
 impl Context<'_> {

@@ -83,6 +83,8 @@ pub struct Source {
     pub kind: u8,
     /// Contexts that it cannot harm.
     pub except: Contexts,
+    /// A fixed text where the route is.
+    pub fixed_by_route: bool,
     /// What is tainted by a call, if not the result.
     pub to: Option<Place>,
     /// Conditions.
@@ -124,6 +126,8 @@ pub enum Outcome {
     False,
     /// It returns at all.
     Return,
+    /// What it yields is one of values that the program names.
+    Member,
 }
 
 /// A check, compiled.
@@ -154,6 +158,8 @@ pub struct Propagator {
     pub store: Vec<Place>,
     /// Key places to load from.
     pub load: Vec<Place>,
+    /// The result is no longer clean of anything.
+    pub decodes: bool,
     /// The result is a normalised path.
     pub normalises_path: bool,
     /// Whose fixed beginning the result has.
@@ -624,6 +630,7 @@ impl Compiled {
                 let source = Source {
                     kind,
                     except: self.context_set(&s.except),
+                    fixed_by_route: s.fixed_by_route,
                     to: s.to.as_deref().and_then(Place::parse),
                     when: self.conditions(&s.when),
                 };
@@ -679,6 +686,7 @@ impl Compiled {
                     outcome: match g.outcome.as_deref() {
                         Some("false") => Outcome::False,
                         Some("return") => Outcome::Return,
+                        Some("member") => Outcome::Member,
                         _ => Outcome::True,
                     },
                     when: self.conditions(&g.when),
@@ -724,6 +732,7 @@ impl Compiled {
                         .and_then(Place::parse),
                     store: places(&p.store),
                     load: places(&p.load),
+                    decodes: p.decodes,
                     normalises_path: p.normalises_path,
                     prefix: p.prefix.as_deref().and_then(Place::parse),
                 });

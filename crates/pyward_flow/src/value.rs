@@ -63,6 +63,7 @@ pub enum Shape {
 }
 
 /// Builtin types whose values are not tracked further.
+#[allow(missing_docs, reason = "named as in Python")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Builtin {
     Str,
@@ -116,6 +117,7 @@ pub struct Text {
 }
 
 /// Where marked data comes from.
+#[allow(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A parameter of the function under analysis, at an access path.
@@ -362,6 +364,20 @@ impl Marks {
         self.map(|m| {
             Some(Mark {
                 cleaned: m.cleaned | contexts,
+                ..m.clone()
+            })
+        })
+    }
+
+    /// The marks with nothing cleaned: an encoding was undone.
+    #[must_use]
+    pub fn decoded(&self) -> Self {
+        if self.iter().all(|m| m.cleaned == 0) {
+            return self.clone();
+        }
+        self.map(|m| {
+            Some(Mark {
+                cleaned: 0,
                 ..m.clone()
             })
         })

@@ -8,7 +8,7 @@ use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::models::{Callback, CallbackParam, CallbackReturn, Entry, Propagator};
 use crate::place::{Base, Content, Place};
-use crate::value::{Marks, Shape, Step, StepKind, Value, flag, join};
+use crate::value::{Builtin, Marks, Shape, Step, StepKind, Value, flag, join};
 
 impl Interp<'_> {
     /// Calls an external function or method.
@@ -28,15 +28,15 @@ impl Interp<'_> {
         }
         self.check_setting_call(id, receiver, call, span);
         let text = name.as_str();
-        if let Some(builtin) = text.strip_prefix("builtins.") {
-            if let Some(value) = self.builtin_function(builtin, call, span) {
-                return match entry {
-                    Some(entry) if !entry.sources.is_empty() || !entry.sanitizers.is_empty() => {
-                        self.finish_call(entry, id, value, receiver, call, span)
-                    }
-                    _ => value,
-                };
-            }
+        if let Some(builtin) = text.strip_prefix("builtins.")
+            && let Some(value) = self.builtin_function(builtin, call, span)
+        {
+            return match entry {
+                Some(entry) if !entry.sources.is_empty() || !entry.sanitizers.is_empty() => {
+                    self.finish_call(entry, id, value, receiver, call, span)
+                }
+                _ => value,
+            };
         }
         match text {
             "functools.partial" | "functools.partialmethod" => {
@@ -148,8 +148,17 @@ impl Interp<'_> {
         }
         let shape = match typed {
             Some(t) => {
-                marks = marks.union(&t.marks);
+                // Where a propagator speaks, the type `self` adds nothing to what passes.
+                if !described {
+                    marks = marks.union(&t.marks);
+                }
                 match t.shape {
+                    // What is known of the text says more than that it is one.
+                    Shape::Builtin(Builtin::Str)
+                        if matches!(value.shape, Shape::Const(_) | Shape::Text(_)) =>
+                    {
+                        value.shape
+                    }
                     Shape::Instance(api) if self.keeps_arguments(api, call) => {
                         self.instance_with_args(api, call)
                     }
@@ -302,6 +311,9 @@ impl Interp<'_> {
         }
         if !marks.is_empty() {
             marks = self.through(&marks, span, self.cx.api.symbol(id));
+        }
+        if propagator.decodes {
+            marks = marks.decoded();
         }
         if propagator.normalises_path {
             marks = marks.flagged(flag::NORMALISED);

@@ -15,6 +15,10 @@ use clap::Parser;
 
 use args::{Cli, Command};
 
+/// Analysis allocates many small, short-lived values on several threads at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a command comes to, as the exit code says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {

@@ -132,6 +132,9 @@ pub struct Source {
     /// Contexts that the data cannot harm (an HTTP method name cannot traverse a path).
     #[serde(default)]
     pub except: Vec<String>,
+    /// In a handler of a route without variable parts it is a fixed text (the path of the request).
+    #[serde(default)]
+    pub fixed_by_route: bool,
     /// Place that gets tainted when the path is called, if not the result (`0` for `recv_into(buffer)`).
     #[serde(default)]
     pub to: Option<String>,
@@ -195,7 +198,8 @@ pub struct Guard {
     pub arg: String,
     /// Contexts; `*` for all.
     pub cleans: Vec<String>,
-    /// Outcome that means safe: `true` (default), `false`, or `return` (it raises otherwise).
+    /// Outcome that means safe: `true` (default), `false`, `return` (it raises otherwise), or `member`: what it
+    /// yields is one of values that the program names (`urlparse(u).netloc in HOSTS` proves `u`).
     #[serde(default)]
     pub outcome: Option<String>,
     /// Conditions on the call.

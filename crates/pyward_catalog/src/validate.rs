@@ -108,7 +108,7 @@ impl Check<'_> {
             self.contexts(&item.cleans, true);
             self.places([&item.arg]);
             if let Some(outcome) = &item.outcome {
-                self.one_of("outcome", outcome, &["true", "false", "return"]);
+                self.one_of("outcome", outcome, &["true", "false", "return", "member"]);
             }
             self.conditions(&item.when, true);
             self.conditions(&item.unless, true);

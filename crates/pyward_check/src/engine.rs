@@ -14,6 +14,7 @@ use pyward_secrets::Scanner;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::literals;
 use crate::lowered::Lowered;
 use crate::words;
 
@@ -104,7 +105,7 @@ pub(crate) fn run(
     let analysed = catch_unwind(AssertUnwindSafe(|| {
         pyward_flow::analyse(&lowered.program, catalog, options)
     }));
-    let analysis = analysed.unwrap_or_else(|_| {
+    let mut analysis = analysed.unwrap_or_else(|_| {
         messages.push(Message {
             kind: MessageKind::Internal,
             file: None,
@@ -113,6 +114,7 @@ pub(crate) fn run(
         });
         Analysis::default()
     });
+    literals::add_secrets(&mut analysis.findings, project, lowered, catalog);
     messages.extend(budget(project, lowered, &analysis));
     let names: Vec<Arc<str>> = lowered
         .sources

@@ -8,6 +8,7 @@ mod baseline;
 mod cache;
 mod engine;
 mod filter;
+mod literals;
 mod lowered;
 mod numbers;
 mod selection;

@@ -1,5 +1,9 @@
 //! Runs the engine alone on a folder and prints a line for each finding: for work on the engine.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program"
+)]
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,11 +14,16 @@ use pyward_program::{Program, ProgramFile};
 use rayon::prelude::*;
 
 fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
-            if !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')) {
+            if !path
+                .file_name()
+                .is_some_and(|n| n.to_string_lossy().starts_with('.'))
+            {
                 walk(&path, out);
             }
         } else if path.extension().is_some_and(|e| e == "py") {
@@ -30,9 +39,17 @@ fn main() {
     let traces = args.iter().any(|a| a == "--traces");
     let start = Instant::now();
     let mut paths = Vec::new();
-    if root.is_dir() { walk(&root, &mut paths) } else { paths.push(root.clone()) }
+    if root.is_dir() {
+        walk(&root, &mut paths)
+    } else {
+        paths.push(root.clone())
+    }
     paths.sort();
-    let base = if root.is_dir() { root.clone() } else { root.parent().unwrap_or(Path::new("")).to_path_buf() };
+    let base = if root.is_dir() {
+        root.clone()
+    } else {
+        root.parent().unwrap_or(Path::new("")).to_path_buf()
+    };
     let files: Vec<(ProgramFile, String)> = paths
         .par_iter()
         .filter_map(|p| {
@@ -65,13 +82,19 @@ fn main() {
             f.severity,
             f.confidence,
             f.sink,
-            f.source_kind.map_or("-", |k| catalog.source_kinds[k as usize].as_str()),
+            f.source_kind
+                .map_or("-", |k| catalog.source_kinds[k as usize].as_str()),
             f.message.as_deref().unwrap_or("")
         );
         if traces {
             for step in &f.trace {
                 let (line, _) = place(step.file, step.span.start);
-                println!("\t\t{:?} {} {}:{line}", step.kind, step.name, program.path(step.file).display());
+                println!(
+                    "\t\t{:?} {} {}:{line}",
+                    step.kind,
+                    step.name,
+                    program.path(step.file).display()
+                );
             }
         }
     }

@@ -85,14 +85,16 @@ impl<'m> ApiTable<'m> {
     fn make_child(&self, parent: ApiId, name: Symbol, depth: u8) -> ApiId {
         let full = format!("{}.{name}", self.text(parent));
         let canonical = self.models.alias(&full);
-        if canonical.is_none() && !self.models.is_known(&full) && depth < 6 {
-            if let Some(entry) = self.entry(parent) {
-                for base in &entry.bases {
-                    let base = self.path(base);
-                    let member = self.make_child(base, name, depth + 1);
-                    if self.is_known(member) {
-                        return member;
-                    }
+        if canonical.is_none()
+            && !self.models.is_known(&full)
+            && depth < 6
+            && let Some(entry) = self.entry(parent)
+        {
+            for base in &entry.bases {
+                let base = self.path(base);
+                let member = self.make_child(base, name, depth + 1);
+                if self.is_known(member) {
+                    return member;
                 }
             }
         }

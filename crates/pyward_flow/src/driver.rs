@@ -108,13 +108,17 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
         models: &models,
         index: &index,
         regex: &regex,
-        options,
         settings_by_name,
         contexts: KnownContexts {
             path: bit("path") | bit("archive"),
             redirect: bit("redirect"),
             url: bit("url"),
             html: bit("html"),
+            xpath: bit("xpath"),
+            lines: bit("header") | bit("log"),
+            code: bit("code"),
+            argument: bit("argument"),
+            not_text: bit("nosql"),
         },
         lexical_kinds: [models.kind("secret"), models.kind("personal")]
             .into_iter()
@@ -167,7 +171,6 @@ struct Shared<'a> {
     models: &'a Compiled,
     index: &'a Index,
     regex: &'a RegexProofs,
-    options: Options,
     settings_by_name: FxHashMap<Symbol, Vec<usize>>,
     contexts: KnownContexts,
     lexical_kinds: Vec<u8>,
@@ -189,7 +192,6 @@ impl<'a> Shared<'a> {
             assign_any_item: self.models.entry("*"),
             compare_entry: self.models.entry("operator.eq"),
             lexical_kinds: &self.lexical_kinds,
-            is_library: self.options.library,
             is_first_round: round == 0,
         }
     }
@@ -443,15 +445,16 @@ fn finish(
     }
 }
 
-/// Which of two findings at one place is worth showing.
-fn rank(
-    finding: &RawFinding,
-) -> (
+/// See [`rank`].
+type Rank = (
     Severity,
     pyward_catalog::rule::Confidence,
     std::cmp::Reverse<usize>,
     std::cmp::Reverse<Vec<(FileId, Span)>>,
-) {
+);
+
+/// Which of two findings at one place is worth showing.
+fn rank(finding: &RawFinding) -> Rank {
     (
         finding.severity,
         finding.confidence,

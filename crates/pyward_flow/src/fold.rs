@@ -37,7 +37,7 @@ pub fn binary(op: BinaryOp, left: Const, right: Const) -> Option<Const> {
         (BinaryOp::Add, Const::Bytes(a), Const::Bytes(b)) => bytes(format!("{a}{b}")),
         (BinaryOp::Mul, Const::Str(s), n) | (BinaryOp::Mul, n, Const::Str(s)) => {
             let times = usize::try_from(int(n)?.max(0)).ok()?;
-            (s.as_str().len().saturating_mul(times) <= MAX_TEXT).then(|| ())?;
+            (s.as_str().len().saturating_mul(times) <= MAX_TEXT).then_some(())?;
             text(s.as_str().repeat(times))
         }
         _ => {

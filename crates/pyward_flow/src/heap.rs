@@ -263,7 +263,10 @@ impl State {
 
     /// All objects of this state.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
-        self.heap.chunks.iter().flat_map(|chunk| chunk.iter().flatten().map(Arc::as_ref))
+        self.heap
+            .chunks
+            .iter()
+            .flat_map(|chunk| chunk.iter().flatten().map(Arc::as_ref))
     }
 
     /// Roughly what copying or merging this state costs, in units of a simple statement.

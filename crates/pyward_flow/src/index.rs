@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What a module-level name is bound to, as far as the text alone tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TopLevel {
+pub(crate) enum TopLevel {
     /// A function.
     Function(FunctionIndex),
     /// A class.
@@ -39,14 +39,14 @@ struct FileIndex {
 
 /// Facts of all files.
 #[derive(Debug, Default)]
-pub struct Index {
+pub(crate) struct Index {
     files: Vec<FileIndex>,
 }
 
 impl Index {
     /// Reads all files.
     #[must_use]
-    pub fn new(program: &Program) -> Self {
+    pub(crate) fn new(program: &Program) -> Self {
         let ids: Vec<FileId> = program.file_ids().collect();
         Self {
             files: ids.par_iter().map(|f| index_file(program.ir(*f))).collect(),
@@ -59,37 +59,37 @@ impl Index {
 
     /// What a module-level name is.
     #[must_use]
-    pub fn top_level(&self, file: FileId, name: Symbol) -> Option<TopLevel> {
+    pub(crate) fn top_level(&self, file: FileId, name: Symbol) -> Option<TopLevel> {
         self.file(file).names.get(&name).copied()
     }
 
     /// All module-level names.
     #[must_use]
-    pub fn top_level_names(&self, file: FileId) -> &FxHashMap<Symbol, TopLevel> {
+    pub(crate) fn top_level_names(&self, file: FileId) -> &FxHashMap<Symbol, TopLevel> {
         &self.file(file).names
     }
 
     /// Modules that a file imports, with their parents.
     #[must_use]
-    pub fn imports(&self, file: FileId) -> &FxHashSet<Symbol> {
+    pub(crate) fn imports(&self, file: FileId) -> &FxHashSet<Symbol> {
         &self.file(file).imports
     }
 
     /// Variables of enclosing functions that a function uses.
     #[must_use]
-    pub fn captures(&self, id: FunctionId) -> &[(FunctionIndex, u32)] {
+    pub(crate) fn captures(&self, id: FunctionId) -> &[(FunctionIndex, u32)] {
         &self.file(id.file).captures[id.index.0 as usize]
     }
 
     /// Number of statements of a function, without those of nested ones.
     #[must_use]
-    pub fn size(&self, id: FunctionId) -> u32 {
+    pub(crate) fn size(&self, id: FunctionId) -> u32 {
         self.file(id.file).sizes[id.index.0 as usize]
     }
 
     /// Names that `from module import *` takes.
     #[must_use]
-    pub fn star_names(&self, program: &Program, file: FileId) -> Vec<Symbol> {
+    pub(crate) fn star_names(&self, program: &Program, file: FileId) -> Vec<Symbol> {
         if let Some(exports) = &program.ir(file).exports {
             return exports.clone();
         }
@@ -106,14 +106,8 @@ impl Index {
 
     /// Names that a star import may bind: read in the file and bound nowhere in it.
     #[must_use]
-    pub fn unbound(&self, file: FileId) -> &[Symbol] {
+    pub(crate) fn unbound(&self, file: FileId) -> &[Symbol] {
         &self.file(file).unbound
-    }
-
-    /// Star imports of a file.
-    #[must_use]
-    pub fn star_imports(&self, file: FileId) -> &[(Option<Symbol>, u32)] {
-        &self.file(file).star_imports
     }
 }
 
@@ -282,14 +276,14 @@ fn bind_target(target: &Target, index: &mut FileIndex) {
 /// Fills in captures and sizes by walking each function's own statements.
 fn captures(ir: &FileIr, index: &mut FileIndex) {
     let mut own: Vec<Vec<(FunctionIndex, u32)>> = vec![Vec::new(); ir.functions.len()];
-    for at in 0..ir.functions.len() {
+    for (at, function) in ir.functions.iter().enumerate() {
         let mut walker = Walker {
             ir,
             found: FxHashSet::default(),
             order: Vec::new(),
             statements: 0,
         };
-        walker.block(&ir.functions[at].body);
+        walker.block(&function.body);
         index.sizes[at] = walker.statements;
         own[at] = walker.order;
     }

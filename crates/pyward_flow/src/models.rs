@@ -83,6 +83,8 @@ pub struct Source {
     pub kind: u8,
     /// Contexts that it cannot harm.
     pub except: Contexts,
+    /// A fixed text where the route is.
+    pub fixed_by_route: bool,
     /// What is tainted by a call, if not the result.
     pub to: Option<Place>,
     /// Conditions.
@@ -124,6 +126,8 @@ pub enum Outcome {
     False,
     /// It returns at all.
     Return,
+    /// What it yields is one of values that the program names.
+    Member,
 }
 
 /// A check, compiled.
@@ -626,6 +630,7 @@ impl Compiled {
                 let source = Source {
                     kind,
                     except: self.context_set(&s.except),
+                    fixed_by_route: s.fixed_by_route,
                     to: s.to.as_deref().and_then(Place::parse),
                     when: self.conditions(&s.when),
                 };
@@ -681,6 +686,7 @@ impl Compiled {
                     outcome: match g.outcome.as_deref() {
                         Some("false") => Outcome::False,
                         Some("return") => Outcome::Return,
+                        Some("member") => Outcome::Member,
                         _ => Outcome::True,
                     },
                     when: self.conditions(&g.when),

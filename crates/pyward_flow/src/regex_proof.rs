@@ -35,7 +35,7 @@ const DANGEROUS: &[(&str, &[&str])] = &[
 
 /// Proofs of patterns met so far.
 #[derive(Debug, Default)]
-pub struct RegexProofs {
+pub(crate) struct RegexProofs {
     proofs: DashMap<(String, Kind), Contexts>,
 }
 
@@ -49,7 +49,13 @@ enum Kind {
 
 impl RegexProofs {
     /// The contexts that a text is safe in when `re.<method>` with the pattern has this outcome on it.
-    pub fn proof(&self, pattern: &str, method: &str, outcome: bool, models: &Compiled) -> Contexts {
+    pub(crate) fn proof(
+        &self,
+        pattern: &str,
+        method: &str,
+        outcome: bool,
+        models: &Compiled,
+    ) -> Contexts {
         let kind = match (method, outcome) {
             ("fullmatch", true) => Kind::FullMatch,
             ("match", true) => Kind::Match,

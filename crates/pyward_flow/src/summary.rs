@@ -150,7 +150,15 @@ struct Walk {
 /// Takes a value off its heap.
 #[must_use]
 pub fn export(state: &State, value: &Value) -> Portable {
-    export_at(state, value, 0, &mut Walk { seen: Vec::new(), left: MAX_NODES })
+    export_at(
+        state,
+        value,
+        0,
+        &mut Walk {
+            seen: Vec::new(),
+            left: MAX_NODES,
+        },
+    )
 }
 
 fn export_at(state: &State, value: &Value, depth: u8, walk: &mut Walk) -> Portable {
@@ -161,12 +169,7 @@ fn export_at(state: &State, value: &Value, depth: u8, walk: &mut Walk) -> Portab
     }
 }
 
-fn export_shape(
-    state: &State,
-    shape: &Shape,
-    depth: u8,
-    walk: &mut Walk,
-) -> PortableShape {
+fn export_shape(state: &State, shape: &Shape, depth: u8, walk: &mut Walk) -> PortableShape {
     match shape {
         Shape::Unknown => PortableShape::Unknown,
         Shape::Object(id) => {

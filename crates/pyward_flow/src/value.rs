@@ -63,6 +63,7 @@ pub enum Shape {
 }
 
 /// Builtin types whose values are not tracked further.
+#[allow(missing_docs, reason = "named as in Python")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Builtin {
     Str,
@@ -116,6 +117,7 @@ pub struct Text {
 }
 
 /// Where marked data comes from.
+#[allow(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A parameter of the function under analysis, at an access path.

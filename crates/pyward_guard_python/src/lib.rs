@@ -3,6 +3,7 @@
 //! One file per module of the kit; each has a `register` function that adds its functions and classes.
 
 mod access;
+mod crypto;
 mod error;
 mod eval;
 mod headers;
@@ -13,10 +14,12 @@ mod json;
 mod keys;
 mod limits;
 mod logs;
+mod mfa;
 mod passwords;
 mod paths;
 mod privacy;
 mod run;
+mod serialize;
 mod sessions;
 mod sql;
 mod tokens;
@@ -35,8 +38,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     http::register(module)?;
     jose::register(module)?;
     keys::register(module)?;
+    crypto::register(module)?;
     limits::register(module)?;
     logs::register(module)?;
+    mfa::register(module)?;
+    serialize::register(module)?;
     passwords::register(module)?;
     paths::register(module)?;
     privacy::register(module)?;

@@ -1,5 +1,6 @@
 //! The configuration's JSON schema, and the page of documentation made from it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -9,16 +10,36 @@ use crate::Config;
 /// The JSON schema of `pyward.toml` and `[tool.pyward]`, pretty-printed.
 #[must_use]
 pub fn configuration_schema() -> String {
-    let schema = schemars::schema_for!(Config);
-    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    let schema = schemars::Schema::try_from(sorted_schema());
+    let mut text = schema
+        .and_then(|schema| serde_json::to_string_pretty(&schema))
+        .unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// The schema with the keys of every object in alphabetical order, whether or not some crate of the build makes
+/// `serde_json` keep them in the order of insertion.
+fn sorted_schema() -> Value {
+    sorted(schemars::schema_for!(Config).to_value())
+}
+
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let ordered: BTreeMap<String, Value> = map.into_iter().collect();
+            let entries = ordered.into_iter().map(|(key, value)| (key, sorted(value)));
+            Value::Object(entries.collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
 }
 
 /// `docs/configuration.md`: every option with its type, default and meaning.
 #[must_use]
 pub fn configuration_markdown() -> String {
-    let schema = schemars::schema_for!(Config).to_value();
+    let schema = sorted_schema();
     let mut page = String::from(
         "# Configuration\n\n\
          <!-- Generated from the doc comments in crates/pyward_project/src/config.rs; \

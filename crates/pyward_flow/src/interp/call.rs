@@ -43,10 +43,6 @@ impl CallArgs {
             .map(|(_, v, _)| v)
     }
 
-    pub(crate) fn get(&self, position: usize, name: &str) -> Option<&Value> {
-        self.positional.get(position).or_else(|| self.keyword(name))
-    }
-
     /// All values passed.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
         self.positional
@@ -235,10 +231,10 @@ impl Interp<'_> {
 
     fn refine_after_call(&mut self, callee_value: &Value, callee: ExprId, args: &[Arg]) {
         match &callee_value.shape {
-            Shape::Api(id) | Shape::ApiMethod(id, _) => {
-                if self.cx.api.entry(*id).is_some_and(|e| !e.guards.is_empty()) {
-                    self.refine_by_guards(*id, callee, args, crate::models::Outcome::Return);
-                }
+            Shape::Api(id) | Shape::ApiMethod(id, _)
+                if self.cx.api.entry(*id).is_some_and(|e| !e.guards.is_empty()) =>
+            {
+                self.refine_by_guards(*id, callee, args, crate::models::Outcome::Return);
             }
             Shape::Function(id) => self.refine_by_return(*id, 0, args),
             Shape::Closure(c) => {
@@ -433,10 +429,9 @@ impl Interp<'_> {
         }
         let known = !matches!(&owner.shape, Shape::Unknown)
             && !matches!(&owner.shape, Shape::Object(id) if self.state.object(*id).class == Class::Unknown);
-        if known {
-            if let Some(value) = self.builtin_method(owner, attr, call, span, Some(owner_expr)) {
-                return value;
-            }
+        if known && let Some(value) = self.builtin_method(owner, attr, call, span, Some(owner_expr))
+        {
+            return value;
         }
         // A callable kept in a field (`self.handler(x)`) that turned out to be a parameter's.
         let duck = self.cx.api.by_method_name(attr);
@@ -567,11 +562,6 @@ impl Interp<'_> {
             }
         }
         None
-    }
-
-    /// A test on what happens to the pieces of a string, as written at `at`.
-    pub(super) fn const_arg(call: &CallArgs, position: usize, name: &str) -> Option<Const> {
-        call.get(position, name).and_then(Value::as_const)
     }
 }
 

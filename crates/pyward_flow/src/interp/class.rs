@@ -310,6 +310,27 @@ impl Interp<'_> {
         value
     }
 
+    /// What a class attribute is when read through the class.
+    pub(super) fn bind_to_class(&mut self, value: Value, class: ClassId) -> Value {
+        if let Shape::Object(id) = value.shape
+            && let Class::Api(api) = self.state.object(id).class
+            && let Some(inner) = self
+                .state
+                .object(id)
+                .field(Key::Attribute(Symbol::new("fget")))
+                .cloned()
+        {
+            match self.cx.api.text(api) {
+                "builtins.staticmethod" => return inner,
+                "builtins.classmethod" => {
+                    return self.bind_method(&inner, &Value::of(Shape::Class(class)));
+                }
+                _ => {}
+            }
+        }
+        value
+    }
+
     /// What a class attribute is when read through an instance.
     fn bind_descriptor(&mut self, value: &Value, owner: &Value, class: ClassId) -> Option<Value> {
         match &value.shape {

@@ -353,6 +353,9 @@ impl Interp<'_> {
         {
             return Value::constant(c).with_marks(left.marks.union(&right.marks));
         }
+        if let Some(value) = self.operator_of_class(op, left, right) {
+            return value;
+        }
         match op {
             BinaryOp::Add => {
                 if let Some(list) = self.join_lists(left, right) {
@@ -386,6 +389,39 @@ impl Interp<'_> {
                 Value::of(shape).with_marks(left.marks.union(&right.marks))
             }
         }
+    }
+
+    /// `left op right` where models say that the class of `left` makes the right side safe
+    /// (`Markup("...") % x`).
+    fn operator_of_class(&mut self, op: BinaryOp, left: &Value, right: &Value) -> Option<Value> {
+        let method = match op {
+            BinaryOp::Add => "__add__",
+            BinaryOp::Mod => "__mod__",
+            _ => return None,
+        };
+        let class = match &left.shape {
+            Shape::Instance(api) => *api,
+            Shape::Object(id) => match self.state.object(*id).class {
+                Class::Api(api) => api,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        if !self.cx.api.is_known(class) {
+            return None;
+        }
+        let member = self.cx.api.child(class, Symbol::new(method));
+        let sanitizers = &self.cx.api.entry(member)?.sanitizers;
+        let cleans = sanitizers.iter().fold(0, |all, s| all | s.cleans);
+        if cleans == 0 {
+            return None;
+        }
+        let added = self.state.deep_marks(right).cleaned(cleans);
+        let marks = left.marks.union(&added);
+        Some(Value {
+            shape: left.shape.clone(),
+            marks,
+        })
     }
 
     fn is_dict(&self, value: &Value) -> bool {
@@ -629,6 +665,9 @@ impl Interp<'_> {
                         && inner.as_const().is_some()
                     {
                         inner.shape = Shape::Builtin(Builtin::Str);
+                    }
+                    if matches!(conversion, Conversion::Repr | Conversion::Ascii) {
+                        inner.marks = inner.marks.cleaned(self.cx.contexts.lines);
                     }
                     values.push(self.as_text(inner));
                 }

@@ -28,15 +28,15 @@ impl Interp<'_> {
         }
         self.check_setting_call(id, receiver, call, span);
         let text = name.as_str();
-        if let Some(builtin) = text.strip_prefix("builtins.") {
-            if let Some(value) = self.builtin_function(builtin, call, span) {
-                return match entry {
-                    Some(entry) if !entry.sources.is_empty() || !entry.sanitizers.is_empty() => {
-                        self.finish_call(entry, id, value, receiver, call, span)
-                    }
-                    _ => value,
-                };
-            }
+        if let Some(builtin) = text.strip_prefix("builtins.")
+            && let Some(value) = self.builtin_function(builtin, call, span)
+        {
+            return match entry {
+                Some(entry) if !entry.sources.is_empty() || !entry.sanitizers.is_empty() => {
+                    self.finish_call(entry, id, value, receiver, call, span)
+                }
+                _ => value,
+            };
         }
         match text {
             "functools.partial" | "functools.partialmethod" => {
@@ -148,7 +148,10 @@ impl Interp<'_> {
         }
         let shape = match typed {
             Some(t) => {
-                marks = marks.union(&t.marks);
+                // Where a propagator speaks, the type `self` adds nothing to what passes.
+                if !described {
+                    marks = marks.union(&t.marks);
+                }
                 match t.shape {
                     // What is known of the text says more than that it is one.
                     Shape::Builtin(Builtin::Str)

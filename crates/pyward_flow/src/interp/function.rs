@@ -518,9 +518,9 @@ impl Interp<'_> {
             },
             &mut |state, mark| {
                 // The same parameter is in many parts of a value: translate it once.
-                let found = known
-                    .iter()
-                    .find(|(o, c, f, _)| *o == mark.origin && *c == mark.cleaned && *f == mark.flags);
+                let found = known.iter().find(|(o, c, f, _)| {
+                    *o == mark.origin && *c == mark.cleaned && *f == mark.flags
+                });
                 if let Some((_, _, _, marks)) = found {
                     return marks.clone();
                 }

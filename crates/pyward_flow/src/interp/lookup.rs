@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyward_ir::{Alias, Const, ExprId, ExprKind, FunctionKind, Span, StmtKind, Symbol, Var};
+use pyward_ir::{Alias, Const, ExprId, ExprKind, FunctionKind, Span, Symbol, Var};
 use pyward_program::{ClassId, FileId, FunctionId, ModuleTarget};
 
 use super::Interp;
@@ -253,7 +253,17 @@ impl Interp<'_> {
                 return Value::constant(constant);
             }
             if let Some(t) = &entry.attribute {
-                return self.typed(t, None, &[]);
+                let value = self.typed(t, None, &[]);
+                // A source whose type is known.
+                let mut marks = value.marks.clone();
+                let span = self.current_span;
+                for source in &entry.sources {
+                    if source.to.is_none() && source.when.is_empty() {
+                        let name = self.cx.api.symbol(id);
+                        marks = marks.union(&self.source(source.kind, span, name, source.except));
+                    }
+                }
+                return value.with_marks(marks);
             }
         }
         Value::of(Shape::Api(id))
@@ -291,6 +301,24 @@ impl Interp<'_> {
         }
     }
 
+    /// Whether a source yields nothing but a fixed text in this handler.
+    fn is_fixed_here(&self, source: &crate::models::Source) -> bool {
+        source.fixed_by_route
+            && self
+                .cx
+                .tables
+                .entries
+                .get(&self.frames[0].function)
+                .is_some_and(|entry| {
+                    let fixed = |route: &Symbol| {
+                        !route
+                            .as_str()
+                            .contains(['<', '{', ':', '*', '(', '%', '?', '\\'])
+                    };
+                    !entry.routes.is_empty() && entry.routes.iter().all(fixed)
+                })
+    }
+
     /// Adds the marks of a source when a modelled one is read.
     pub(super) fn with_api_source(&mut self, value: Value, span: Span) -> Value {
         let (Shape::Api(id) | Shape::ApiMethod(id, _)) = &value.shape else {
@@ -301,7 +329,7 @@ impl Interp<'_> {
         };
         let mut marks = value.marks.clone();
         for source in &entry.sources {
-            if source.to.is_none() && source.when.is_empty() {
+            if source.to.is_none() && source.when.is_empty() && !self.is_fixed_here(source) {
                 marks = marks.union(&self.source(
                     source.kind,
                     span,
@@ -356,7 +384,7 @@ impl Interp<'_> {
             Shape::Instance(id) => self.instance_member(*id, owner, attr),
             Shape::Class(class) => {
                 let found = self.class_attribute(*class, attr, None);
-                found.unwrap_or_default()
+                found.map_or_else(Value::unknown, |v| self.bind_to_class(v, *class))
             }
             Shape::Super(class, receiver) => {
                 let receiver = receiver.as_ref().clone();
@@ -410,7 +438,7 @@ impl Interp<'_> {
                 for source in entry
                     .sources
                     .iter()
-                    .filter(|s| s.to.is_none() && s.when.is_empty())
+                    .filter(|s| s.to.is_none() && s.when.is_empty() && !self.is_fixed_here(s))
                 {
                     let span = self.current_span;
                     marks = marks.union(&self.source(
@@ -818,11 +846,6 @@ impl Interp<'_> {
     /// Whether a statement stands in a class body.
     pub(super) fn in_class_body(&self) -> bool {
         self.ir.function(self.frame_ref().function.index).kind == FunctionKind::ClassBody
-    }
-
-    /// Used by tests of statements without effect.
-    pub(super) fn is_declaration(kind: &StmtKind) -> bool {
-        matches!(kind, StmtKind::Declare { .. })
     }
 }
 

@@ -56,6 +56,9 @@ impl Interp<'_> {
                 && let Some(folded) = fold::str_method(c, method, &args)
             {
                 let mut marks = receiver.marks.clone();
+                if method == "replace" {
+                    marks = marks.cleaned(self.cleaned_by_replace(call));
+                }
                 for value in &call.positional {
                     marks = marks.union(&value.marks);
                 }
@@ -199,6 +202,9 @@ impl Interp<'_> {
         // escaping only for markup itself.
         match (from, to) {
             ("<", "&lt;" | "") => self.cx.contexts.html,
+            ("\n" | "\r" | "\r\n", to) if !to.contains(['\r', '\n']) => self.cx.contexts.lines,
+            // XPath knows no escapes within a text: without its quote, the text has no end before its own.
+            ("'", to) if !to.contains('\'') => self.cx.contexts.xpath,
             _ => 0,
         }
     }

@@ -19,7 +19,7 @@ mod template;
 use std::sync::Arc;
 
 use pyward_catalog::SensitiveNames;
-use pyward_ir::{Const, ExprId, FileIr, Span, Symbol};
+use pyward_ir::{ExprId, FileIr, Span, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -51,7 +51,6 @@ pub(crate) struct Context<'a> {
     pub(crate) compare_entry: Option<u32>,
     /// Source kinds that a name alone can tell.
     pub(crate) lexical_kinds: &'a [u8],
-    pub(crate) is_library: bool,
     /// Nothing is known of other functions yet, so running them in place is not worth it.
     pub(crate) is_first_round: bool,
     /// Sinks on any assignment, told apart by name.
@@ -66,6 +65,13 @@ pub(crate) struct KnownContexts {
     pub(crate) redirect: Contexts,
     pub(crate) url: Contexts,
     pub(crate) html: Contexts,
+    pub(crate) xpath: Contexts,
+    pub(crate) lines: Contexts,
+    pub(crate) code: Contexts,
+    /// Where a leading dash does the harm.
+    pub(crate) argument: Contexts,
+    /// Where a text does none.
+    pub(crate) not_text: Contexts,
 }
 
 impl Context<'_> {
@@ -185,7 +191,11 @@ impl<'a> Interp<'a> {
             local_classes: FxHashMap::default(),
             sink_seen: FxHashSet::default(),
             steps_left: if is_test { TEST_STEPS } else { MAX_STEPS },
-            inline_left: if is_test || cx.is_first_round { 0 } else { MAX_INLINED },
+            inline_left: if is_test || cx.is_first_round {
+                0
+            } else {
+                MAX_INLINED
+            },
             stack: vec![function],
             used_as: Vec::new(),
             current_span: Span::default(),
@@ -342,10 +352,6 @@ impl<'a> Interp<'a> {
         object.closed = false;
         object.rest = Some(element);
         self.new_object(object)
-    }
-
-    fn const_value(value: Const) -> Value {
-        Value::constant(value)
     }
 
     pub(crate) fn site(

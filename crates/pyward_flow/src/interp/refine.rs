@@ -1,7 +1,8 @@
 //! What the outcome of a test says of the values in it: barriers.
 
 use pyward_ir::{
-    Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, Pattern, PatternId, Symbol, UnaryOp,
+    Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, Pattern, PatternId, StmtKind, Symbol,
+    Target, UnaryOp,
 };
 
 use super::Interp;
@@ -10,6 +11,9 @@ use crate::heap::{Class, Key};
 use crate::models::Outcome;
 use crate::place::{Base, Content};
 use crate::value::{Builtin, Contexts, Marks, Origin, Shape, Value, flag};
+
+/// Most statements of a function that is searched for the definition of a test's variable.
+const MAX_SEARCHED: u32 = 200;
 
 /// Cleaned for every purpose.
 const EVERYTHING: Contexts = Contexts::MAX;
@@ -31,6 +35,9 @@ impl Interp<'_> {
                 if (*op == BoolOp::And) == outcome {
                     for e in values {
                         self.refine(*e, outcome);
+                    }
+                    if !outcome {
+                        self.refine_quoted(values);
                     }
                 } else {
                     self.refine_any(values, outcome);
@@ -204,6 +211,9 @@ impl Interp<'_> {
                     let other_value = self.eval(other);
                     if let Some(c) = other_value.as_const() {
                         self.refine_equal(this, c, positive);
+                        if positive {
+                            self.refine_member(this);
+                        }
                     } else if positive
                         && other_value.marks.is_empty()
                         && self.is_fixed(&other_value)
@@ -220,6 +230,7 @@ impl Interp<'_> {
                 let container = self.eval(right);
                 if self.is_allow_list(&container) {
                     self.clean_expr(left, EVERYTHING);
+                    self.refine_member(left);
                 }
             }
             CompareOp::In => {
@@ -234,7 +245,110 @@ impl Interp<'_> {
         }
     }
 
+    /// A part of a value, such as the host of a parsed address, is one that the program names: that may prove
+    /// the value it was made of.
+    fn refine_member(&mut self, expr: ExprId) {
+        let ExprKind::Attribute { value, attr, .. } = self.ir.expr(expr).kind else {
+            return;
+        };
+        let owner = self.eval(value);
+        let api = match owner.shape {
+            Shape::Instance(api) => api,
+            Shape::Object(id) => match self.state.object(id).class {
+                Class::Api(api) => api,
+                _ => return,
+            },
+            _ => return,
+        };
+        let member = self.cx.api.child(api, attr);
+        let contexts = self.cx.api.entry(member).map_or(0, |entry| {
+            let proofs = entry.guards.iter().filter(|g| g.outcome == Outcome::Member);
+            proofs.fold(0, |all, g| all | g.cleans)
+        });
+        if contexts == 0 {
+            return;
+        }
+        let origins: Vec<Origin> = owner.marks.iter().map(|m| m.origin).collect();
+        for local in &mut self.state.locals {
+            if local.marks.iter().any(|m| origins.contains(&m.origin)) {
+                local.marks = local.marks.map(|m| {
+                    let mut mark = m.clone();
+                    if origins.contains(&m.origin) {
+                        mark.cleaned |= contexts;
+                    }
+                    Some(mark)
+                });
+            }
+        }
+    }
+
+    /// `not (not x.startswith("'") or not x.endswith("'") or "'" in x[1:-1])`: a text in quotes, which is no code.
+    fn refine_quoted(&mut self, values: &[ExprId]) {
+        let ir = self.ir;
+        for test in values {
+            let ExprKind::Compare { left, rest } = &ir.expr(*test).kind else {
+                continue;
+            };
+            let (ExprKind::Const(Const::Str(quote)), [(CompareOp::In, right)]) =
+                (&ir.expr(*left).kind, rest.as_ref())
+            else {
+                continue;
+            };
+            let ExprKind::Subscript { value, index } = ir.expr(*right).kind else {
+                continue;
+            };
+            if !matches!(quote.as_str(), "'" | "\"") || !self.is_inner_slice(index) {
+                continue;
+            }
+            let name = self.expr_name(value);
+            let ends = |method: &str| {
+                values.iter().any(|v| {
+                    let ExprKind::Unary { op: UnaryOp::Not, operand } = ir.expr(*v).kind else {
+                        return false;
+                    };
+                    let ExprKind::Call { callee, args } = &ir.expr(operand).kind else {
+                        return false;
+                    };
+                    let ExprKind::Attribute { value, attr, .. } = ir.expr(*callee).kind else {
+                        return false;
+                    };
+                    attr.as_str() == method
+                        && self.expr_name(value) == name
+                        && matches!(args.as_ref(), [arg]
+                            if matches!(ir.expr(arg.value).kind, ExprKind::Const(Const::Str(q)) if q == *quote))
+                })
+            };
+            if name.is_some() && ends("startswith") && ends("endswith") {
+                self.clean_expr(value, self.cx.contexts.code);
+            }
+        }
+    }
+
+    /// `[1:-1]`
+    fn is_inner_slice(&mut self, index: ExprId) -> bool {
+        let ExprKind::Slice {
+            lower: Some(lower),
+            upper: Some(upper),
+            step: None,
+        } = self.ir.expr(index).kind
+        else {
+            return false;
+        };
+        let (lower, upper) = (self.eval(lower).as_const(), self.eval(upper).as_const());
+        (lower, upper) == (Some(Const::Int(1)), Some(Const::Int(-1)))
+    }
+
     fn refine_equal(&mut self, expr: ExprId, c: Const, positive: bool) {
+        if c == Const::None {
+            // `pattern.fullmatch(text) is None`
+            if matches!(self.ir.expr(expr).kind, ExprKind::Call { .. }) {
+                self.refine(expr, !positive);
+            } else {
+                self.refine_by_origin_of_test(expr, !positive);
+            }
+        } else if positive {
+            self.refine_member(expr);
+        }
         if let Some(place) = self.place_of(expr) {
             if positive {
                 self.update_place(&place, &|v| {
@@ -314,7 +428,9 @@ impl Interp<'_> {
     fn cleaned_by_absence(&self, needle: &str) -> Contexts {
         match needle {
             ".." | "../" => self.cx.contexts.path,
-            "://" | "//" => 0,
+            "'" => self.cx.contexts.xpath,
+            "\n" | "\r" => self.cx.contexts.lines,
+            "<" => self.cx.contexts.html,
             _ => 0,
         }
     }
@@ -390,7 +506,38 @@ impl Interp<'_> {
     }
 
     /// `if check:` where `check` was computed before has no place to clean; see the proof of summaries instead.
-    fn refine_by_origin_of_test(&mut self, _test: ExprId, _outcome: bool) {}
+    fn refine_by_origin_of_test(&mut self, test: ExprId, outcome: bool) {
+        if let Some(check) = self.only_definition(test)
+            && matches!(self.ir.expr(check).kind, ExprKind::Call { .. })
+        {
+            self.refine(check, outcome);
+        }
+    }
+
+    /// The expression that a local variable of this function is bound to, where that happens in one place.
+    fn only_definition(&self, name: ExprId) -> Option<ExprId> {
+        let ExprKind::Name(pyward_ir::Var::Local(slot)) = self.ir.expr(name).kind else {
+            return None;
+        };
+        let id = self.frame_ref().function;
+        let ir = self.cx.program.ir(id.file);
+        // Longer functions are rarely that plain, and every test would walk them.
+        if self.cx.index.size(id) > MAX_SEARCHED || !std::ptr::eq(ir, self.ir) {
+            return None;
+        }
+        let (mut found, mut bindings) = (None, 0);
+        ir.each_stmt(&ir.function(id.index).body, &mut |stmt| {
+            if let StmtKind::Assign { targets, value, .. } = &ir.stmt(stmt).kind {
+                for target in targets {
+                    if matches!(target, Target::Var(pyward_ir::Var::Local(s), _) if *s == slot) {
+                        bindings += 1;
+                        found = Some(*value);
+                    }
+                }
+            }
+        });
+        found.filter(|_| bindings == 1)
+    }
 
     fn refine_str_method(&mut self, receiver: ExprId, attr: Symbol, args: &[Arg], outcome: bool) {
         match attr.as_str() {
@@ -398,6 +545,13 @@ impl Interp<'_> {
                 if outcome && args.is_empty() =>
             {
                 self.clean_expr(receiver, EVERYTHING);
+            }
+            // `if value.startswith("-"): refuse`
+            "startswith" if !outcome => {
+                let dash = args.first().map(|a| self.eval(a.value));
+                if dash.is_some_and(|d| d.as_str() == Some("-")) {
+                    self.clean_expr(receiver, self.cx.contexts.argument);
+                }
             }
             "startswith" if outcome => {
                 let Some(first) = args.first() else { return };
@@ -472,6 +626,17 @@ impl Interp<'_> {
             });
         if harmless {
             self.clean_expr(subject.value, EVERYTHING);
+            return;
+        }
+        let text = !classes.is_empty()
+            && classes.iter().all(|s| match s {
+                Shape::Api(id) => {
+                    matches!(self.cx.api.text(*id), "builtins.str" | "builtins.bytes")
+                }
+                _ => false,
+            });
+        if text {
+            self.clean_expr(subject.value, self.cx.contexts.not_text);
         }
     }
 

@@ -62,7 +62,8 @@ impl Interp<'_> {
         }
         self.publish_captured(id);
         let effects = self.collect_effects();
-        let summary = Summary {
+
+        Summary {
             returns: export(&self.state, &value),
             raises: raises.map(|m| Some(m.clone())),
             effects,
@@ -77,8 +78,7 @@ impl Interp<'_> {
             interesting: self.out.interesting,
             diverges,
             size: self.cx.index.size(id),
-        };
-        summary
+        }
     }
 
     /// The class that a method belongs to.

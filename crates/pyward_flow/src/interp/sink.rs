@@ -15,7 +15,7 @@ use crate::heap::Class;
 use crate::models::{Condition, Entry, Misuse, Sink};
 use crate::place::{Base, Place};
 use crate::summary::{ParamSink, SinkSite};
-use crate::value::{Builtin, Mark, Marks, Origin, Shape, Value, flag, steps};
+use crate::value::{Builtin, Contexts, Mark, Marks, Origin, Shape, Value, flag, steps};
 
 /// What a condition is asked about.
 pub(super) struct Subject<'c> {
@@ -246,11 +246,23 @@ impl Interp<'_> {
                     | Shape::Function(_)
                     | Shape::Class(_)
                     | Shape::Closure(_)
-            ) || !value.marks.is_empty() && value.marks.iter().all(|m| m.cleaned == Marks::ALL))
+            ) || self.is_neutralised(&value.shape))
         {
             return Marks::NONE;
         }
         self.source(class, e.span, name, 0)
+    }
+
+    /// Whether a value is what a sanitiser for everything returned, such as a password's hash.
+    fn is_neutralised(&self, shape: &Shape) -> bool {
+        let Shape::Instance(api) = shape else {
+            return false;
+        };
+        let Some(callee) = self.cx.api.text(*api).strip_suffix("()") else {
+            return false;
+        };
+        let entry = self.cx.api.entry(self.cx.api.path(callee));
+        entry.is_some_and(|e| e.sanitizers.iter().any(|s| s.cleans == Contexts::MAX))
     }
 
     /// A mark arrives at a sink.
@@ -631,11 +643,10 @@ impl Interp<'_> {
         let as_text = value.shape.alternatives().iter().any(|s| match s {
             Shape::Object(id) => {
                 let object = self.state.object(*id);
-                match object.class {
-                    Class::Builtin(Builtin::Tuple) => true,
-                    Class::Unknown => true,
-                    _ => false,
-                }
+                matches!(
+                    object.class,
+                    Class::Builtin(Builtin::Tuple) | Class::Unknown
+                )
             }
             Shape::Instance(_) | Shape::Const(Const::None) => false,
             _ => true,
@@ -671,6 +682,11 @@ impl Interp<'_> {
                 definition.confidence,
             ));
             for mark in marks.iter() {
+                // What a call that nobody describes returns is most often a response made of its arguments, in
+                // a form that cannot be told.
+                if body.shape.is_unknown() && mark.flags & flag::OBSCURE != 0 {
+                    continue;
+                }
                 self.arrive(mark, &site);
             }
         }
@@ -865,7 +881,7 @@ impl Interp<'_> {
             let name = from_target
                 .or(key_text)
                 .or_else(|| expr.and_then(|e| self.expr_name(e)))
-                .or_else(|| match condition.arg {
+                .or(match condition.arg {
                     None => subject.target,
                     _ => None,
                 });

@@ -377,7 +377,7 @@ impl Interp<'_> {
             if !self.state.alive {
                 break;
             }
-            let matched = self.matches(case.pattern, &value, subject);
+            let matched = self.matches(case.pattern, &value);
             if matched == Some(false) {
                 continue;
             }
@@ -410,7 +410,7 @@ impl Interp<'_> {
     }
 
     /// Whether a value matches a pattern, if that can be told.
-    fn matches(&mut self, pattern: PatternId, value: &Value, at: ExprId) -> Option<bool> {
+    fn matches(&mut self, pattern: PatternId, value: &Value) -> Option<bool> {
         let ir = self.ir;
         match ir.pattern(pattern) {
             Pattern::Value(expr) => {
@@ -425,11 +425,11 @@ impl Interp<'_> {
             Pattern::Capture {
                 pattern: Some(inner),
                 ..
-            } => self.matches(*inner, value, at),
+            } => self.matches(*inner, value),
             Pattern::Or(list) => {
                 let mut all_false = true;
                 for p in list {
-                    match self.matches(*p, value, at) {
+                    match self.matches(*p, value) {
                         Some(true) => return Some(true),
                         Some(false) => {}
                         None => all_false = false,

@@ -424,5 +424,22 @@ pub fn calibrate(target_seconds: f64, memory_kib: u32, parallelism: u32) -> Resu
     })
 }
 
+/// scrypt without a policy, for file formats that set its parameters.
+pub(crate) fn raw_scrypt(
+    log_n: u8,
+    r: u32,
+    p: u32,
+    password: &[u8],
+    salt: &[u8],
+    out: &mut [u8],
+) -> Result<()> {
+    kdf::scrypt(log_n, r, p, password, salt, out)
+}
+
+/// Argon2id with the default parameters of the kit over a given salt, for secrets that are compared in groups.
+pub(crate) fn raw_argon2id(password: &[u8], salt: &[u8], out: &mut [u8]) -> Result<()> {
+    kdf::argon2(kdf::Argon2Kind::Id, 19, 19456, 2, 1, password, salt, out)
+}
+
 #[cfg(test)]
 mod tests;

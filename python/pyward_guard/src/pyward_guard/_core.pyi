@@ -6,6 +6,7 @@ from ._core_headers import *
 from ._core_html import *
 from ._core_http import *
 from ._core_limits import *
+from ._core_crypto import *
 from ._core_logs import *
 from ._core_passwords import *
 from ._core_paths import *

@@ -274,7 +274,7 @@ class AuditLog:
     key that only signs) is called with the head every ``sign_every`` records and at :meth:`close`, and its answer is written
     into the log. Lines are JSON. One process writes; threads may share the object.
 
-    ASVS 5.0: v5.0.0-16.4.2, v5.0.0-16.4.3. CWE-778, CWE-345, CWE-353.
+    ASVS 5.0: v5.0.0-16.4.2. CWE-778, CWE-345, CWE-353.
 
     Raises:
         Refused: the existing log has been altered, or is not private to this user.

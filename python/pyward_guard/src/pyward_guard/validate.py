@@ -354,7 +354,7 @@ def json(
 ) -> Any:
     """Parses JSON (RFC 8259) within bounds; a name twice in an object, ``NaN``, and integers beyond 64 bits are errors.
 
-    ASVS 5.0: v5.0.0-1.5.1, v5.0.0-2.2.1, v5.0.0-4.3.1. CWE-20, CWE-400, CWE-674, CWE-1286.
+    ASVS 5.0: v5.0.0-1.5.3, v5.0.0-2.2.1. CWE-20, CWE-400, CWE-674, CWE-1286.
 
     Raises:
         InvalidInput: not valid JSON, with the position.

@@ -37,7 +37,7 @@ class JwtIssuer:
 
     Every token gets ``iat``, ``exp`` and ``jti``, and ``iss``, ``aud`` as given. ``lifetime`` is in seconds or a
     ``timedelta``; ``token_type`` is the header's ``typ`` (``"at+jwt"`` for access tokens, RFC 9068).
-    CWE-347, CWE-613; ASVS 5.0: v5.0.0-9.2.1, v5.0.0-9.2.4, v5.0.0-10.4.8.
+    CWE-347, CWE-613; ASVS 5.0: v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.4.
 
     >>> key = Jwk.generate("EdDSA")
     >>> issuer = JwtIssuer(key, algorithm="EdDSA", issuer="https://id.example", audience="shop", lifetime=300)

@@ -93,7 +93,7 @@ class SignedTokens(Generic[T]):
     ``dict``, ..., a dataclass or a pydantic model; without it any JSON value goes. The content is signed, not encrypted.
 
     Protects against CWE-345, CWE-347 (forged or changed tokens), CWE-613 (tokens that never end), CWE-640.
-    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1, v5.0.0-6.4.2.
+    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1, v5.0.0-6.4.3.
 
     >>> tokens = SignedTokens(KeySet.generate("mac"), purpose="email-change", lifetime=3600, payload=dict)
     >>> link = tokens.issue({"user": 7, "email": "ada@example.org"})

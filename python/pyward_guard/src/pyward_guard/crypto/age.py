@@ -1,0 +1,62 @@
+"""Files in the age format (age-encryption.org/v1), for exchange with people and tools such as ``age`` and ``rage``.
+
+For data of an application use :func:`pyward_guard.crypto.encrypt_file`. CWE-311, CWE-353; ASVS 5.0: v5.0.0-11.3.3.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from .. import _core
+from .streams import run, transform
+
+__all__ = ["decrypt", "decrypt_file", "encrypt", "encrypt_file", "generate_identity"]
+
+
+def generate_identity() -> tuple[str, str]:
+    """A new key pair: (``AGE-SECRET-KEY-1...``, ``age1...``).
+
+    >>> identity, recipient = generate_identity()
+    >>> decrypt(encrypt(b"hello", [recipient]), [identity])
+    b'hello'
+    """
+    return _core.age_generate()
+
+
+def encrypt(data: bytes, recipients: Sequence[str] = (), *, passphrase: str | None = None) -> bytes:
+    """Encrypts for recipients (``age1...``), or with a passphrase (scrypt, about a quarter of a second).
+
+    Raises :class:`~pyward_guard.InvalidInput` for neither, both, or malformed recipients.
+    """
+    return run(_core.CipherStream.age_encryptor(list(recipients), passphrase), data)
+
+
+def decrypt(data: bytes, identities: Sequence[str] = (), *, passphrase: str | None = None) -> bytes:
+    """Decrypts with secret keys or a passphrase.
+
+    Raises :class:`~pyward_guard.UnknownKey` when no key fits, else :class:`~pyward_guard.VerificationFailed`.
+    """
+    return run(_core.CipherStream.age_decryptor(list(identities), passphrase), data)
+
+
+def encrypt_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    recipients: Sequence[str] = (),
+    *,
+    passphrase: str | None = None,
+) -> None:
+    """Encrypts a file of any size; ``target`` appears complete or not at all."""
+    transform(source, target, _core.CipherStream.age_encryptor(list(recipients), passphrase))
+
+
+def decrypt_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    identities: Sequence[str] = (),
+    *,
+    passphrase: str | None = None,
+) -> None:
+    """Decrypts a file; ``target`` appears when all of it is verified, or not at all."""
+    transform(source, target, _core.CipherStream.age_decryptor(list(identities), passphrase))

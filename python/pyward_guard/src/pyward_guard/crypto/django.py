@@ -1,0 +1,104 @@
+"""Encrypted model fields for Django.
+
+The key set comes from the setting ``PYWARD_GUARD_AEAD``: an :class:`~pyward_guard.crypto.Aead`, or a function that gives
+one. CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._core import InvalidInput, Unsupported
+from .aead import Aead, BlindIndex
+
+try:
+    from django import conf
+    from django.core.exceptions import FieldError
+    from django.db import models
+except ImportError:
+    raise Unsupported("pyward_guard.crypto.django needs the package Django") from None
+
+__all__ = ["BlindIndexField", "EncryptedJSONField", "EncryptedTextField"]
+
+
+def _aead() -> Aead:
+    value = getattr(conf.settings, "PYWARD_GUARD_AEAD", None)
+    value = value() if callable(value) else value
+    if not isinstance(value, Aead):
+        raise InvalidInput("the setting PYWARD_GUARD_AEAD must be an Aead or a function that gives one")
+    return value
+
+
+class _EncryptedField(models.TextField):  # type: ignore[misc, type-arg, unused-ignore]
+    """Values are bound to table and column, so that ciphertexts cannot be moved to others."""
+
+    def _place(self) -> str:
+        return f"{self.model._meta.db_table}.{self.column}"
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        """Only ``isnull``: ciphertexts of equal values differ, so other look-ups would silently find nothing."""
+        if lookup_name != "isnull":
+            raise FieldError(f"{type(self).__name__} cannot be searched: add a BlindIndexField")
+        return super().get_lookup(lookup_name)
+
+
+class EncryptedTextField(_EncryptedField):
+    """A text, stored encrypted."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Encrypts."""
+        return None if value is None else _aead().encrypt_str(str(value), self._place())
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """Decrypts."""
+        return None if value is None else _aead().decrypt_str(value, self._place())
+
+
+class EncryptedJSONField(_EncryptedField):
+    """A JSON value, stored encrypted."""
+
+    def to_python(self, value: Any) -> Any:
+        """The value as it is."""
+        return value
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Encrypts."""
+        return None if value is None else _aead().encrypt_json(value, self._place())
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """Decrypts."""
+        return None if value is None else _aead().decrypt_json(value, self._place())
+
+
+class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-ignore]
+    """The blind index of the text field named by ``source``, kept up to date on save; query it with the plain text.
+
+    ``index`` is a function that gives the :class:`~pyward_guard.crypto.BlindIndex` (a module-level one, for migrations).
+    """
+
+    def __init__(self, source: str = "", index: Any = None, **options: Any) -> None:
+        self._source, self._index = source, index
+        options.setdefault("max_length", 64)
+        options.setdefault("db_index", True)
+        options.setdefault("editable", False)
+        options.setdefault("null", True)
+        super().__init__(**options)
+
+    def deconstruct(self) -> Any:
+        """For migrations."""
+        name, path, args, options = super().deconstruct()
+        return name, path, args, {**options, "source": self._source, "index": self._index}
+
+    def _blind(self) -> BlindIndex:
+        value = self._index() if callable(self._index) else self._index
+        if not isinstance(value, BlindIndex):
+            raise InvalidInput("index must be a function that gives a BlindIndex")
+        return value
+
+    def pre_save(self, instance: Any, add: bool) -> Any:
+        """The plain text of the source field; :meth:`get_prep_value` hashes it."""
+        return getattr(instance, self._source)
+
+    def get_prep_value(self, value: Any) -> Any:
+        """The index of a plain text."""
+        return None if value is None else self._blind().value(str(value))

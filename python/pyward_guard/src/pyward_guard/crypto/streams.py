@@ -1,0 +1,150 @@
+"""Encryption of files and streams of any size."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from typing import BinaryIO
+
+from .. import _core
+from .._core import InvalidInput, KeySet
+
+_CHUNK = 1 << 20
+
+
+class EncryptingWriter(io.RawIOBase):
+    """A binary file object that encrypts what is written to it into ``target``. Close it: without the end, the
+    ciphertext counts as cut off.
+
+    ``keys`` is a key set of the kind ``"streaming"`` (AES-256-GCM in segments of 1 MiB, Tink's ``AES256_GCM_HKDF_1MB``).
+    ``target`` stays open. Leaving a ``with`` block by an exception does not write the end.
+    CWE-311, CWE-353; ASVS 5.0: v5.0.0-11.3.3.
+
+    >>> keys, target = KeySet.generate("streaming"), io.BytesIO()
+    >>> with EncryptingWriter(target, keys, b"backup") as writer:
+    ...     _ = writer.write(b"a" * 3_000_000)
+    >>> _ = target.seek(0)
+    >>> len(DecryptingReader(target, keys, b"backup").read())
+    3000000
+    """
+
+    def __init__(self, target: BinaryIO, keys: KeySet, associated_data: bytes = b"") -> None:
+        self._target = target
+        self._core = _core.CipherStream.encryptor(keys, associated_data)
+        self._failed = False
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def write(self, data: object) -> int:
+        """Takes all of ``data``."""
+        if self.closed:
+            raise ValueError("the stream is closed")
+        chunk = bytes(data)  # type: ignore[call-overload]
+        self._target.write(self._core.update(chunk))
+        return len(chunk)
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        self._failed = kind is not None
+        self.close()
+
+    def close(self) -> None:
+        """Writes the end."""
+        if not self.closed:
+            if not self._failed:
+                self._target.write(self._core.finish())
+            super().close()
+
+    def __del__(self) -> None:
+        # A forgotten writer must not make its ciphertext look complete.
+        self._failed = True
+
+
+class DecryptingReader(io.RawIOBase):
+    """A binary file object that reads the plaintext of ``source``. What it gives is verified segment by segment.
+
+    Only the end proves that the stream is complete: act on the data after the last read, or use :func:`decrypt_file`.
+    Reads raise :class:`~pyward_guard.VerificationFailed` for changed, swapped or missing segments.
+    """
+
+    def __init__(self, source: BinaryIO, keys: KeySet, associated_data: bytes = b"") -> None:
+        self._source = source
+        self._core = _core.CipherStream.decryptor(keys, associated_data)
+        self._ready = b""
+        self._at = 0
+        self._ended = False
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """Fills ``buffer`` with verified plaintext; 0 at the verified end."""
+        while self._at >= len(self._ready) and not self._ended:
+            data = self._source.read(_CHUNK)
+            self._ended = not data
+            self._ready = self._core.update(data) if data else self._core.finish()
+            self._at = 0
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        count = min(len(view), len(self._ready) - self._at)
+        view[:count] = self._ready[self._at : self._at + count]
+        self._at += count
+        return count
+
+
+def transform(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], core: _core.CipherStream
+) -> None:
+    """Runs a file through a cipher into a private temporary file that takes the target's name when all is well."""
+    folder = os.path.dirname(os.path.abspath(target))
+    handle, name = tempfile.mkstemp(prefix=".pyward-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as out, open(source, "rb") as data:
+            while chunk := data.read(_CHUNK):
+                out.write(core.update(chunk))
+            out.write(core.finish())
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def encrypt_file(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], keys: KeySet, associated_data: bytes = b""
+) -> None:
+    """Encrypts a file. ``target`` appears complete, with mode 0600, or not at all.
+
+    >>> folder = tempfile.mkdtemp()
+    >>> path, keys = os.path.join(folder, "a"), KeySet.generate("streaming")
+    >>> with open(path, "wb") as file:
+    ...     _ = file.write(b"secret")
+    >>> encrypt_file(path, path + ".enc", keys)
+    >>> decrypt_file(path + ".enc", path, keys)
+    >>> with open(path, "rb") as file:
+    ...     file.read()
+    b'secret'
+    """
+    transform(source, target, _core.CipherStream.encryptor(keys, associated_data))
+
+
+def decrypt_file(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], keys: KeySet, associated_data: bytes = b""
+) -> None:
+    """Decrypts a file. ``target`` appears when the whole of it is verified, or not at all.
+
+    Raises :class:`~pyward_guard.VerificationFailed` for a changed or cut-off file.
+    """
+    transform(source, target, _core.CipherStream.decryptor(keys, associated_data))
+
+
+
+
+def run(core: _core.CipherStream, data: bytes) -> bytes:
+    """All of ``data`` in one go."""
+    if not isinstance(data, bytes):
+        raise InvalidInput("bytes are needed")
+    return core.update(data) + core.finish()

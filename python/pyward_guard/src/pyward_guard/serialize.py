@@ -1,0 +1,367 @@
+"""Serialisation that is safe to read back: signed JSON and MessagePack, restricted pickles, bounded YAML and XML.
+
+CWE-502, CWE-611, CWE-776, CWE-400; ASVS 5.0: v5.0.0-1.5.1, v5.0.0-1.5.2, v5.0.0-1.5.3.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from . import _core
+from ._core import InvalidInput, KeySet, LimitExceeded, Refused, Unsupported, VerificationFailed
+from .tokens.signed import _dump, _load, mac_keys, seconds
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+__all__ = [
+    "SignedPickle",
+    "SignedSerializer",
+    "json_dumps",
+    "json_loads",
+    "msgpack_dumps",
+    "msgpack_loads",
+    "xml_loads",
+    "yaml_loads",
+]
+
+T = TypeVar("T")
+
+
+def json_dumps(value: Any) -> bytes:
+    """Compact JSON of dicts with string keys, lists, strings, numbers, booleans and None.
+
+    Raises :class:`~pyward_guard.InvalidInput` for what readers do not agree on: NaN, integers beyond 64 bits, lone
+    surrogates, more than 100 levels.
+
+    >>> json_dumps({"a": [1, None]})
+    b'{"a":[1,null]}'
+    """
+    return _core.json_dumps(value)
+
+
+def json_loads(data: bytes | str, *, max_size: int = 1 << 20) -> Any:
+    """Strict JSON: at most ``max_size`` bytes and 128 levels, no key twice, no NaN.
+
+    Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`. CWE-400; ASVS 5.0: v5.0.0-1.5.3.
+
+    >>> json_loads('{"role": "user", "role": "admin"}')
+    Traceback (most recent call last):
+    pyward_guard.InvalidInput: malformed JSON at line 1, column 33
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    if len(raw) > max_size:
+        raise LimitExceeded(f"the document is over {max_size} bytes")
+    return _core.json_loads(raw)
+
+
+def msgpack_dumps(value: Any) -> bytes:
+    """MessagePack of dicts, lists, strings, bytes, numbers, booleans and None.
+
+    >>> msgpack_dumps([1, b"x"])
+    b'\\x92\\x01\\xc4\\x01x'
+    """
+    return _core.msgpack_dumps(value)
+
+
+def msgpack_loads(data: bytes, *, max_size: int = 1 << 20, max_depth: int = 64) -> Any:
+    """Bounded MessagePack: no extension types but times (as seconds since 1970), no key twice, nothing after the end.
+
+    Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`.
+
+    >>> msgpack_loads(b"\\x92\\x01\\xc4\\x01x")
+    [1, b'x']
+    """
+    return _core.msgpack_loads(data, max_size, max_depth)
+
+
+class SignedSerializer(Generic[T]):
+    """Signed and typed serialisation: what was not written by a holder of the key is never parsed.
+
+    ``keys`` and ``payload`` are as for :class:`~pyward_guard.tokens.SignedTokens`; ``purpose`` separates uses of one key
+    set; ``format`` is ``"json"`` or ``"msgpack"``. Values of up to 32 KiB; they are signed, not encrypted.
+    CWE-502, CWE-345, CWE-353; ASVS 5.0: v5.0.0-1.5.2, v5.0.0-9.1.1.
+
+    >>> jobs = SignedSerializer(KeySet.generate("mac"), purpose="job-queue", lifetime=3600, payload=dict)
+    >>> jobs.loads(jobs.dumps({"resize": 7}))
+    {'resize': 7}
+    """
+
+    __slots__ = ("_core", "_kind", "_lifetime", "_msgpack")
+
+    def __init__(
+        self,
+        keys: KeySet | bytes | str | Sequence[bytes | str],
+        *,
+        purpose: str,
+        lifetime: int | timedelta,
+        payload: type[T] | None = None,
+        format: str = "json",
+    ) -> None:
+        if format not in ("json", "msgpack"):
+            raise InvalidInput("the format is json or msgpack")
+        self._core = _core.TokenSigner(mac_keys(keys), f"serialize/{format}/{purpose}")
+        self._kind, self._lifetime, self._msgpack = payload, seconds(lifetime, "lifetime"), format == "msgpack"
+
+    def dumps(self, value: T) -> str:
+        """Text for a value."""
+        plain = _dump(value, self._kind)
+        if self._msgpack:
+            return self._core.issue_bytes(_core.msgpack_dumps(plain), self._lifetime)
+        return self._core.issue_json(plain, self._lifetime)
+
+    def loads(self, text: str) -> T:
+        """The value. Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`."""
+        if self._msgpack:
+            plain = _core.msgpack_loads(self._core.verify_details(text)[0], 1 << 20, 64)
+        else:
+            plain = self._core.verify_json(text)
+        return cast(T, _load(plain, self._kind))
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def __init__(self, data: bytes, allowed: Mapping[tuple[str, str], Any]) -> None:
+        super().__init__(io.BytesIO(data))
+        self._allowed = allowed
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return self._allowed[module, name]
+        except KeyError:
+            raise Refused(f"refused: the pickle names {module}.{name}, which is not allowed") from None
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise Refused("refused: the pickle has a persistent id")
+
+
+class SignedPickle:
+    """Pickles that are verified before they are parsed, and then restricted to the globals you list.
+
+    For data of your own programs that JSON and MessagePack cannot carry. ``allow`` lists classes and functions; everything
+    a pickle names must be on it, also what its classes name. The signature is checked first, the instructions are scanned
+    next, and only then is the pickle read. ``max_size`` is in bytes.
+    CWE-502; ASVS 5.0: v5.0.0-1.5.2.
+
+    >>> import decimal
+    >>> store = SignedPickle(KeySet.generate("mac"), purpose="cache", allow=[decimal.Decimal])
+    >>> store.loads(store.dumps({"price": decimal.Decimal("9.90")}))
+    {'price': Decimal('9.90')}
+    """
+
+    __slots__ = ("_allowed", "_keys", "_max", "_purpose")
+
+    def __init__(
+        self,
+        keys: KeySet | bytes | str | Sequence[bytes | str],
+        *,
+        purpose: str,
+        allow: Iterable[type[Any] | Callable[..., Any]] = (),
+        max_size: int = 16 << 20,
+    ) -> None:
+        self._keys = mac_keys(keys)
+        # Checks the purpose, too.
+        self._purpose = _core.TokenSigner(self._keys, f"serialize/pickle/{purpose}").purpose
+        self._max = max_size
+        self._allowed: dict[tuple[str, str], Any] = {}
+        for item in allow:
+            if item.__module__ in ("builtins", "os", "posix", "nt", "subprocess", "sys", "importlib") and not (
+                isinstance(item, type) and item in (set, frozenset, bytearray, complex, range, slice)
+            ):
+                raise InvalidInput(f"{item.__module__}.{item.__qualname__} must not be reachable from a pickle")
+            self._allowed[item.__module__, item.__qualname__] = item
+
+    def _tag(self, data: bytes) -> list[bytes]:
+        return _core.blind_indexes(self._keys, self._purpose, 256, data)
+
+    def dumps(self, value: Any) -> bytes:
+        """Pickles and signs. Raises :class:`~pyward_guard.Refused` for what :meth:`loads` would not take."""
+        data = pickle.dumps(value, protocol=4)
+        self._check(data)
+        return self._tag(data)[0] + data
+
+    def _check(self, data: bytes) -> None:
+        if len(data) > self._max:
+            raise LimitExceeded(f"the pickle is over {self._max} bytes")
+        for module, name in _core.pickle_scan(data)[0]:
+            if (module, name) not in self._allowed:
+                raise Refused(f"refused: the pickle names {module}.{name}, which is not allowed")
+
+    def loads(self, data: bytes) -> Any:
+        """Verifies, scans, reads.
+
+        Raises :class:`~pyward_guard.VerificationFailed` for data of others, :class:`~pyward_guard.Refused` for globals that
+        are not allowed, :class:`~pyward_guard.LimitExceeded`, :class:`~pyward_guard.InvalidInput`.
+        """
+        if len(data) > self._max + 32:
+            raise LimitExceeded(f"the pickle is over {self._max} bytes")
+        tag, body = data[:32], data[32:]
+        if not any([_core.constant_time_equal(tag, own) for own in self._tag(body)]):
+            raise VerificationFailed("verification failed: wrong signature")
+        self._check(body)
+        try:
+            return _RestrictedUnpickler(body, self._allowed).load()
+        except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise InvalidInput("malformed pickle") from error
+
+
+def yaml_loads(
+    text: str | bytes, *, max_size: int = 1 << 20, max_depth: int = 32, max_nodes: int = 100_000, max_aliases: int = 100
+) -> Any:
+    """Safe YAML through PyYAML's ``SafeLoader``: plain values only, bounded, no key twice.
+
+    ``max_aliases`` bounds references and ``max_nodes`` the document *with* references followed, which stops expansion
+    bombs ("billion laughs"). Needs the package PyYAML.
+    Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`.
+    CWE-502, CWE-776, CWE-674; ASVS 5.0: v5.0.0-1.5.2.
+
+    >>> yaml_loads("a: [1, two]")
+    {'a': [1, 'two']}
+    >>> yaml_loads("!!python/object/apply:os.system [id]")
+    Traceback (most recent call last):
+    pyward_guard.InvalidInput: malformed or unsafe YAML at line 1, column 1
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise Unsupported("yaml_loads needs the package PyYAML") from None
+    if len(text) > max_size:
+        raise LimitExceeded(f"the document is over {max_size} bytes")
+    try:
+        # First the events: they cost no memory, and show depth and aliases before anything is built.
+        depth = aliases = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > max_depth:
+                    raise LimitExceeded(f"the document is nested deeper than {max_depth} levels")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            elif isinstance(event, yaml.AliasEvent):
+                aliases += 1
+                if aliases > max_aliases:
+                    raise LimitExceeded(f"the document has more than {max_aliases} references")
+        loader = yaml.SafeLoader(text)
+        try:
+            root = loader.get_single_node()
+            if root is None:
+                return None
+            _check_yaml(yaml, root, max_nodes)
+            return loader.construct_document(root)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise InvalidInput(f"malformed or unsafe YAML{place}") from None
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError):
+        raise InvalidInput("malformed or unsafe YAML") from None
+
+
+def _check_yaml(yaml: Any, root: Any, max_nodes: int) -> None:
+    """Counts nodes as often as they are referred to, and refuses cycles, merge keys and keys that occur twice."""
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: Any) -> int:
+        known = sizes.get(id(node))
+        if known is not None:
+            return known
+        if id(node) in open_nodes:
+            raise InvalidInput("the document refers to itself")
+        open_nodes.add(id(node))
+        total = 1
+        if isinstance(node, yaml.MappingNode):
+            seen: set[tuple[str, str]] = set()
+            for key, value in node.value:
+                if key.tag == "tag:yaml.org,2002:merge":
+                    raise InvalidInput("merge keys are not allowed")
+                if isinstance(key, yaml.ScalarNode):
+                    if (key.tag, key.value) in seen:
+                        raise InvalidInput(f"a key occurs twice at line {key.start_mark.line + 1}")
+                    seen.add((key.tag, key.value))
+                total += size(key) + size(value)
+        elif isinstance(node, yaml.SequenceNode):
+            total += sum(size(item) for item in node.value)
+        open_nodes.discard(id(node))
+        sizes[id(node)] = total
+        if total > max_nodes:
+            raise LimitExceeded(f"the document has more than {max_nodes} values")
+        return total
+
+    size(root)
+
+
+def xml_loads(
+    text: str | bytes,
+    *,
+    max_size: int = 1 << 20,
+    max_depth: int = 64,
+    max_nodes: int = 100_000,
+    max_attributes: int = 64,
+) -> Element:
+    """Safe XML with the standard library's parser: no document type, no entities, no external anything, bounded.
+
+    Gives an ``xml.etree.ElementTree.Element``. Comments and processing instructions are dropped.
+    Raises :class:`~pyward_guard.InvalidInput`, :class:`~pyward_guard.Refused` for a document type, or
+    :class:`~pyward_guard.LimitExceeded`.
+    CWE-611, CWE-776, CWE-827; ASVS 5.0: v5.0.0-1.5.1.
+
+    >>> xml_loads("<a><b>1</b></a>")[0].text
+    '1'
+    >>> xml_loads("<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>")
+    Traceback (most recent call last):
+    pyward_guard.Refused: refused: the document has a document type
+    """
+    from xml.etree.ElementTree import TreeBuilder
+    from xml.parsers import expat
+
+    raw = text.encode() if isinstance(text, str) else text
+    if len(raw) > max_size:
+        raise LimitExceeded(f"the document is over {max_size} bytes")
+    # The parser takes any encoding the document names only for bytes; text was encoded here.
+    parser = expat.ParserCreate("utf-8" if isinstance(text, str) else None, "}")
+    parser.buffer_text = True
+    parser.ordered_attributes = True
+    builder = TreeBuilder()
+    depth = nodes = 0
+
+    def qualified(name: str) -> str:
+        return "{" + name if "}" in name else name
+
+    def start(name: str, attributes: list[str]) -> None:
+        nonlocal depth, nodes
+        depth += 1
+        nodes += 1 + len(attributes) // 2
+        if depth > max_depth:
+            raise LimitExceeded(f"the document is nested deeper than {max_depth} levels")
+        if nodes > max_nodes or len(attributes) > 2 * max_attributes:
+            raise LimitExceeded("the document has too many elements or attributes")
+        pairs = iter(attributes)
+        builder.start(qualified(name), {qualified(key): value for key, value in zip(pairs, pairs)})
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(qualified(name))
+
+    def refuse(*_: object) -> Any:
+        raise Refused("refused: the document has a document type")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    parser.UnparsedEntityDeclHandler = refuse
+    parser.ExternalEntityRefHandler = refuse
+    try:
+        parser.Parse(raw, True)
+    except expat.ExpatError as error:
+        raise InvalidInput(f"malformed XML at line {error.lineno}, column {error.offset + 1}") from None
+    except (LookupError, ValueError):
+        raise InvalidInput("malformed XML") from None
+    return builder.close()

@@ -1,0 +1,419 @@
+"""Encryption: Tink, cryptography and age both ways, key life cycle, streams, providers, database fields."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyward_guard import InvalidInput, Refused, UnknownKey, VerificationFailed, crypto
+from pyward_guard.crypto import Aead, BlindIndex, DeterministicEncryption, KeySet, age, providers
+
+
+def tink_handle(keys: KeySet) -> Any:
+    tink = pytest.importorskip("tink")
+    from tink import aead, daead, secret_key_access, streaming_aead
+
+    aead.register()
+    daead.register()
+    streaming_aead.register()
+    return tink.json_proto_keyset_format.parse(keys.to_json(), secret_key_access.TOKEN)
+
+
+def from_tink(template: Any) -> tuple[Any, KeySet]:
+    import tink
+    from tink import secret_key_access
+
+    handle = tink.new_keyset_handle(template)
+    return handle, KeySet.from_json(tink.json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
+
+
+# --- interoperability -------------------------------------------------------------------------------------
+
+
+def test_aead_and_tink() -> None:
+    keys = KeySet.generate("aead")
+    primitive = pytest.importorskip("tink.aead")
+    theirs = tink_handle(keys).primitive(primitive.Aead)
+    assert theirs.decrypt(Aead(keys).encrypt(b"x", b"ad"), b"ad") == b"x"
+    assert Aead(keys).decrypt(theirs.encrypt(b"y", b"ad"), b"ad") == b"y"
+    for template in (primitive.aead_key_templates.AES256_GCM, primitive.aead_key_templates.AES256_GCM_RAW):
+        handle, ours = from_tink(template)
+        other = handle.primitive(primitive.Aead)
+        assert Aead(ours).decrypt(other.encrypt(b"z", b""), b"") == b"z"
+        assert other.decrypt(Aead(ours).encrypt(b"z", b""), b"") == b"z"
+    with pytest.raises(InvalidInput):
+        from_tink(primitive.aead_key_templates.AES128_GCM)
+
+
+@pytest.mark.parametrize("ad", [b"", b"user.email"])
+def test_deterministic_and_tink(ad: bytes) -> None:
+    primitive = pytest.importorskip("tink.daead")
+    keys = KeySet.generate("deterministic")
+    theirs = tink_handle(keys).primitive(primitive.DeterministicAead)
+    from pyward_guard import _core
+
+    sealed = _core.deterministic_encrypt(keys, b"ada@example.org", ad)
+    assert sealed == theirs.encrypt_deterministically(b"ada@example.org", ad)
+    assert _core.deterministic_decrypt(keys, sealed, ad) == b"ada@example.org"
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 56, (1 << 20) - 55, 3_000_000])
+def test_streams_and_tink(size: int) -> None:
+    primitive = pytest.importorskip("tink.streaming_aead")
+    keys = KeySet.generate("streaming")
+    theirs = tink_handle(keys).primitive(primitive.StreamingAead)
+    data = os.urandom(size)
+    ours = io.BytesIO()
+    with crypto.EncryptingWriter(ours, keys, b"ad") as writer:
+        writer.write(data)
+    assert theirs.new_decrypting_stream(io.BytesIO(ours.getvalue()), b"ad").read() == data
+
+    class Kept(io.BytesIO):
+        def close(self) -> None:
+            pass
+
+    sealed = Kept()
+    with theirs.new_encrypting_stream(sealed, b"ad") as stream:
+        stream.write(data)
+    assert crypto.DecryptingReader(io.BytesIO(sealed.getvalue()), keys, b"ad").read() == data
+
+
+def test_aead_and_cryptography() -> None:
+    aead = pytest.importorskip("cryptography.hazmat.primitives.ciphers.aead")
+    key = os.urandom(32)
+    keys = KeySet.from_secrets("aead", [key])
+    sealed = Aead(keys).encrypt(b"secret", b"ad")
+    assert aead.AESGCM(key).decrypt(sealed[5:17], sealed[17:], b"ad") == b"secret"
+    nonce = os.urandom(12)
+    assert Aead(keys).decrypt(sealed[:5] + nonce + aead.AESGCM(key).encrypt(nonce, b"x", b"ad"), b"ad") == b"x"
+    long = os.urandom(64)
+    siv = DeterministicEncryption(KeySet.from_secrets("deterministic", [long]), "f")
+    assert aead.AESSIV(long).decrypt(siv.encrypt(b"secret")[5:], [b"f"]) == b"secret"
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    assert crypto.derive_key(key, purpose="p", length=50, salt=b"s") == HKDF(SHA256(), 50, b"s", b"p").derive(key)
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 200_000])
+def test_age_both_ways(size: int) -> None:
+    pyrage = pytest.importorskip("pyrage")
+    data = os.urandom(size)
+    identity, recipient = age.generate_identity()
+    theirs = pyrage.x25519.Identity.from_str(identity)
+    assert str(theirs.to_public()) == recipient
+    assert pyrage.decrypt(age.encrypt(data, [recipient]), [theirs]) == data
+    assert age.decrypt(pyrage.encrypt(data, [theirs.to_public()]), [identity]) == data
+    other, second = age.generate_identity()
+    assert age.decrypt(age.encrypt(data, [second, recipient]), [identity]) == data
+    with pytest.raises(UnknownKey):
+        age.decrypt(age.encrypt(data, [recipient]), [other])
+
+
+def test_age_passphrase_both_ways() -> None:
+    pyrage = pytest.importorskip("pyrage")
+    assert pyrage.passphrase.decrypt(age.encrypt(b"x", passphrase="mild otter"), "mild otter") == b"x"
+    assert age.decrypt(pyrage.passphrase.encrypt(b"x", "mild otter"), passphrase="mild otter") == b"x"
+    with pytest.raises(VerificationFailed):
+        age.decrypt(age.encrypt(b"x", passphrase="mild otter"), passphrase="wild otter")
+    for options in ({}, {"passphrase": ""}, {"recipients": ["age1x"]}, {"recipients": [age.generate_identity()[1]], "passphrase": "p"}):
+        with pytest.raises(InvalidInput):
+            age.encrypt(b"x", **options)  # type: ignore[arg-type]
+
+
+# --- behaviour --------------------------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=300), st.binary(max_size=40))
+def test_round_trip_and_context(data: bytes, ad: bytes) -> None:
+    aead = Aead(AEAD_KEYS)
+    sealed = aead.encrypt(data, ad)
+    assert len(sealed) == len(data) + 33 and aead.decrypt(sealed, ad) == data
+    with pytest.raises(VerificationFailed):
+        aead.decrypt(sealed, ad + b"x")
+
+
+AEAD_KEYS = KeySet.generate("aead")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(VerificationFailed):
+        Aead(AEAD_KEYS).decrypt(data)
+    with pytest.raises(VerificationFailed):
+        crypto.DecryptingReader(io.BytesIO(data), STREAM_KEYS).read()
+    with pytest.raises(VerificationFailed):
+        crypto.EnvelopeEncryption(crypto.LocalKeyWrapper(AEAD_KEYS)).decrypt(data)
+
+
+STREAM_KEYS = KeySet.generate("streaming")
+
+
+def test_key_life_cycle() -> None:
+    keys = KeySet.generate("aead")
+    aead = Aead(keys)
+    sealed = aead.encrypt_str("ünïcode", "t.c")
+    first = keys.primary_id
+    second = keys.rotate()
+    assert aead.decrypt_str(sealed, "t.c") == "ünïcode" and aead.needs_reencryption(sealed)
+    renewed = aead.reencrypt(aead.encrypt(b"x"))
+    assert not aead.needs_reencryption(renewed)
+    keys.disable(first)
+    with pytest.raises(UnknownKey):
+        aead.decrypt_str(sealed, "t.c")
+    keys.enable(first)
+    assert aead.decrypt_str(sealed, "t.c") == "ünïcode"
+    keys.destroy(first)
+    with pytest.raises(InvalidInput):
+        keys.enable(first)
+    with pytest.raises(InvalidInput):
+        keys.destroy(second)
+    assert [(i, s) for i, s, _ in keys.info()] == [(first, "destroyed"), (second, "enabled")]
+    third = keys.add()
+    assert keys.primary_id == second
+    keys.promote(third)
+    assert keys.primary_id == third
+    copy = KeySet.from_json(keys.to_json())
+    assert copy.info() == keys.info() and "value" not in repr(copy)
+    for wrong in ("", "{}", '{"primaryKeyId":1,"key":[]}'):
+        with pytest.raises(InvalidInput):
+            KeySet.from_json(wrong)
+
+
+def test_text_forms_have_one_spelling() -> None:
+    aead = Aead(AEAD_KEYS)
+    text = aead.encrypt_json({"a": [1, None]})
+    assert aead.decrypt_json(text) == {"a": [1, None]}
+    for changed in (text + "=", text + " ", "!" + text, text[:-1] + "\n"):
+        with pytest.raises(VerificationFailed):
+            aead.decrypt_json(changed)
+
+
+def test_streams_notice_truncation(tmp_path: Path) -> None:
+    keys = KeySet.generate("streaming")
+    (tmp_path / "plain").write_bytes(b"x" * 2_500_000)
+    crypto.encrypt_file(tmp_path / "plain", tmp_path / "sealed", keys)
+    assert (tmp_path / "sealed").stat().st_mode & 0o777 == 0o600
+    sealed = (tmp_path / "sealed").read_bytes()
+    for cut in (1 << 20, 2 << 20, len(sealed) - 1, 20):
+        (tmp_path / "cut").write_bytes(sealed[:cut])
+        with pytest.raises(VerificationFailed):
+            crypto.decrypt_file(tmp_path / "cut", tmp_path / "out", keys)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cut", "plain", "sealed"], "nothing half-done stays"
+    crypto.decrypt_file(tmp_path / "sealed", tmp_path / "out", keys)
+    assert (tmp_path / "out").read_bytes() == b"x" * 2_500_000
+
+    unfinished = io.BytesIO()
+    with pytest.raises(RuntimeError), crypto.EncryptingWriter(unfinished, keys) as writer:
+        writer.write(b"part")
+        raise RuntimeError
+    with pytest.raises(VerificationFailed):
+        crypto.DecryptingReader(io.BytesIO(unfinished.getvalue()), keys).read()
+
+
+def test_envelope_and_wrapped_keysets() -> None:
+    wrapper = crypto.LocalKeyWrapper(KeySet.generate("aead"))
+    envelope = crypto.EnvelopeEncryption(wrapper)
+    sealed = envelope.encrypt(b"record", "patient:7")
+    assert envelope.decrypt(sealed, "patient:7") == b"record"
+    with pytest.raises(VerificationFailed):
+        envelope.decrypt(sealed, "patient:8")
+    keys = KeySet.generate("deterministic")
+    text = crypto.wrap_keyset(keys, wrapper, context=b"app")
+    assert json.loads(keys.to_json())["key"][0]["keyData"]["value"] not in text
+    assert crypto.unwrap_keyset(text, wrapper, context=b"app").info() == keys.info()
+    with pytest.raises(VerificationFailed):
+        crypto.unwrap_keyset(text, wrapper, context=b"other")
+    with pytest.raises(InvalidInput):
+        crypto.unwrap_keyset("{}", wrapper)
+
+
+def test_envelope_of_tink() -> None:
+    primitive = pytest.importorskip("tink.aead")
+    keys = KeySet.generate("aead")
+    remote = tink_handle(keys).primitive(primitive.Aead)
+    theirs = primitive.KmsEnvelopeAead(primitive.aead_key_templates.AES256_GCM_RAW, remote)
+    # Tink wraps a serialised key message; this kit wraps the bare key. Both refuse the other's cleanly.
+    with pytest.raises(VerificationFailed):
+        crypto.EnvelopeEncryption(crypto.LocalKeyWrapper(keys)).decrypt(theirs.encrypt(b"x", b""))
+
+
+def test_searchable_variants() -> None:
+    keys = KeySet.generate("deterministic")
+    email, phone = DeterministicEncryption(keys, "email"), DeterministicEncryption(keys, "phone")
+    old = email.encrypt(b"a")
+    assert old == email.encrypt(b"a") != phone.encrypt(b"a")
+    keys.rotate()
+    assert old in email.search_values(b"a") and email.decrypt(old) == b"a" and email.encrypt(b"a") != old
+    mac = KeySet.generate("mac")
+    index = BlindIndex(mac, "email", bits=64, normalize=str.casefold)
+    stored = index.value("ADA@example.org")
+    assert len(stored) == 16
+    mac.rotate()
+    assert stored in index.values("ada@example.org") and stored != index.value("ada@example.org")
+    with pytest.raises(InvalidInput):
+        BlindIndex(KeySet.generate("aead"), "email")
+    with pytest.raises(InvalidInput):
+        Aead(mac)
+
+
+# --- providers --------------------------------------------------------------------------------------------
+
+
+def test_file_provider_checks_permissions(tmp_path: Path) -> None:
+    keys = KeySet.generate("aead")
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o700)
+    path = folder / "k.json"
+    provider = providers.FileKeys(path)
+    provider.save(keys)
+    assert path.stat().st_mode & 0o777 == 0o600 and provider.load().info() == keys.info()
+    path.chmod(0o640)
+    with pytest.raises(Refused, match="chmod 600"):
+        provider.load()
+    path.chmod(0o600)
+    folder.chmod(0o777)
+    with pytest.raises(Refused, match="folder"):
+        provider.load()
+    folder.chmod(0o700)
+    (folder / "link").symlink_to(path)
+    with pytest.raises(Refused, match="link"):
+        providers.FileKeys(folder / "link").load()
+    with pytest.raises(Refused, match="regular"):
+        os.mkfifo(folder / "pipe", 0o600)
+        providers.FileKeys(folder / "pipe").load()
+    with pytest.raises(OSError):
+        providers.FileKeys(folder / "missing").load()
+    master = crypto.LocalKeyWrapper(KeySet.generate("aead"))
+    wrapped = providers.WrappedKeys(folder / "w.json", master, context=b"app")
+    wrapped.save(keys)
+    assert wrapped.load().info() == keys.info()
+
+
+def test_environment_and_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyward_guard import Unsupported
+
+    keys = KeySet.generate("mac")
+    monkeypatch.setenv("KEYS", keys.to_json())
+    assert providers.EnvironmentKeys("KEYS").load().info() == keys.info()
+    with pytest.raises(InvalidInput):
+        providers.EnvironmentKeys("NO_SUCH_KEYS").load()
+    with pytest.raises(Unsupported):
+        providers.EnvironmentKeys("KEYS").save(keys)
+    keyring = pytest.importorskip("keyring")
+    from keyring.backend import KeyringBackend
+
+    class Memory(KeyringBackend):  # type: ignore[misc]
+        priority = 1
+        kept: dict[tuple[str, str], str] = {}
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return self.kept.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            self.kept[service, username] = password
+
+    monkeypatch.setattr(keyring, "get_keyring", Memory)
+    monkeypatch.setattr(keyring, "get_password", Memory().get_password)
+    monkeypatch.setattr(keyring, "set_password", Memory().set_password)
+    provider = providers.KeyringKeys("app", "keys")
+    provider.save(keys)
+    assert provider.load().info() == keys.info()
+    from keyring.backends import fail
+
+    monkeypatch.setattr(keyring, "get_keyring", fail.Keyring)
+    with pytest.raises(Unsupported):
+        providers.KeyringKeys("app", "keys")
+
+
+# --- database fields --------------------------------------------------------------------------------------
+
+
+def test_sqlalchemy_fields() -> None:
+    sa = pytest.importorskip("sqlalchemy")
+    from pyward_guard.crypto.sqlalchemy import BlindIndexed, EncryptedBytes, EncryptedJson, EncryptedString
+
+    aead, index = Aead(KeySet.generate("aead")), BlindIndex(KeySet.generate("mac"), "p.email")
+    table = sa.Table(
+        "p", sa.MetaData(),
+        sa.Column("id", sa.Integer),
+        sa.Column("email", EncryptedString(aead, "p.email")),
+        sa.Column("email_index", BlindIndexed(index)),
+        sa.Column("photo", EncryptedBytes(aead, "p.photo")),
+        sa.Column("more", EncryptedJson(aead, "p.more")),
+    )
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        table.create(connection)
+        row = {"id": 1, "email": "ada@example.org", "email_index": "ada@example.org", "photo": b"\0\1", "more": {"a": [1]}}
+        connection.execute(table.insert(), row)
+        connection.execute(table.insert(), {"id": 2})
+        found = connection.execute(table.select().where(table.c.email_index == "ada@example.org")).one()
+        assert (found.email, found.photo, found.more) == ("ada@example.org", b"\0\1", {"a": [1]})
+        assert connection.execute(sa.select(table.c.email).where(table.c.id == 2)).scalar() is None
+        raw = connection.exec_driver_sql("select email, email_index, photo, more from p where id = 1").one()
+        assert all(b"ada" not in (v if isinstance(v, bytes) else v.encode()) for v in raw)
+        # A ciphertext moved to another column does not decrypt.
+        connection.exec_driver_sql("update p set more = email where id = 1")
+        with pytest.raises(VerificationFailed):
+            connection.execute(sa.select(table.c.more).where(table.c.id == 1)).one()
+    engine.dispose()
+
+
+def test_django_fields(tmp_path: Path) -> None:
+    """In a process of its own: Django is configured once."""
+    pytest.importorskip("django")
+    import subprocess
+    import sys
+
+    code = """
+import django
+from django.conf import settings
+from pyward_guard.crypto import Aead, BlindIndex, KeySet
+index = BlindIndex(KeySet.generate("mac"), "person.email")
+settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+                   INSTALLED_APPS=[], PYWARD_GUARD_AEAD=Aead(KeySet.generate("aead")))
+django.setup()
+from django.core.exceptions import FieldError
+from django.db import connection, models
+from pyward_guard import VerificationFailed
+from pyward_guard.crypto.django import BlindIndexField, EncryptedJSONField, EncryptedTextField
+def get_index(): return index
+class Person(models.Model):
+    email = EncryptedTextField()
+    email_index = BlindIndexField("email", get_index)
+    more = EncryptedJSONField(null=True)
+    class Meta:
+        app_label = "test"
+with connection.schema_editor() as editor:
+    editor.create_model(Person)
+Person.objects.create(email="ada@example.org", more={"a": [1]})
+found = Person.objects.get(email_index="ada@example.org")
+assert (found.email, found.more) == ("ada@example.org", {"a": [1]}), found
+with connection.cursor() as cursor:
+    cursor.execute("select * from test_person")
+    assert "ada" not in str(cursor.fetchall())
+try:
+    Person.objects.get(email="ada@example.org")
+except FieldError:
+    pass
+else:
+    raise SystemExit("searched")
+assert Person.objects.filter(more__isnull=False).count() == 1
+found.email = "grace@example.org"; found.save()
+assert Person.objects.get(email_index="grace@example.org").pk == found.pk
+with connection.cursor() as cursor:
+    cursor.execute("update test_person set more = email")
+try:
+    Person.objects.get()
+except VerificationFailed:
+    print("fine")
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert out.stdout == "fine\n", out.stderr

@@ -1,0 +1,92 @@
+"""OpenID Connect client: each check, each with the attack it stops."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from pyward_guard import Expired, InvalidInput, UnknownKey, VerificationFailed, _core
+from pyward_guard.tokens import JwksClient, Jwk, jwks_document
+from pyward_guard.tokens.oauth import Login, OidcClient, pkce_challenge, token_hash
+
+ISSUER = "https://id.example"
+KEY = Jwk.generate("ES256")
+
+
+def client(**options: Any) -> OidcClient:
+    keys = JwksClient(ISSUER + "/jwks", lambda url: jwks_document([KEY]))
+    return OidcClient(
+        ISSUER, "shop", "https://shop.example/cb", ISSUER + "/authorize", keys, algorithms=["ES256"], **options
+    )
+
+
+def id_token(login: Login, key: Jwk = KEY, **changes: Any) -> str:
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "iss": ISSUER, "aud": "shop", "sub": "7", "iat": now, "exp": now + 300, "nonce": login.nonce,
+    } | changes
+    return _core.JwtSigner(key, "ES256", "JWT").sign({k: v for k, v in claims.items() if v is not None})
+
+
+def test_request_has_pkce_state_and_nonce() -> None:
+    url, login = client().start(prompt="login")
+    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    assert query["code_challenge"] == pkce_challenge(login.code_verifier) and query["code_challenge_method"] == "S256"
+    assert query["state"] == login.state != login.nonce == query["nonce"] and query["prompt"] == "login"
+    assert login.state not in repr(login) and login.code_verifier not in repr(login)
+    assert client().token_request(login, "c")["code_verifier"] == login.code_verifier
+    with pytest.raises(InvalidInput):
+        client().start(state="mine")
+    with pytest.raises(InvalidInput):
+        OidcClient("http://id.example", "shop", "https://x.example/", ISSUER, [KEY])
+
+
+def test_callback() -> None:
+    login = Login.new()
+    assert client().check_callback(login, {"state": login.state, "code": "c"}) == "c"
+    for wrong in ({"code": "c"}, {"state": "", "code": "c"}, {"state": login.state}, {"state": login.nonce, "code": "c"}):
+        with pytest.raises(VerificationFailed):
+            client().check_callback(login, wrong)
+    with pytest.raises(VerificationFailed, match="issuer"):
+        client().check_callback(login, {"state": login.state, "code": "c", "iss": "https://evil.example"})
+    with pytest.raises(VerificationFailed, match="issuer"):
+        client(iss_parameter=True).check_callback(login, {"state": login.state, "code": "c"})
+    with pytest.raises(VerificationFailed, match="error"):
+        client().check_callback(login, {"state": login.state, "error": "access_denied"})
+    old = dataclasses.replace(login, created=time.time() - 700)
+    with pytest.raises(Expired):
+        client().check_callback(old, {"state": login.state, "code": "c"})
+    with pytest.raises(InvalidInput):
+        Login.from_json('{"state": "", "nonce": "", "code_verifier": "", "created": 0}')
+
+
+def test_id_token() -> None:
+    login, c = Login.new(), client()
+    assert c.verify_id_token(login, id_token(login))["sub"] == "7"
+    refused: list[dict[str, Any]] = [
+        {"nonce": None}, {"nonce": Login.new().nonce}, {"aud": "bank"}, {"iss": "https://evil.example"}, {"sub": None},
+        {"azp": "bank"}, {"aud": ["shop", "bank"]}, {"iat": None}, {"iat": time.time() + 100},
+    ]
+    for changes in refused:
+        with pytest.raises(VerificationFailed):
+            c.verify_id_token(login, id_token(login, **changes))
+    assert c.verify_id_token(login, id_token(login, aud=["shop", "bank"], azp="shop"))
+    with pytest.raises(Expired):
+        c.verify_id_token(login, id_token(login, exp=int(time.time()) - 60))
+    with pytest.raises(UnknownKey):
+        c.verify_id_token(login, id_token(login, Jwk.generate("ES256")))
+
+
+def test_access_token_binding_and_max_age() -> None:
+    login, c = Login.new(), client()
+    bound = id_token(login, at_hash=token_hash("access", "ES256"), auth_time=int(time.time()) - 100)
+    assert c.verify_id_token(login, bound, access_token="access", max_age=200)
+    with pytest.raises(VerificationFailed, match="access token"):
+        c.verify_id_token(login, bound, access_token="other")
+    with pytest.raises(Expired):
+        c.verify_id_token(login, bound, max_age=10)
+    with pytest.raises(VerificationFailed):
+        c.verify_id_token(login, id_token(login), max_age=10)

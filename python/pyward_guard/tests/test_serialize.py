@@ -1,0 +1,190 @@
+"""Serialisation: round trips, bombs, attacks."""
+
+from __future__ import annotations
+
+import dataclasses
+import decimal
+import math
+import os
+import pickle
+import pickletools
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyward_guard import Expired, InvalidInput, LimitExceeded, Refused, VerificationFailed, serialize
+from pyward_guard.serialize import SignedPickle, SignedSerializer
+from pyward_guard.tokens import KeySet
+
+KEYS = KeySet.generate("mac")
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(-(2**63), 2**63), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(values)
+def test_msgpack_round_trips_and_interoperates(value: Any) -> None:
+    msgpack = pytest.importorskip("msgpack")
+    data = serialize.msgpack_dumps(value)
+    assert serialize.msgpack_loads(data) == value
+    assert msgpack.unpackb(data, strict_map_key=False) == value
+    assert serialize.msgpack_loads(msgpack.packb(value)) == value
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes(data: bytes) -> None:
+    for load in (serialize.msgpack_loads, serialize.json_loads, serialize.xml_loads, serialize.yaml_loads):
+        try:
+            load(data)  # type: ignore[operator]
+        except (InvalidInput, LimitExceeded, Refused):
+            pass
+    with pytest.raises(VerificationFailed):
+        SignedPickle(KEYS, purpose="p").loads(data)
+
+
+def test_msgpack_bounds() -> None:
+    for claim in (b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff"):
+        with pytest.raises(InvalidInput):
+            serialize.msgpack_loads(claim)
+    with pytest.raises(LimitExceeded):
+        serialize.msgpack_loads(b"\x91" * 100 + b"\xc0")
+    with pytest.raises(LimitExceeded):
+        serialize.msgpack_loads(b"\x00" * 11, max_size=10)
+    for refused in (b"\x82\x01\x02\x01\x03", b"\x81\x90\x01", b"\xd4\x05\x00", b"\xa1\xff", b"\xc0\xc0"):
+        with pytest.raises(InvalidInput):
+            serialize.msgpack_loads(refused)
+    msgpack = pytest.importorskip("msgpack")
+    for at in (0.0, 1_700_000_000.5, 17_179_869_184.25, -1.5):
+        assert serialize.msgpack_loads(msgpack.packb(msgpack.Timestamp.from_unix(at))) == at
+
+
+def test_json_is_strict() -> None:
+    assert serialize.json_loads(b'{"a": 1e3}') == {"a": 1000.0}
+    for text in ('{"a":1,"a":2}', "NaN", "[1,]", "{} x", "'a'", "[" * 200 + "]" * 200, b"\xff"):
+        with pytest.raises(InvalidInput):
+            serialize.json_loads(text)
+    with pytest.raises(LimitExceeded):
+        serialize.json_loads("[]" * 10, max_size=10)
+    for value in (math.nan, 2**65, {1: 1}, b""):
+        with pytest.raises(InvalidInput):
+            serialize.json_dumps(value)
+
+
+@dataclasses.dataclass
+class Job:
+    name: str
+    sizes: list[int]
+
+
+@pytest.mark.parametrize("format", ["json", "msgpack"])
+def test_signed_serializer(format: str) -> None:
+    jobs = SignedSerializer(KEYS, purpose="jobs", lifetime=60, payload=Job, format=format)
+    text = jobs.dumps(Job("resize", [1, 2]))
+    assert jobs.loads(text) == Job("resize", [1, 2])
+    other = SignedSerializer[Any](KEYS, purpose="other", lifetime=60, format=format)
+    with pytest.raises(VerificationFailed):
+        other.loads(text)
+    cross = SignedSerializer[Any](KEYS, purpose="jobs", lifetime=60, format="msgpack" if format == "json" else "json")
+    with pytest.raises(VerificationFailed):
+        cross.loads(text)
+    plain = SignedSerializer[Any](KEYS, purpose="jobs", lifetime=1, format=format)
+    with pytest.raises(VerificationFailed):
+        jobs.loads(plain.dumps({"name": 7, "sizes": []}))
+    short = plain.dumps(1)
+    time.sleep(1.01)
+    with pytest.raises(Expired):
+        plain.loads(short)
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return os.system, ("echo attacked > /tmp/never",)
+
+
+def test_pickles_are_verified_before_they_are_parsed() -> None:
+    store = SignedPickle(KEYS, purpose="cache", allow=[decimal.Decimal, Job, set])
+    value = {"d": decimal.Decimal("1.50"), "s": {1, 2}, "j": Job("x", [1]), "t": (1, b"x", None), "n": 10**40}
+    assert store.loads(store.dumps(value)) == value
+    with pytest.raises(Refused):
+        store.dumps(Evil())
+    with pytest.raises(VerificationFailed):
+        store.loads(bytes(32) + pickle.dumps(Evil()))
+    with pytest.raises(VerificationFailed):
+        SignedPickle(KEYS, purpose="other", allow=[decimal.Decimal]).loads(store.dumps(1))
+    # A holder of the key who lists less refuses what is not on the list.
+    with pytest.raises(Refused):
+        SignedPickle(KEYS, purpose="cache").loads(store.dumps(decimal.Decimal(1)))
+    # Signed by a leaked key, in every protocol: still only listed globals.
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps(Evil(), protocol)
+        with pytest.raises(Refused):
+            store.loads(store._tag(data)[0] + data)
+    hidden = b"\x80\x04\x8c\x05posix\x8c\x06system\x86\x8c\x02idNN\x93."
+    with pytest.raises((Refused, InvalidInput)):
+        store.loads(store._tag(hidden)[0] + hidden)
+    with pytest.raises(InvalidInput):
+        SignedPickle(KEYS, purpose="x", allow=[eval])
+    with pytest.raises(LimitExceeded):
+        SignedPickle(KEYS, purpose="x", max_size=10).dumps("x" * 100)
+    old = store.dumps(1)
+    KEYS.rotate()
+    assert store.loads(old) == 1
+
+
+@given(st.recursive(st.integers() | st.text() | st.binary() | st.floats(), lambda i: st.lists(i) | st.tuples(i, i), max_leaves=10))
+def test_the_scan_agrees_with_pickletools(value: Any) -> None:
+    from pyward_guard import _core
+
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps([value, decimal.Decimal(1), Job], protocol)
+        names, count = _core.pickle_scan(data)
+        assert count == len(list(pickletools.genops(data)))
+        assert {name for _, name in names} >= {"Decimal", "Job"}
+
+
+def test_yaml() -> None:
+    pytest.importorskip("yaml")
+    assert serialize.yaml_loads("a: &x [1, 2]\nb: *x\nc: 2026-01-01")["b"] == [1, 2]
+    assert serialize.yaml_loads("") is None
+    laughs = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
+    )
+    start = time.perf_counter()
+    with pytest.raises(LimitExceeded):
+        serialize.yaml_loads(laughs)
+    assert time.perf_counter() - start < 2
+    for bad in (
+        "!!python/object/apply:os.system ['id']", "!!python/name:os.system", "a: 1\na: 2", "&a [*a]", "a: *b", "[", "- a\n--- b",
+        "a: &x {b: 1}\nc:\n  <<: *x", "\0",
+    ):
+        with pytest.raises(InvalidInput):
+            serialize.yaml_loads(bad)
+    for large in ("[" * 40 + "]" * 40, "x" * ((1 << 20) + 1)):
+        with pytest.raises(LimitExceeded):
+            serialize.yaml_loads(large)
+
+
+def test_xml() -> None:
+    root = serialize.xml_loads('<a xmlns:p="urn:x" k="&lt;v&gt;"><p:b>t</p:b>tail<!-- c --><?pi x?></a>')
+    assert root.attrib == {"k": "<v>"} and root[0].tag == "{urn:x}b" and root[0].tail == "tail"
+    attacks = [
+        '<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+        '<!DOCTYPE a SYSTEM "http://127.0.0.1/x.dtd"><a/>',
+        '<!DOCTYPE a [<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;]><a/>',
+        '<?xml version="1.0" encoding="utf-16"?>'.encode("utf-16") + "<!DOCTYPE a><a/>".encode("utf-16-le"),
+    ]
+    for text in attacks:
+        with pytest.raises((Refused, InvalidInput)):
+            serialize.xml_loads(text)
+    for bad in ("", "<a>", "<a></b>", "<a/><b/>", "&x;", '<?xml version="1.0" encoding="utf-99"?><a/>'.encode(), b"\xff"):
+        with pytest.raises(InvalidInput):
+            serialize.xml_loads(bad)
+    many = " ".join(f'a{i}="1"' for i in range(70))
+    for large in ("<a>" * 65 + "</a>" * 65, f"<a {many}/>", "<a>" + "<b/>" * 100_001 + "</a>", "<a>" + "x" * (1 << 20) + "</a>"):
+        with pytest.raises(LimitExceeded):
+            serialize.xml_loads(large)

@@ -121,7 +121,7 @@ pub struct Library {
 }
 
 /// Data that comes from outside, or is sensitive: reading `path`, or calling it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Source {
     /// API paths. Contents and members of the value carry the taint on.
@@ -144,7 +144,7 @@ pub struct Source {
 }
 
 /// A call (or assignment) where data of certain kinds must not arrive.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sink {
     /// Rule reported.
@@ -172,7 +172,7 @@ pub struct Sink {
 }
 
 /// A call whose result is safe in some contexts.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sanitizer {
     /// API paths.

@@ -344,11 +344,8 @@ impl Config {
             Sink {
                 rule,
                 path: vec![path.clone()],
-                assign: Vec::new(),
                 args,
-                when: Vec::new(),
-                unless: Vec::new(),
-                confidence: None,
+                ..Sink::default()
             }
         };
         Models {
@@ -360,17 +357,14 @@ impl Config {
                 .map(|(path, cleans)| Sanitizer {
                     path: vec![path.clone()],
                     cleans: cleans.iter().map(|c| c.as_str().to_owned()).collect(),
-                    when: Vec::new(),
-                    unless: Vec::new(),
+                    ..Sanitizer::default()
                 })
                 .collect(),
             source: (self.sources.iter())
                 .map(|(path, kind)| Source {
                     path: vec![path.clone()],
                     kind: kind.as_str().to_owned(),
-                    except: Vec::new(),
-                    to: None,
-                    when: Vec::new(),
+                    ..Source::default()
                 })
                 .collect(),
             sink: self.sinks.iter().map(sink).collect(),

@@ -22,6 +22,9 @@ __all__ = ["SecurityMiddleware"]
 
 _log = logging.getLogger("pyward_guard.headers")
 _Fields = list[tuple[bytes, bytes]]
+_WANTED = {
+    b"host": 0, b"cookie": 1, b"origin": 2, b"sec-fetch-site": 3, b"referer": 4, b"content-type": 5, b"x-csrf-token": 6, b"x-forwarded-proto": 7,
+}  # fmt: skip
 
 
 def _encode(fields: Sequence[tuple[str, str]]) -> _Fields:
@@ -54,6 +57,7 @@ class SecurityMiddleware:
         self._nonced = [(name.lower().encode(), csp) for name, csp in prepared.nonced]
         self._names = {name.encode() for name in prepared.names}
         self._removed = {name.encode() for name in prepared.removed}
+        self._special = self._names | self._removed
         self._csrf, self._cors, self._https = csrf, cors, https
         self._proxies = Proxies(proxies)
         if https == "off":
@@ -65,22 +69,27 @@ class SecurityMiddleware:
             return await self.app(scope, receive, send)
         host = origin = cookies = forwarded = fetch_site = referer = content_type = token = None
         for name, raw in scope["headers"]:
-            if name == b"host":
-                host = raw.decode("latin-1") if host is None else ""
-            elif name == b"origin":
-                origin = raw.decode("latin-1")
-            elif name == b"cookie":
-                cookies = raw.decode("latin-1") if cookies is None else f"{cookies}; {raw.decode('latin-1')}"
-            elif name == b"x-forwarded-proto":
-                forwarded = raw.decode("latin-1")
-            elif name == b"sec-fetch-site":
-                fetch_site = raw.decode("latin-1")
-            elif name == b"referer":
-                referer = raw.decode("latin-1")
-            elif name == b"content-type":
-                content_type = raw.decode("latin-1")
-            elif name == b"x-csrf-token":
-                token = raw.decode("latin-1")
+            # One dictionary look-up tells the few headers of interest from all others.
+            which = _WANTED.get(name)
+            if which is None:
+                continue
+            value = raw.decode("latin-1")
+            if which == 0:
+                host = value if host is None else ""
+            elif which == 1:
+                cookies = value if cookies is None else f"{cookies}; {value}"
+            elif which == 2:
+                origin = value
+            elif which == 3:
+                fetch_site = value
+            elif which == 4:
+                referer = value
+            elif which == 5:
+                content_type = value
+            elif which == 6:
+                token = value
+            else:
+                forwarded = value
 
         if host is None or not self._hosts.allows(host):
             return await self._refuse(kind, send, 400, "Unknown host.")
@@ -101,10 +110,10 @@ class SecurityMiddleware:
         cookie = (cookie_value(cookies, csrf.cookie_name) or "") if csrf is not None and cookies else ""
         state = RequestState(nonce, csrf, cookie, scope.get("session"))
         current.set(state)
-        own = f"{'https' if secure else 'http'}://{host.lower()}"
 
         if kind == "websocket":
             # Browsers send cookies along with cross-site WebSocket handshakes and no preflight (CWE-1385).
+            own = f"{'https' if secure else 'http'}://{host.lower()}"
             foreign = origin is not None and origin != own and not (self._cors is not None and self._cors.allows(origin))
             if foreign:
                 return await self._refuse(kind, send, 403, "")
@@ -115,6 +124,7 @@ class SecurityMiddleware:
                 return await self._answer(send, 204, _encode(self._cors.preflight(origin)), b"")
 
         if csrf is not None and not csrf.exempts(scope["method"], scope["path"]):
+            own = f"{'https' if secure else 'http'}://{host.lower()}"
             try:
                 csrf.check_origin(fetch_site, origin, referer, own)
                 if cookies:
@@ -136,24 +146,27 @@ class SecurityMiddleware:
         await self.app(scope, receive, send_with_headers)
 
     def _finish(self, message: Message, state: RequestState, cors_fields: _Fields | None) -> None:
-        headers: _Fields = []
+        headers: _Fields = list(message.get("headers", ()))
+        special = self._special
         own = None
-        for pair in message.get("headers", ()):
-            name = pair[0]
-            if not name.islower():
-                name = name.lower()
+        for index in range(len(headers) - 1, -1, -1):
+            name = headers[index][0]
+            if name not in special:
+                # ASGI wants lower case; what is not, is looked at once more.
+                if name.islower() or (name := name.lower()) not in special:
+                    continue
             if name in self._removed:
-                continue
-            if name in self._names:
+                del headers[index]
+            else:
                 own = {name} if own is None else own | {name}
-            headers.append(pair)
+        nonce = state.nonce
         if own is None:
             headers += self._fixed
             for name, csp in self._nonced:
-                headers.append((name, csp.header(state.nonce).encode()))
+                headers.append((name, csp.header(nonce).encode()))
         else:
             headers += [pair for pair in self._fixed if pair[0] not in own]
-            headers += [(name, csp.header(state.nonce).encode()) for name, csp in self._nonced if name not in own]
+            headers += [(name, csp.header(nonce).encode()) for name, csp in self._nonced if name not in own]
         if cors_fields is not None:
             headers += cors_fields
         if state.fresh and state.csrf is not None:

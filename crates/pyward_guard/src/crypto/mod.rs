@@ -94,7 +94,7 @@ pub fn blind_indexes(
     value: &[u8],
 ) -> Result<Vec<Vec<u8>>> {
     keys.expect(KeyKind::Mac)?;
-    if purpose.is_empty() || !(8..=256).contains(&bits) || bits % 8 != 0 {
+    if purpose.is_empty() || !(8..=256).contains(&bits) || !bits.is_multiple_of(8) {
         return Err(Error::InvalidInput(
             "a blind index has a purpose and 8 to 256 bits in whole bytes".into(),
         ));

@@ -416,7 +416,7 @@ pub fn calibrate(target_seconds: f64, memory_kib: u32, parallelism: u32) -> Resu
     run(1)?;
     let (one, three) = (run(1)?, run(3)?);
     let pass = ((three - one) / 2.0).max(one / 100.0).max(1e-6);
-    let extra = ((target_seconds - one) / pass).max(0.0).min(998.0) as u32;
+    let extra = ((target_seconds - one) / pass).clamp(0.0, 998.0) as u32;
     Ok(Scheme::Argon2id {
         memory_kib,
         time_cost: (1 + extra).max(least),

@@ -3,6 +3,11 @@
 //! A sandbox is prepared before the fork (everything that allocates or opens) and applied after it by system calls
 //! alone, since the child of a threaded process may do nothing else.
 
+#![allow(
+    clippy::unnecessary_cast,
+    reason = "the types differ between C libraries"
+)]
+
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 

@@ -1,5 +1,10 @@
 //! The system call filters.
 
+#![allow(
+    clippy::unnecessary_cast,
+    reason = "the types differ between C libraries"
+)]
+
 use std::collections::BTreeMap;
 
 use seccompiler::{

@@ -274,7 +274,7 @@ pub(super) fn agree(
     }
 }
 
-fn symmetric<'k>(key: &'k Jwk, len: usize) -> Result<&'k [u8]> {
+fn symmetric(key: &Jwk, len: usize) -> Result<&[u8]> {
     match &key.material {
         Material::Oct(k) if k.len() == len => Ok(k),
         Material::Oct(k) => Err(Error::InvalidInput(format!(

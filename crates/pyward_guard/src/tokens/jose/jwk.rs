@@ -698,6 +698,10 @@ pub(crate) fn x25519_public(d: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// A key prepared for verification.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "keys are few and live long; boxing costs a look-up for each token"
+)]
 pub(crate) enum VerifyingKey {
     Hmac(hmac::Key),
     Public(ParsedPublicKey),
@@ -713,6 +717,10 @@ impl VerifyingKey {
 }
 
 /// A key prepared for signing.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "keys are few and live long; boxing costs a look-up for each token"
+)]
 pub(crate) enum SigningKey {
     Hmac(hmac::Key),
     Rsa(rsa::KeyPair, &'static dyn signature::RsaEncoding),

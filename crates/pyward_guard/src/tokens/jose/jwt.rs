@@ -3,6 +3,11 @@
 //! CWE-347, CWE-345, CWE-613; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2,
 //! v5.0.0-9.2.3, v5.0.0-9.2.4.
 
+#![allow(
+    clippy::neg_cmp_op_on_partial_ord,
+    reason = "not-a-number must be refused too"
+)]
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;

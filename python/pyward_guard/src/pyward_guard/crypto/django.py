@@ -95,9 +95,9 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
             raise InvalidInput("index must be a function that gives a BlindIndex")
         return value
 
-    def pre_save(self, instance: Any, add: bool) -> Any:
+    def pre_save(self, model_instance: Any, add: bool) -> Any:
         """The plain text of the source field; :meth:`get_prep_value` hashes it."""
-        return getattr(instance, self._source)
+        return getattr(model_instance, self._source)
 
     def get_prep_value(self, value: Any) -> Any:
         """The index of a plain text."""

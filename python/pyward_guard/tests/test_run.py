@@ -612,9 +612,14 @@ def test_ctrl_c_ends_the_process(tmp_path: Path) -> None:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
+    # A run in the background is started with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        run.run(["/bin/sh", "-c", f"echo $$ > {pid_file}; exec sleep 60"], timeout=60)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run.run(["/bin/sh", "-c", f"echo $$ > {pid_file}; exec sleep 60"], timeout=60)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert gone(int(pid_file.read_text()))
 
 

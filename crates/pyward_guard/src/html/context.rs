@@ -98,7 +98,6 @@ const OTHER_ATTRIBUTES: &[&str] = &[
     "http-equiv",
     "content",
     "is",
-    "nonce",
     "integrity",
     "sandbox",
     "attributename",

@@ -144,7 +144,7 @@ fn every_algorithm_round_trips_and_refuses_the_others() {
         let cut = &token[..token.len() - 2];
         assert!(verifier.verify(cut, 1000.0).is_err());
         for (other, _) in keys.iter().filter(|k| k.0 != *algorithm) {
-            let verifier = Verifier::new(policy(&[*other]), &[public.clone()]).unwrap();
+            let verifier = Verifier::new(policy(&[*other]), std::slice::from_ref(&public)).unwrap();
             assert!(
                 verifier.verify(&token, 1000.0).is_err(),
                 "{algorithm:?} as {other:?}"
@@ -161,7 +161,7 @@ fn every_algorithm_round_trips_and_refuses_the_others() {
 #[test]
 fn algorithm_none_and_confusion() {
     let key = Jwk::generate("ES256").unwrap();
-    let verifier = Verifier::new(policy(&[Algorithm::Es256]), &[key.clone()]).unwrap();
+    let verifier = Verifier::new(policy(&[Algorithm::Es256]), std::slice::from_ref(&key)).unwrap();
     for alg in ["none", "None", "HS256", "ES384", ""] {
         let token = format!(
             "{}.{}.",
@@ -264,7 +264,7 @@ fn key_ids_choose() {
         .unwrap()
         .sign(br#"{"exp":9}"#)
         .unwrap();
-    let verifier = Verifier::new(policy(&[Algorithm::EdDsa]), &[b.clone()]).unwrap();
+    let verifier = Verifier::new(policy(&[Algorithm::EdDsa]), std::slice::from_ref(&b)).unwrap();
     assert!(matches!(
         verifier.verify(&token, 1.0),
         Err(Error::UnknownKey)

@@ -228,7 +228,6 @@ impl Interp<'_> {
                         Class::Project(class) => {
                             let portable = export(&self.state, &value).without_params();
                             self.out.instance_writes.push(((class, attr), portable));
-                            self.call_setter(class, owner, attr, &value, from);
                         }
                         Class::Api(api) => {
                             let member = self.cx.api.child(api, attr);

@@ -358,16 +358,6 @@ impl Interp<'_> {
         }
     }
 
-    pub(super) fn call_setter(
-        &mut self,
-        _class: ClassId,
-        _owner: &Value,
-        _attr: Symbol,
-        _value: &Value,
-        _from: ExprId,
-    ) {
-    }
-
     pub(super) fn call_dunder(
         &mut self,
         class: ClassId,

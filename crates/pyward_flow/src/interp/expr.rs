@@ -562,7 +562,6 @@ impl Interp<'_> {
             Shape::Text(t) => Some(t.literal.as_str().to_owned()),
             _ => None,
         };
-        self.check_format(left, at);
         let Some(template) = template else {
             let marks = self
                 .state

@@ -733,9 +733,6 @@ impl Interp<'_> {
         }
     }
 
-    /// `template % values` and `template.format(...)`: the template must not come from outside.
-    pub(super) fn check_format(&mut self, _template: &Value, _at: ExprId) {}
-
     pub(super) fn check_format_call(
         &mut self,
         template: &Value,

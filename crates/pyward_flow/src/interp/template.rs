@@ -1,4 +1,6 @@
-//! Templates: what is handed to a render call is followed into the template.
+//! Templates: the place where what is handed to a render call is to be followed into the template.
+//!
+//! Nothing is followed yet: the engine is not given the templates of the project.
 
 use pyward_ir::{Span, Symbol};
 

@@ -148,6 +148,8 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
             let outputs: Vec<_> = level
                 .par_iter()
                 .filter(|id| is_function(program, **id))
+                // Nothing else needs to know of test code: once is enough.
+                .filter(|id| round > 0 || !is_test_path(program.path(id.file)))
                 .map(|id| (*id, run_function(&shared, &tables, *id, round)))
                 .collect();
             for (id, result) in outputs {

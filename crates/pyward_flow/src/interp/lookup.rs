@@ -6,6 +6,7 @@ use pyward_ir::{Alias, Const, ExprId, ExprKind, FunctionKind, Span, Symbol, Var}
 use pyward_program::{ClassId, FileId, FunctionId, ModuleTarget};
 
 use super::Interp;
+use super::translate::NoParameters;
 use crate::api::ApiId;
 use crate::fold;
 use crate::heap::{Class, Key};
@@ -235,15 +236,7 @@ impl Interp<'_> {
 
     /// A portable value that refers to no parameters.
     pub(super) fn import_plain(&mut self, portable: &crate::summary::Portable) -> Value {
-        import(
-            &mut self.state,
-            portable,
-            &mut |_, _, _| Value::unknown(),
-            &mut |_, m| match m.origin {
-                Origin::Source { .. } => Marks::one(m.clone()),
-                Origin::Param { .. } => Marks::NONE,
-            },
-        )
+        import(&mut self.state, portable, &mut NoParameters)
     }
 
     /// The value of an external name: an instance where models give its type.
@@ -488,9 +481,9 @@ impl Interp<'_> {
                                     },
                                     marks: known.marks.union(&member.marks),
                                 };
-                                self.state
-                                    .object_mut(id)
-                                    .set_field(Key::Attribute(attr), merged.clone());
+                                let key = Key::Attribute(attr);
+                                self.read_members.insert((id, key), merged.clone());
+                                self.state.object_mut(id).set_field(key, merged.clone());
                                 merged
                             }
                             None => member,

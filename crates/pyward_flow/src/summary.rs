@@ -310,11 +310,7 @@ pub trait View {
 }
 
 /// Puts a portable value on a heap.
-pub fn import(
-    state: &mut State,
-    value: &Portable,
-    view: &mut dyn View,
-) -> Value {
+pub fn import(state: &mut State, value: &Portable, view: &mut dyn View) -> Value {
     let (shape, extra) = import_shape(state, &value.shape, view);
     let marks = import_marks(state, &value.marks, view);
     Value {
@@ -323,11 +319,7 @@ pub fn import(
     }
 }
 
-fn import_marks(
-    state: &State,
-    marks: &Marks,
-    view: &mut dyn View,
-) -> Marks {
+fn import_marks(state: &State, marks: &Marks, view: &mut dyn View) -> Marks {
     if marks.is_empty() {
         Marks::NONE
     } else {
@@ -335,11 +327,7 @@ fn import_marks(
     }
 }
 
-fn import_shape(
-    state: &mut State,
-    shape: &PortableShape,
-    view: &mut dyn View,
-) -> (Shape, Marks) {
+fn import_shape(state: &mut State, shape: &PortableShape, view: &mut dyn View) -> (Shape, Marks) {
     match shape {
         PortableShape::Unknown => (Shape::Unknown, Marks::NONE),
         PortableShape::Plain(shape) => (shape.clone(), Marks::NONE),
@@ -373,10 +361,7 @@ fn import_shape(
             (Shape::Object(state.allocate(new)), Marks::NONE)
         }
         PortableShape::Closure(closure) => {
-            let receiver = closure
-                .receiver
-                .as_ref()
-                .map(|r| import(state, r, view));
+            let receiver = closure.receiver.as_ref().map(|r| import(state, r, view));
             let captured = closure
                 .captured
                 .iter()

@@ -398,7 +398,8 @@ impl Marks {
     /// Whether no mark stands for a parameter.
     #[must_use]
     pub fn is_of_sources(&self) -> bool {
-        self.iter().all(|m| matches!(m.origin, Origin::Source { .. }))
+        self.iter()
+            .all(|m| matches!(m.origin, Origin::Source { .. }))
     }
 
     /// The marks with further contexts cleaned; those cleaned for everything go.

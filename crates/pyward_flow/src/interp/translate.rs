@@ -2,9 +2,7 @@
 
 use crate::heap::{Key, State};
 use crate::summary::View;
-use crate::value::{
-    Mark, Marks, Origin, PathId, Shape, Step, Value, concat, extend, join,
-};
+use crate::value::{Mark, Marks, Origin, PathId, Shape, Step, Value, concat, extend, join};
 
 /// Turns the marks of a callee's parameters into those of the caller's arguments, for one call.
 pub(super) struct Translator<'a> {
@@ -36,9 +34,7 @@ impl<'a> Translator<'a> {
         let marks = match self.arguments.get(usize::from(index)) {
             None => Marks::NONE,
             Some(argument) if path == PathId::ROOT => state.deep_marks(argument),
-            Some(argument) => {
-                deep_or_own(state, &resolve_in(state, argument, path), argument)
-            }
+            Some(argument) => deep_or_own(state, &resolve_in(state, argument, path), argument),
         };
         let step = self.step;
         let marks = marks.map(|m| {
@@ -186,7 +182,6 @@ pub(super) fn resolve_in(state: &State, value: &Value, path: PathId) -> Value {
     }
     current
 }
-
 
 /// Nobody's parameters: for what is known of a program's parts wherever they are used.
 pub(super) struct NoParameters;

@@ -7,9 +7,7 @@ use pyward_ir::{Span, Symbol};
 use pyward_program::FileId;
 
 use crate::heap::{Class, Key, Object, State};
-use crate::value::{
-    Closure, Contexts, Mark, Marks, ObjectId, Origin, Partial, PathId, Shape, Value,
-};
+use crate::value::{Closure, Contexts, Mark, Marks, ObjectId, Partial, PathId, Shape, Value};
 
 /// A value that does not refer to a heap.
 #[derive(Clone, Debug, Default)]

@@ -14,10 +14,7 @@ use super::{Interp, MAX_INLINE_DEPTH};
 use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, PortableShape, Summary, View, export, import};
 use crate::tables::Entry;
-use crate::value::{
-    Builtin, Closure, Contexts, Mark, Marks, Origin, PathId, Shape, StepKind, Value, concat,
-    extend, join,
-};
+use crate::value::{Builtin, Closure, Contexts, Marks, Origin, Shape, StepKind, Value, join};
 
 /// Largest body, in statements, that is run for constant arguments' sake alone.
 const SMALL: u32 = 40;

@@ -8,7 +8,7 @@ use pyward_program::{ClassId, FileId, FunctionId, ModuleTarget};
 use super::Interp;
 use super::translate::NoParameters;
 use crate::summary::import;
-use crate::value::{Marks, Origin, Shape, Value};
+use crate::value::{Shape, Value};
 
 impl Interp<'_> {
     pub(super) fn read_var(&mut self, var: Var, span: Span) -> Value {

@@ -97,10 +97,9 @@ pub(crate) fn run(
     project: &Project,
     lowered: &Lowered,
     catalog: &Catalog,
-    library: bool,
+    options: pyward_flow::Options,
 ) -> EngineResult {
     let mut messages = syntax_errors(project, lowered);
-    let options = pyward_flow::Options { library };
     // The engine is meant never to panic. Should it, the syntax errors and this message are left.
     let analysed = catch_unwind(AssertUnwindSafe(|| {
         pyward_flow::analyse(&lowered.program, catalog, options)

@@ -189,7 +189,7 @@ fn origin_key(origin: Origin) -> OriginKey {
 impl<'a> Interp<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, function: FunctionId) -> Self {
         let ir = cx.program.ir(function.file);
-        let is_test = crate::driver::is_test_path(cx.program.path(function.file));
+        let is_test = cx.program.is_test(function.file);
         let mut interp = Self {
             cx,
             file: function.file,

@@ -3,6 +3,7 @@
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
 use pyward_ir::{Const, Symbol};
+use pyward_templates::Dialect;
 use regex::Regex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -47,6 +48,8 @@ pub struct Entry {
     pub access: Vec<Symbol>,
     /// Renders a template.
     pub templates: Vec<usize>,
+    /// As base class, has a method that returns the context of a template.
+    pub template_bases: Vec<usize>,
     /// Type of its result.
     pub returns: Option<TypeExpr>,
     /// Calling it never returns.
@@ -276,7 +279,7 @@ pub struct EntryPoint {
 #[derive(Debug)]
 pub struct TemplateCall {
     /// Dialect.
-    pub dialect: Symbol,
+    pub dialect: Dialect,
     /// Where the name stands.
     pub name: Option<Place>,
     /// Where the text stands.
@@ -285,6 +288,18 @@ pub struct TemplateCall {
     pub context: Vec<Place>,
     /// Escaping by default.
     pub autoescape: Option<bool>,
+    /// The constructor's keyword that decides about escaping.
+    pub escape_option: Option<Symbol>,
+    /// Escaping where the constructor was called without it.
+    pub escape_absent: Option<bool>,
+    /// The method of a class that returns the context.
+    pub method: Option<Symbol>,
+    /// The attribute of a class that names the template.
+    pub name_attribute: Option<Symbol>,
+    /// Names that every template has, with their API paths.
+    pub globals: Vec<(Symbol, String)>,
+    /// Rules for what arrives.
+    pub rules: Vec<u16>,
 }
 
 /// A condition, compiled.
@@ -828,8 +843,21 @@ impl Compiled {
         }
         for t in &file.template {
             let index = self.templates.len();
+            let Some(dialect) = Dialect::by_name(&t.dialect) else {
+                continue;
+            };
             self.templates.push(TemplateCall {
-                dialect: Symbol::new(&t.dialect),
+                dialect,
+                escape_option: t.escape_option.as_deref().map(Symbol::new),
+                escape_absent: t.escape_absent,
+                method: t.method.as_deref().map(Symbol::new),
+                name_attribute: t.name_attribute.as_deref().map(Symbol::new),
+                globals: t
+                    .globals
+                    .iter()
+                    .map(|(n, p)| (Symbol::new(n), p.clone()))
+                    .collect(),
+                rules: t.rules.iter().filter_map(|r| self.rule(r)).collect(),
                 name: t.name.as_deref().and_then(Place::parse),
                 source: t.source.as_deref().and_then(Place::parse),
                 context: places(&t.context),
@@ -837,6 +865,9 @@ impl Compiled {
             });
             for path in &t.path {
                 self.at(path).templates.push(index);
+            }
+            for path in &t.base {
+                self.at(path).template_bases.push(index);
             }
         }
         for e in &file.entry {

@@ -44,7 +44,7 @@ impl Interp<'_> {
         if let Some(class) = function.class {
             let _ = class;
         }
-        if !entry.points.is_empty() || !entry.guards.is_empty() {
+        if !entry.points.is_empty() || !entry.guards.is_empty() || !entry.templates.is_empty() {
             self.out.entries.push((id, entry));
         }
         self.write_var(target, value);
@@ -132,6 +132,9 @@ impl Interp<'_> {
                     }
                 }
                 entry.guards.extend(model.access.iter().copied());
+                if let Some(call) = &call {
+                    self.note_template_decorator(model, call, entry);
+                }
                 if let Some(call) = &call {
                     let receiver = owner.as_ref().map(|(o, _, _)| o.clone());
                     self.check_call(model, api, receiver.as_ref(), call, span);

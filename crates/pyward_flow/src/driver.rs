@@ -342,7 +342,7 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
                 let Some(severity) = rule.severity[kind as usize] else {
                     continue;
                 };
-                let crate::value::Origin::Param { index, path } = sink.mark.origin else {
+                let crate::value::Origin::Param { index, .. } = sink.mark.origin else {
                     continue;
                 };
                 // The receiver's own state is the object's business, not the caller's.
@@ -355,7 +355,6 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
                 {
                     continue;
                 }
-                let _ = path;
                 let key = (sink.sink.rule, sink.sink.file, sink.sink.span);
                 if known.contains(&key) || !seen.insert(key) {
                     continue;

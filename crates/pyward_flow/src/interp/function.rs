@@ -39,10 +39,7 @@ impl Interp<'_> {
         let mut value = self.make_function(index);
         let mut entry = Entry::default();
         for &decorator in function.decorators.iter().rev() {
-            value = self.decorate(decorator, value, &mut entry, id);
-        }
-        if let Some(class) = function.class {
-            let _ = class;
+            value = self.decorate(decorator, value, &mut entry);
         }
         if !entry.points.is_empty() || !entry.guards.is_empty() || !entry.templates.is_empty() {
             self.out.entries.push((id, entry));
@@ -51,13 +48,7 @@ impl Interp<'_> {
     }
 
     /// Applies a decorator.
-    fn decorate(
-        &mut self,
-        decorator: ExprId,
-        value: Value,
-        entry: &mut Entry,
-        id: FunctionId,
-    ) -> Value {
+    fn decorate(&mut self, decorator: ExprId, value: Value, entry: &mut Entry) -> Value {
         let ir = self.ir;
         let span = ir.expr(decorator).span;
         let (callee_expr, args) = match &ir.expr(decorator).kind {
@@ -171,7 +162,6 @@ impl Interp<'_> {
                 _ => {}
             }
         }
-        let _ = id;
         match applied {
             Some(new) if callable(&new.shape) => new,
             _ => value,
@@ -197,7 +187,6 @@ impl Interp<'_> {
     ) -> Value {
         self.out.calls.push(id);
         let bound = self.bind(id, receiver, call);
-        let function = self.cx.program.ir(id.file).function(id.index);
         let summary = self.cx.tables.summary(id).cloned();
         if self.should_inline(id, &bound, !captured.is_empty(), summary.as_deref()) {
             let size = summary.as_ref().map_or(20, |s| s.size.max(1));
@@ -209,7 +198,6 @@ impl Interp<'_> {
             for value in &bound {
                 marks = marks.union(&self.state.deep_marks(value));
             }
-            let _ = function;
             return Value::unknown().with_marks(marks.flagged(crate::value::flag::OBSCURE));
         };
         self.apply(&summary, id, &bound, span)
@@ -420,7 +408,6 @@ impl Interp<'_> {
             }
         }
         self.state.locals = caller_locals;
-        let _ = caller_captured;
         if !frame.raises.is_empty() {
             self.note_raised(&frame.raises);
         }

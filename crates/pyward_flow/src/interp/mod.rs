@@ -10,11 +10,17 @@ mod external;
 mod function;
 mod lookup;
 mod methods;
+mod model_condition;
+mod names;
+mod proof;
 mod refine;
+mod refine_call;
 mod root;
+mod settings;
 mod sink;
 mod stmt;
 mod template;
+mod text;
 
 use std::sync::Arc;
 

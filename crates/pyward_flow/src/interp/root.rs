@@ -168,7 +168,7 @@ impl Interp<'_> {
                 && !(first && (is_method || is_class_method))
             {
                 let position = slot - usize::from(is_method || is_class_method);
-                value = self.entry_param(entry, position, param, value, id);
+                value = self.entry_param(entry, position, param, value);
             }
             if let Some(place) = self.state.locals.get_mut(slot) {
                 *place = value;
@@ -236,11 +236,8 @@ impl Interp<'_> {
         entry: &crate::tables::Entry,
         position: usize,
         param: &pyward_ir::Param,
-        value: Value,
-        id: FunctionId,
+        mut value: Value,
     ) -> Value {
-        let _ = id;
-        let mut value = value;
         if entry
             .routes
             .iter()

@@ -99,6 +99,9 @@ impl Reached<'_> {
 /// Steps of an access path at most.
 const MAX_TAKEN: usize = 12;
 
+/// How often one variable of one template is followed.
+const MAX_VISITS: usize = 4;
+
 /// Steps of one query.
 const MAX_STEPS: usize = 5_000;
 
@@ -373,6 +376,7 @@ impl Library {
             via: Vec::new(),
         }];
         let mut seen: HashSet<(usize, Root, Vec<Step>, Vec<Step>, Vec<String>)> = HashSet::new();
+        let mut visited: HashMap<(usize, Root, Vec<Step>), usize> = HashMap::new();
         let mut out: Vec<Reached<'_>> = Vec::new();
         let mut next = 0;
         while next < tasks.len() && next < MAX_STEPS {
@@ -382,6 +386,13 @@ impl Library {
             let Some(current) = self.template(task.template, dialect) else {
                 continue;
             };
+            // A macro that calls itself is followed a few times: trees are output so.
+            let place = (task.template, task.root.clone(), task.path.clone());
+            let visits = visited.entry(place).or_insert(0);
+            *visits += 1;
+            if *visits > MAX_VISITS {
+                continue;
+            }
             if !seen.insert((
                 task.template,
                 task.root.clone(),

@@ -131,7 +131,7 @@ pub fn check(request: &Request<'_>) -> Outcome {
         Some(result) => result,
         None => {
             (request.progress)(Stage::Parse(project.files.len()));
-            let lowered = lowered::lower(&project, settings);
+            let lowered = lowered::lower(&project, &templates, settings);
             (request.progress)(Stage::Analyse(project.files.len()));
             let result = engine::run(&project, &lowered, &catalog, options);
             if let Some(cache) = &cache {

@@ -74,6 +74,7 @@ fn main() {
     let analysis = pyward_flow::analyse(
         &program,
         catalog,
+        &pyward_templates::Library::default(),
         pyward_flow::Options {
             library,
             tests: false,

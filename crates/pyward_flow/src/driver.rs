@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyward_catalog::Catalog;
 use pyward_catalog::rule::Severity;
 use pyward_ir::{FunctionIndex, FunctionKind, Span, Symbol};
-use pyward_program::{FileId, FunctionId, Program, call_levels};
+use pyward_program::{ClassId, FileId, FunctionId, Program, call_levels};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -15,7 +15,7 @@ use crate::index::Index;
 use crate::interp::{Context, Interp, KnownContexts, Output};
 use crate::models::Compiled;
 use crate::regex_proof::RegexProofs;
-use crate::summary::Summary;
+use crate::summary::{Portable, Summary};
 use crate::tables::{Entry, Tables};
 
 /// How the analysis is to be run.
@@ -136,23 +136,43 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
                 .par_iter()
                 .map(|f| run_module(&shared, &tables, *f, round))
                 .collect();
+            let mut writes = InstanceWrites::default();
             for (file, result) in level.iter().zip(outputs) {
                 let id = FunctionId {
                     file: *file,
                     index: FunctionIndex(0),
                 };
-                merge(&mut tables, id, result, &mut findings, &mut truncated);
+                merge(
+                    &mut tables,
+                    id,
+                    result,
+                    &mut writes,
+                    &mut findings,
+                    &mut truncated,
+                );
             }
+            merge_instances(&mut tables, writes);
         }
         for level in &levels {
             let outputs: Vec<_> = level
                 .par_iter()
                 .filter(|id| is_function(program, **id))
+                // Nothing else needs to know of test code: once is enough.
+                .filter(|id| round > 0 || !is_test_path(program.path(id.file)))
                 .map(|id| (*id, run_function(&shared, &tables, *id, round)))
                 .collect();
+            let mut writes = InstanceWrites::default();
             for (id, result) in outputs {
-                merge(&mut tables, id, result, &mut findings, &mut truncated);
+                merge(
+                    &mut tables,
+                    id,
+                    result,
+                    &mut writes,
+                    &mut findings,
+                    &mut truncated,
+                );
             }
+            merge_instances(&mut tables, writes);
         }
     }
     if options.library {
@@ -206,7 +226,7 @@ fn is_function(program: &Program, id: FunctionId) -> bool {
 
 struct Outcome {
     summary: Option<Summary>,
-    module: Option<FxHashMap<Symbol, crate::summary::Portable>>,
+    module: Option<FxHashMap<Symbol, Portable>>,
     output: Output,
 }
 
@@ -240,6 +260,7 @@ fn merge(
     tables: &mut Tables,
     id: FunctionId,
     result: Outcome,
+    instance_writes: &mut InstanceWrites,
     findings: &mut Vec<RawFinding>,
     truncated: &mut FxHashSet<FunctionId>,
 ) {
@@ -254,14 +275,8 @@ fn merge(
         tables.classes[class.file.0 as usize][class.index.0 as usize] = Some(info);
     }
     for (key, value) in out.instance_writes {
-        if value.is_unknown() {
-            continue;
-        }
-        match tables.instances.get_mut(&key) {
-            Some(old) => *old = old.join(&value),
-            None => {
-                tables.instances.insert(key, value);
-            }
+        if !value.is_unknown() {
+            instance_writes.entry(key).or_default().push(value);
         }
     }
     for ((file, name), value) in out.module_writes {
@@ -286,6 +301,22 @@ fn merge(
     if out.truncated {
         truncated.insert(id);
     }
+}
+
+/// What the functions of a level wrote to attributes of instances, in the order of the functions.
+type InstanceWrites = FxHashMap<(ClassId, Symbol), Vec<Portable>>;
+
+fn merge_instances(tables: &mut Tables, writes: InstanceWrites) {
+    let old = &tables.instances;
+    let joined: Vec<_> = writes
+        .into_par_iter()
+        .map(|(key, values)| {
+            let mut values = old.get(&key).cloned().into_iter().chain(values);
+            let first = values.next().unwrap_or_default();
+            (key, values.fold(first, |all, value| all.join(&value)))
+        })
+        .collect();
+    tables.instances.extend(joined);
 }
 
 fn merge_entry(into: &mut Entry, from: Entry) {

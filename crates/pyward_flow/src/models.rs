@@ -5,9 +5,9 @@ mod compile;
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
 use pyward_ir::{Const, Symbol};
-use regex::Regex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::lazy_regex::LazyRegex;
 use crate::place::Place;
 use crate::types::TypeExpr;
 use crate::value::{ALL_CONTEXTS, Contexts};
@@ -297,15 +297,15 @@ pub struct Condition {
     /// The tests.
     pub test: model::Condition,
     /// `matches`
-    pub matches: Option<Regex>,
+    pub matches: Option<LazyRegex>,
     /// `text`
-    pub text: Option<Regex>,
+    pub text: Option<LazyRegex>,
     /// `prefix`
-    pub prefix: Option<Regex>,
+    pub prefix: Option<LazyRegex>,
     /// `named`
-    pub named: Option<Regex>,
+    pub named: Option<LazyRegex>,
     /// `used-as`
-    pub used_as: Option<Regex>,
+    pub used_as: Option<LazyRegex>,
     /// Kinds of `tainted`, as bits.
     pub tainted: u32,
 }

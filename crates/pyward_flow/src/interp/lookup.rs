@@ -257,9 +257,9 @@ impl Interp<'_> {
                                     },
                                     marks: known.marks.union(&member.marks),
                                 };
-                                self.state
-                                    .object_mut(id)
-                                    .set_field(Key::Attribute(attr), merged.clone());
+                                let key = Key::Attribute(attr);
+                                self.read_members.insert((id, key), merged.clone());
+                                self.state.object_mut(id).set_field(key, merged.clone());
                                 merged
                             }
                             None => member,

@@ -6,8 +6,9 @@ use pyward_ir::{Alias, Span, Symbol, Var};
 use pyward_program::{ClassId, FileId, FunctionId, ModuleTarget};
 
 use super::Interp;
+use super::translate::NoParameters;
 use crate::summary::import;
-use crate::value::{Marks, Origin, Shape, Value};
+use crate::value::{Shape, Value};
 
 impl Interp<'_> {
     pub(super) fn read_var(&mut self, var: Var, span: Span) -> Value {
@@ -224,15 +225,7 @@ impl Interp<'_> {
 
     /// A portable value that refers to no parameters.
     pub(super) fn import_plain(&mut self, portable: &crate::summary::Portable) -> Value {
-        import(
-            &mut self.state,
-            portable,
-            &mut |_, _, _| Value::unknown(),
-            &mut |_, m| match m.origin {
-                Origin::Source { .. } => Marks::one(m.clone()),
-                Origin::Param { .. } => Marks::NONE,
-            },
-        )
+        import(&mut self.state, portable, &mut NoParameters)
     }
 }
 

@@ -359,7 +359,7 @@ impl Interp<'_> {
     /// What was stored into the objects that parameters refer to.
     fn collect_effects(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        for object in self.state.objects() {
+        for (id, object) in self.state.objects() {
             let Some((index, path)) = object.origin else {
                 continue;
             };
@@ -374,6 +374,13 @@ impl Interp<'_> {
                     Shape::Unknown => value.marks.is_empty(),
                     _ => false,
                 };
+                // So is what other code put there.
+                let untouched = untouched
+                    || self.read_members.get(&(id, *key)).is_some_and(|read| {
+                        read.shape == value.shape
+                            && read.marks.equivalent(&value.marks)
+                            && self.state.is_pristine(&value.shape)
+                    });
                 if untouched || effects.len() >= 64 {
                     continue;
                 }

@@ -7,6 +7,7 @@ use pyward_ir::{CompareOp, Const, ExprId, ExprKind, InterpolatedPart, Span, Symb
 
 use super::call::CallArgs;
 use super::model_condition::Subject;
+use super::translate::through;
 use super::{Interp, MAX_FINDINGS, origin_key};
 use crate::api::ApiId;
 use crate::finding::RawFinding;
@@ -255,6 +256,16 @@ impl Interp<'_> {
     }
 
     /// A mark arrives at a sink.
+    /// Data reached a sink inside a function that was called: `mark` as it went in, `inside` as it went on.
+    pub(super) fn arrive_through(&mut self, mark: &Mark, inside: &Mark, site: &Arc<SinkSite>) {
+        let rule = &self.cx.models.rules[site.rule as usize];
+        let cleaned = mark.cleaned | inside.cleaned;
+        let key = (site.rule, site.file, site.span, origin_key(mark.origin), 0);
+        if cleaned & rule.context == 0 && !self.sink_seen.contains(&key) {
+            self.arrive(&through(mark, inside), site);
+        }
+    }
+
     pub(super) fn arrive(&mut self, mark: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
         if mark.cleaned & rule.context != 0 || mark.cleaned == Marks::ALL {

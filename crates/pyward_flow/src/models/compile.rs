@@ -8,6 +8,7 @@ use super::{
     Callback, CallbackParam, CallbackReturn, Compiled, Condition, Entry, EntryPoint, Guard, Misuse,
     Outcome, Propagator, Sanitizer, Setting, Sink, Source, StateChange, TemplateCall,
 };
+use crate::lazy_regex::LazyRegex;
 use crate::place::Place;
 use crate::types::TypeExpr;
 
@@ -33,15 +34,8 @@ impl Compiled {
     }
 
     fn conditions(&self, list: &[model::Condition]) -> Vec<Condition> {
-        let regex = |text: &Option<String>, fold: bool| {
-            text.as_ref().and_then(|t| {
-                regex::RegexBuilder::new(t)
-                    .case_insensitive(fold)
-                    .dot_matches_new_line(true)
-                    .build()
-                    .ok()
-            })
-        };
+        let regex =
+            |text: &Option<String>, fold: bool| text.as_deref().map(|t| LazyRegex::new(t, fold));
         list.iter()
             .map(|c| Condition {
                 arg: c.arg.as_deref().and_then(Place::parse),

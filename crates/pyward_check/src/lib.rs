@@ -128,7 +128,7 @@ pub fn check(request: &Request<'_>) -> Outcome {
         Some(result) => result,
         None => {
             (request.progress)(Stage::Parse(project.files.len()));
-            let lowered = lowered::lower(&project);
+            let lowered = lowered::lower(&project, &templates);
             (request.progress)(Stage::Analyse(project.files.len()));
             let result = engine::run(&project, &lowered, &catalog, library);
             if let Some(cache) = &cache {

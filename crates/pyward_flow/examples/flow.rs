@@ -64,7 +64,12 @@ fn main() {
     let program = Program::new(files);
     let catalog = Catalog::builtin();
     let modelled = start.elapsed();
-    let analysis = pyward_flow::analyse(&program, catalog, pyward_flow::Options { library });
+    let analysis = pyward_flow::analyse(
+        &program,
+        catalog,
+        &pyward_templates::Library::default(),
+        pyward_flow::Options { library },
+    );
     let done = start.elapsed();
     let place = |file: pyward_program::FileId, offset: u32| {
         LineIndex::new(&texts[file.0 as usize]).line_column(offset)

@@ -6,6 +6,7 @@ use pyward_catalog::Catalog;
 use pyward_catalog::rule::Severity;
 use pyward_ir::{FunctionIndex, FunctionKind, Span, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId, Program, call_levels};
+use pyward_templates::Library;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -56,21 +57,26 @@ pub struct Analysis {
 /// Stack of the worker threads: the interpreter recurses with the nesting of the source and of inlined calls.
 const STACK: usize = 256 << 20;
 
-/// Analyses a program.
+/// Analyses a program. The paths of `templates` are relative to what the program's are relative to.
 #[must_use]
-pub fn analyse(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
+pub fn analyse(
+    program: &Program,
+    catalog: &Catalog,
+    templates: &Library,
+    options: Options,
+) -> Analysis {
     let threads = rayon::current_num_threads();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .stack_size(STACK)
         .build();
     match pool {
-        Ok(pool) => pool.install(|| run(program, catalog, options)),
-        Err(_) => run(program, catalog, options),
+        Ok(pool) => pool.install(|| run(program, catalog, templates, options)),
+        Err(_) => run(program, catalog, templates, options),
     }
 }
 
-fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
+fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Options) -> Analysis {
     let models = Compiled::new(
         &catalog.rules,
         &catalog.models,
@@ -103,6 +109,7 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
     let bit = |name: &str| models.context(name);
     let shared = Shared {
         program,
+        templates,
         catalog,
         api: &api,
         models: &models,
@@ -186,6 +193,7 @@ const ROUNDS: u8 = 2;
 
 struct Shared<'a> {
     program: &'a Program,
+    templates: &'a Library,
     catalog: &'a Catalog,
     api: &'a ApiTable<'a>,
     models: &'a Compiled,
@@ -200,6 +208,7 @@ impl<'a> Shared<'a> {
     fn context(&'a self, tables: &'a Tables, round: u8) -> Context<'a> {
         Context {
             program: self.program,
+            templates: self.templates,
             api: self.api,
             models: self.models,
             sensitive: &self.catalog.sensitive,
@@ -331,6 +340,7 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.routes, from.routes);
     add(&mut into.verbs, from.verbs);
     add(&mut into.guards, from.guards);
+    add(&mut into.templates, from.templates);
 }
 
 /// Flows from the parameters of public functions, for code that others call.

@@ -50,6 +50,8 @@ pub struct Entry {
     pub verbs: Vec<Symbol>,
     /// Guards seen (`authentication`, ...), as the models name them.
     pub guards: Vec<Symbol>,
+    /// Templates rendered with what it returns: index in [`crate::models::Compiled::templates`], and name.
+    pub templates: Vec<(usize, Symbol)>,
 }
 
 /// Everything that outlives the analysis of one function.

@@ -46,6 +46,7 @@ use crate::value::{
 /// What every analysis of a run shares.
 pub(crate) struct Context<'a> {
     pub(crate) program: &'a Program,
+    pub(crate) templates: &'a pyward_templates::Library,
     pub(crate) api: &'a ApiTable<'a>,
     pub(crate) models: &'a Compiled,
     pub(crate) sensitive: &'a SensitiveNames,
@@ -128,6 +129,8 @@ struct Frame {
     proofs: Proofs,
     /// Rules that look at what an entry point returns.
     response_rules: Vec<u16>,
+    /// Templates rendered with what it returns.
+    templates: Vec<(usize, Symbol)>,
     loop_depth: u8,
 }
 
@@ -231,6 +234,7 @@ impl<'a> Interp<'a> {
             captured: Arc::default(),
             proofs: Proofs::default(),
             response_rules: Vec::new(),
+            templates: Vec::new(),
             loop_depth: 0,
         }
     }
@@ -386,6 +390,7 @@ impl<'a> Interp<'a> {
                 .ir(function.file)
                 .function(function.index)
                 .qualname,
+            template: None,
         }
     }
 }

@@ -60,7 +60,6 @@ const NOT_YET: &[(&str, &str)] = &[
         "state-change-on-get",
         "needs the application model: routes, guards, forms",
     ),
-    ("template-xss", "templates are not followed"),
     (
         "unrestricted-upload",
         "needs the application model: routes, guards, forms",

@@ -79,6 +79,31 @@ pub struct Models {
     /// Calls and assignments that change what an object is.
     #[serde(default)]
     pub state: Vec<State>,
+    /// Calls that compile or apply a regular expression in the language of `re`.
+    #[serde(default)]
+    pub regex: Vec<RegexUse>,
+}
+
+/// A call that compiles a regular expression, or applies one to a text. The engine looks for catastrophic backtracking
+/// in expressions whose text it knows.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RegexUse {
+    /// Rule reported.
+    pub rule: String,
+    /// API paths that are called.
+    pub path: Vec<String>,
+    /// The expression: its text, or a compiled one.
+    pub pattern: String,
+    /// Flags of the `re` module.
+    #[serde(default)]
+    pub flags: Option<String>,
+    /// The text that it is applied to; absent where it is only compiled.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// How it is applied: `match`, `fullmatch` or `search` (default).
+    #[serde(default)]
+    pub method: Option<String>,
 }
 
 /// A call (or assignment) after which an object is of a more particular type, so that other entries can ask for

@@ -279,6 +279,16 @@ impl Check<'_> {
             );
             self.places(item.name.iter().chain(&item.source).chain(&item.context));
         }
+        for (number, item) in models.regex.iter().enumerate() {
+            self.at = ("regex".to_owned(), number);
+            self.rule(&item.rule);
+            self.paths(&item.path, true);
+            self.places([&item.pattern]);
+            self.places(item.flags.iter().chain(&item.text));
+            if let Some(method) = &item.method {
+                self.one_of("method", method, &["match", "fullmatch", "search"]);
+            }
+        }
     }
 
     fn patterns(&mut self, models: &Models) {

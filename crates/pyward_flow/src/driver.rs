@@ -125,6 +125,7 @@ fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Optio
             lines: bit("header") | bit("log"),
             code: bit("code"),
             argument: bit("argument"),
+            backtracking: bit("backtracking"),
             not_text: bit("nosql"),
         },
         lexical_kinds: [models.kind("secret"), models.kind("personal")]

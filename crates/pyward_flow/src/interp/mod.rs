@@ -15,6 +15,7 @@ mod names;
 mod proof;
 mod refine;
 mod refine_call;
+mod regex;
 mod root;
 mod settings;
 mod sink;
@@ -78,6 +79,8 @@ pub(crate) struct KnownContexts {
     pub(crate) code: Contexts,
     /// Where a leading dash does the harm.
     pub(crate) argument: Contexts,
+    /// Where the length of a text does the harm.
+    pub(crate) backtracking: Contexts,
     /// Where a text does none.
     pub(crate) not_text: Contexts,
 }
@@ -390,7 +393,7 @@ impl<'a> Interp<'a> {
                 .ir(function.file)
                 .function(function.index)
                 .qualname,
-            template: None,
+            details: None,
         }
     }
 }

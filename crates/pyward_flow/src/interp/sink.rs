@@ -36,6 +36,9 @@ impl Interp<'_> {
         for sink in &entry.sinks {
             self.check_sink(sink, receiver, call, span, what);
         }
+        for regex in &entry.regexes {
+            self.check_regex(regex, receiver, call, span, what);
+        }
         if !entry.templates.is_empty() {
             self.check_templates(entry, receiver, call, span, what);
         }
@@ -268,8 +271,8 @@ impl Interp<'_> {
 
     pub(super) fn arrive(&mut self, mark: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
-        let template = site.template.as_ref();
-        let context = template.map_or(rule.context, |t| t.cleaned_by);
+        let details = site.details.as_ref();
+        let context = details.map_or(rule.context, |d| d.cleaned_by);
         if mark.cleaned & context != 0 || mark.cleaned == Marks::ALL {
             return;
         }
@@ -524,8 +527,8 @@ pub(crate) fn flow_finding(
         confidence = lower(confidence);
     }
     let mut trace = steps(&mark.trace);
-    if let Some(template) = &site.template {
-        trace.extend_from_slice(&template.way);
+    if let Some(details) = &site.details {
+        trace.extend_from_slice(&details.way);
     }
     RawFinding {
         rule: site.rule,
@@ -536,7 +539,7 @@ pub(crate) fn flow_finding(
         source_kind: Some(kind),
         severity,
         confidence,
-        message: site.template.as_ref().map(|t| t.message.clone()),
+        message: site.details.as_ref().map(|d| d.message.clone()),
         trace,
         function: site.function,
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pyward_catalog::Catalog;
 use pyward_catalog::rule::Severity;
-use pyward_ir::{FunctionIndex, FunctionKind, Span, Symbol};
-use pyward_program::{FileId, FunctionId, Program, call_levels};
+use pyward_ir::{ExprId, FunctionIndex, FunctionKind, Span, Symbol};
+use pyward_program::{ClassId, FileId, FunctionId, Program, call_levels};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -16,7 +16,7 @@ use crate::interp::{Context, Interp, KnownContexts, Output};
 use crate::models::Compiled;
 use crate::regex_proof::RegexProofs;
 use crate::summary::Summary;
-use crate::tables::{Entry, Tables};
+use crate::tables::{Base, Entry, Tables};
 
 /// How the analysis is to be run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +51,10 @@ pub struct Analysis {
     pub routes: Vec<Route>,
     /// Functions whose analysis hit a budget.
     pub truncated: Vec<FunctionId>,
+    /// Functions of the project that a call expression reaches, as far as known, in order.
+    pub calls: FxHashMap<(FileId, ExprId), Vec<FunctionId>>,
+    /// Bases of classes that are classes of the project, in order.
+    pub bases: FxHashMap<ClassId, Vec<ClassId>>,
 }
 
 /// Stack of the worker threads: the interpreter recurses with the nesting of the source and of inlined calls.
@@ -131,6 +135,7 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
         findings.clear();
         truncated.clear();
         tables.entries.clear();
+        tables.call_sites.clear();
         for level in program.import_levels() {
             let outputs: Vec<_> = level
                 .par_iter()
@@ -158,7 +163,10 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
     if options.library {
         report_library_flows(&shared, &tables, &mut findings);
     }
-    finish(&shared, &tables, findings, truncated)
+    let calls = std::mem::take(&mut tables.call_sites);
+    let mut analysis = finish(&shared, &tables, findings, truncated);
+    analysis.calls = calls;
+    analysis
 }
 
 /// The first round finds what functions know of each other, the second uses it.
@@ -282,6 +290,12 @@ fn merge(
     for (function, entry) in out.entries {
         merge_entry(tables.entries.entry(function).or_default(), entry);
     }
+    for (site, callee) in out.call_sites {
+        let known = tables.call_sites.entry((id.file, site)).or_default();
+        if !known.contains(&callee) {
+            known.push(callee);
+        }
+    }
     findings.extend(out.findings);
     if out.truncated {
         truncated.insert(id);
@@ -300,6 +314,7 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.routes, from.routes);
     add(&mut into.verbs, from.verbs);
     add(&mut into.guards, from.guards);
+    into.wraps |= from.wraps;
 }
 
 /// Flows from the parameters of public functions, for code that others call.
@@ -385,7 +400,8 @@ fn is_public(program: &Program, id: FunctionId) -> bool {
 }
 
 /// Whether a path belongs to tests.
-pub(crate) fn is_test_path(path: &std::path::Path) -> bool {
+#[must_use]
+pub fn is_test_path(path: &std::path::Path) -> bool {
     path.components().any(|c| {
         let name = c.as_os_str().to_string_lossy();
         matches!(name.as_ref(), "tests" | "test" | "testing" | "conftest.py")
@@ -420,7 +436,7 @@ fn finish(
     let mut routes: Vec<Route> = tables
         .entries
         .iter()
-        .filter(|(_, e)| !e.points.is_empty())
+        .filter(|(_, e)| !e.points.is_empty() && !e.wraps)
         .map(|(id, entry)| {
             let point = &shared.models.entry_points[entry.points[0]];
             let mut verbs = entry.verbs.clone();
@@ -442,7 +458,26 @@ fn finish(
         findings,
         routes,
         truncated,
+        calls: FxHashMap::default(),
+        bases: project_bases(shared.program, tables),
     }
+}
+
+/// The bases of each class that are classes of the project.
+fn project_bases(program: &Program, tables: &Tables) -> FxHashMap<ClassId, Vec<ClassId>> {
+    program
+        .class_ids()
+        .filter_map(|id| {
+            let bases = tables.class(id)?.bases.iter();
+            let bases: Vec<ClassId> = bases
+                .filter_map(|base| match base {
+                    Base::Project(base) => Some(*base),
+                    Base::Api(_) => None,
+                })
+                .collect();
+            (!bases.is_empty()).then_some((id, bases))
+        })
+        .collect()
 }
 
 /// See [`rank`].

@@ -94,6 +94,8 @@ pub(crate) struct Output {
     pub(crate) captured: Vec<((FileId, u32, u32), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
     pub(crate) calls: Vec<FunctionId>,
+    /// Calls that stand in the code under analysis itself, and the project's functions that they reach.
+    pub(crate) call_sites: Vec<(ExprId, FunctionId)>,
     pub(crate) interesting: u64,
     /// What was left out because of a budget.
     pub(crate) truncated: bool,

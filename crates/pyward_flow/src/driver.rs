@@ -15,7 +15,7 @@ use crate::index::Index;
 use crate::interp::{Context, Interp, KnownContexts, Output};
 use crate::models::Compiled;
 use crate::regex_proof::RegexProofs;
-use crate::summary::Summary;
+use crate::summary::{Portable, Summary};
 use crate::tables::{Base, Entry, Tables};
 
 /// How the analysis is to be run.
@@ -141,23 +141,43 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
                 .par_iter()
                 .map(|f| run_module(&shared, &tables, *f, round))
                 .collect();
+            let mut writes = InstanceWrites::default();
             for (file, result) in level.iter().zip(outputs) {
                 let id = FunctionId {
                     file: *file,
                     index: FunctionIndex(0),
                 };
-                merge(&mut tables, id, result, &mut findings, &mut truncated);
+                merge(
+                    &mut tables,
+                    id,
+                    result,
+                    &mut writes,
+                    &mut findings,
+                    &mut truncated,
+                );
             }
+            merge_instances(&mut tables, writes);
         }
         for level in &levels {
             let outputs: Vec<_> = level
                 .par_iter()
                 .filter(|id| is_function(program, **id))
+                // Nothing else needs to know of test code: once is enough.
+                .filter(|id| round > 0 || !is_test_path(program.path(id.file)))
                 .map(|id| (*id, run_function(&shared, &tables, *id, round)))
                 .collect();
+            let mut writes = InstanceWrites::default();
             for (id, result) in outputs {
-                merge(&mut tables, id, result, &mut findings, &mut truncated);
+                merge(
+                    &mut tables,
+                    id,
+                    result,
+                    &mut writes,
+                    &mut findings,
+                    &mut truncated,
+                );
             }
+            merge_instances(&mut tables, writes);
         }
     }
     if options.library {
@@ -214,7 +234,7 @@ fn is_function(program: &Program, id: FunctionId) -> bool {
 
 struct Outcome {
     summary: Option<Summary>,
-    module: Option<FxHashMap<Symbol, crate::summary::Portable>>,
+    module: Option<FxHashMap<Symbol, Portable>>,
     output: Output,
 }
 
@@ -248,6 +268,7 @@ fn merge(
     tables: &mut Tables,
     id: FunctionId,
     result: Outcome,
+    instance_writes: &mut InstanceWrites,
     findings: &mut Vec<RawFinding>,
     truncated: &mut FxHashSet<FunctionId>,
 ) {
@@ -262,14 +283,8 @@ fn merge(
         tables.classes[class.file.0 as usize][class.index.0 as usize] = Some(info);
     }
     for (key, value) in out.instance_writes {
-        if value.is_unknown() {
-            continue;
-        }
-        match tables.instances.get_mut(&key) {
-            Some(old) => *old = old.join(&value),
-            None => {
-                tables.instances.insert(key, value);
-            }
+        if !value.is_unknown() {
+            instance_writes.entry(key).or_default().push(value);
         }
     }
     for ((file, name), value) in out.module_writes {
@@ -300,6 +315,22 @@ fn merge(
     if out.truncated {
         truncated.insert(id);
     }
+}
+
+/// What the functions of a level wrote to attributes of instances, in the order of the functions.
+type InstanceWrites = FxHashMap<(ClassId, Symbol), Vec<Portable>>;
+
+fn merge_instances(tables: &mut Tables, writes: InstanceWrites) {
+    let old = &tables.instances;
+    let joined: Vec<_> = writes
+        .into_par_iter()
+        .map(|(key, values)| {
+            let mut values = old.get(&key).cloned().into_iter().chain(values);
+            let first = values.next().unwrap_or_default();
+            (key, values.fold(first, |all, value| all.join(&value)))
+        })
+        .collect();
+    tables.instances.extend(joined);
 }
 
 fn merge_entry(into: &mut Entry, from: Entry) {
@@ -347,7 +378,7 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
                 let Some(severity) = rule.severity[kind as usize] else {
                     continue;
                 };
-                let crate::value::Origin::Param { index, path } = sink.mark.origin else {
+                let crate::value::Origin::Param { index, .. } = sink.mark.origin else {
                     continue;
                 };
                 // The receiver's own state is the object's business, not the caller's.
@@ -360,7 +391,6 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
                 {
                     continue;
                 }
-                let _ = path;
                 let key = (sink.sink.rule, sink.sink.file, sink.sink.span);
                 if known.contains(&key) || !seen.insert(key) {
                     continue;

@@ -211,6 +211,17 @@ impl Walk<'_> {
 
     /// Judges a value that is bound to a name.
     fn bind(&mut self, name: Symbol, value: ExprId, place: Place) {
+        if !matches!(
+            self.ir.expr(value).kind,
+            ExprKind::Const(Const::Str(_) | Const::Bytes(_))
+                | ExprKind::Bool { .. }
+                | ExprKind::IfElse { .. }
+                | ExprKind::Call { .. }
+                | ExprKind::List(_)
+                | ExprKind::Tuple(_)
+        ) {
+            return;
+        }
         let Some(class) = self
             .scanner
             .names

@@ -28,6 +28,7 @@ mod library;
 mod model;
 mod read;
 mod scan;
+mod token;
 
 pub use expr::{Arguments, Expr};
 pub use flow::{Handling, MacroCall, Root, Step, Use};

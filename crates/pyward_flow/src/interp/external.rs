@@ -335,7 +335,7 @@ impl Interp<'_> {
                 if first.marks.is_empty() {
                     marks = self.after_prefix(prefix.as_str(), &marks);
                 }
-                shape = super::expr::text_shape(prefix.as_str(), prefix.as_str(), false);
+                shape = super::text::text_shape(prefix.as_str(), prefix.as_str(), false);
             }
         }
         Value { shape, marks }

@@ -10,11 +10,18 @@ mod external;
 mod function;
 mod lookup;
 mod methods;
+mod model_condition;
+mod names;
+mod proof;
 mod refine;
+mod refine_call;
 mod root;
+mod settings;
 mod sink;
 mod stmt;
 mod template;
+mod text;
+mod translate;
 
 use std::sync::Arc;
 
@@ -25,7 +32,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::ApiTable;
 use crate::finding::RawFinding;
-use crate::heap::{Class, Object, State};
+use crate::heap::{Class, Key, Object, State};
 use crate::index::Index;
 use crate::models::Compiled;
 use crate::path;
@@ -139,7 +146,7 @@ const MAX_STEPS: u32 = 15_000;
 const MAX_OBJECTS: u32 = 8_000;
 const MAX_INLINE_DEPTH: usize = 4;
 /// Statements of other functions run in place, all told.
-const MAX_INLINED: u32 = 250;
+const MAX_INLINED: u32 = 60;
 /// Budget of code that is not the product: tests.
 const TEST_STEPS: u32 = 2_000;
 const MAX_FINDINGS: usize = 400;
@@ -164,6 +171,8 @@ pub(crate) struct Interp<'a> {
     current_span: Span,
     /// The receiver of a call by method name alone.
     receiver_expr: Option<ExprId>,
+    /// Members of parameters that were read and are known from elsewhere, as they were then.
+    read_members: FxHashMap<(ObjectId, Key), Value>,
     /// Fields declared by the class body being run.
     class_fields: Vec<(Symbol, Portable)>,
 }
@@ -202,6 +211,7 @@ impl<'a> Interp<'a> {
             used_as: Vec::new(),
             current_span: Span::default(),
             receiver_expr: None,
+            read_members: FxHashMap::default(),
             class_fields: Vec::new(),
         };
         interp.frames.push(interp.new_frame(function));
@@ -303,7 +313,7 @@ impl<'a> Interp<'a> {
     }
 
     /// What a parameter's object holds under a key: made on first use.
-    fn param_member(&mut self, id: ObjectId, key: crate::heap::Key, of: &Marks) -> Option<Value> {
+    fn param_member(&mut self, id: ObjectId, key: Key, of: &Marks) -> Option<Value> {
         let (index, at) = self.state.object(id).origin?;
         let value = match at.child(key) {
             Some(longer) if path::MAX_LENGTH > 0 => {

@@ -168,7 +168,7 @@ impl Interp<'_> {
                 && !(first && (is_method || is_class_method))
             {
                 let position = slot - usize::from(is_method || is_class_method);
-                value = self.entry_param(entry, position, param, value, id);
+                value = self.entry_param(entry, position, param, value);
             }
             if let Some(place) = self.state.locals.get_mut(slot) {
                 *place = value;
@@ -235,11 +235,8 @@ impl Interp<'_> {
         entry: &crate::tables::Entry,
         position: usize,
         param: &pyward_ir::Param,
-        value: Value,
-        id: FunctionId,
+        mut value: Value,
     ) -> Value {
-        let _ = id;
-        let mut value = value;
         if entry
             .routes
             .iter()
@@ -362,7 +359,7 @@ impl Interp<'_> {
     /// What was stored into the objects that parameters refer to.
     fn collect_effects(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        for object in self.state.objects() {
+        for (id, object) in self.state.objects() {
             let Some((index, path)) = object.origin else {
                 continue;
             };
@@ -377,6 +374,13 @@ impl Interp<'_> {
                     Shape::Unknown => value.marks.is_empty(),
                     _ => false,
                 };
+                // So is what other code put there.
+                let untouched = untouched
+                    || self.read_members.get(&(id, *key)).is_some_and(|read| {
+                        read.shape == value.shape
+                            && read.marks.equivalent(&value.marks)
+                            && self.state.is_pristine(&value.shape)
+                    });
                 if untouched || effects.len() >= 64 {
                     continue;
                 }

@@ -85,7 +85,7 @@ fn places(
         return places;
     }
     for route in &application.routes {
-        if pyward_flow::is_test_path(program.path(route.route.function.file)) {
+        if program.is_test(route.route.function.file) {
             continue;
         }
         let of_route = |fact: &str| match fact.strip_prefix("app:") {

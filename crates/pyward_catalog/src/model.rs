@@ -462,8 +462,20 @@ pub struct Fact {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TemplateCall {
-    /// API paths.
+    /// API paths that are called, or used as decorators where `context` has the place `return`: what the decorated
+    /// function returns.
+    #[serde(default)]
     pub path: Vec<String>,
+    /// Base classes whose `method` returns the context of the template that the class attribute `name-attribute`
+    /// names.
+    #[serde(default)]
+    pub base: Vec<String>,
+    /// See `base`.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// See `base`.
+    #[serde(default)]
+    pub name_attribute: Option<String>,
     /// `jinja2`, `django`, `mako`, `tornado`.
     pub dialect: String,
     /// Place of the template's name (or list of names).
@@ -478,6 +490,23 @@ pub struct TemplateCall {
     /// Whether it escapes by default; absent: by the file name's extension as the dialect has it.
     #[serde(default)]
     pub autoescape: Option<bool>,
+    /// Keyword of the constructor of the receiver, or of the call itself where it makes a template, that decides
+    /// whether it escapes: a truth value, or a list of filters that has `h`.
+    #[serde(default)]
+    pub escape_option: Option<String>,
+    /// What holds where the constructor was seen to be called without that keyword.
+    #[serde(default)]
+    pub escape_absent: Option<bool>,
+    /// What names mean in the template that the context does not have: API paths.
+    #[serde(default)]
+    pub globals: BTreeMap<String, String>,
+    /// Rules for what arrives in an output where it does harm. Each reports the kinds of sources that it names.
+    #[serde(default = "template_rules")]
+    pub rules: Vec<String>,
+}
+
+fn template_rules() -> Vec<String> {
+    vec!["template-xss".to_owned(), "stored-xss".to_owned()]
 }
 
 /// A condition on a call's argument or on a value. All given tests must hold.

@@ -6,6 +6,7 @@ use pyward_catalog::Catalog;
 use pyward_catalog::rule::Severity;
 use pyward_ir::{ExprId, FunctionIndex, FunctionKind, Span, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId, Program, call_levels};
+use pyward_templates::Library;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -23,6 +24,8 @@ use crate::tables::{Base, Entry, Tables};
 pub struct Options {
     /// Treat parameters of public functions as coming from outside, at lower severity.
     pub library: bool,
+    /// Analyse test code too, for what is wrong in the tests themselves.
+    pub tests: bool,
 }
 
 /// A function that is called from outside, for `pyward map`.
@@ -60,21 +63,26 @@ pub struct Analysis {
 /// Stack of the worker threads: the interpreter recurses with the nesting of the source and of inlined calls.
 const STACK: usize = 256 << 20;
 
-/// Analyses a program.
+/// Analyses a program. The paths of `templates` are relative to what the program's are relative to.
 #[must_use]
-pub fn analyse(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
+pub fn analyse(
+    program: &Program,
+    catalog: &Catalog,
+    templates: &Library,
+    options: Options,
+) -> Analysis {
     let threads = rayon::current_num_threads();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .stack_size(STACK)
         .build();
     match pool {
-        Ok(pool) => pool.install(|| run(program, catalog, options)),
-        Err(_) => run(program, catalog, options),
+        Ok(pool) => pool.install(|| run(program, catalog, templates, options)),
+        Err(_) => run(program, catalog, templates, options),
     }
 }
 
-fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
+fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Options) -> Analysis {
     let models = Compiled::new(
         &catalog.rules,
         &catalog.models,
@@ -85,7 +93,7 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
     let index = Index::new(program);
     let regex = RegexProofs::default();
     let levels = call_levels(program);
-    let mut tables = Tables {
+    let tables = Tables {
         summaries: program
             .file_ids()
             .map(|f| vec![None; program.ir(f).functions.len()])
@@ -107,6 +115,7 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
     let bit = |name: &str| models.context(name);
     let shared = Shared {
         program,
+        templates,
         catalog,
         api: &api,
         models: &models,
@@ -129,64 +138,134 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
             .flatten()
             .collect(),
     };
-    let mut findings = Vec::new();
-    let mut truncated = FxHashSet::default();
+    let is_product = |file: FileId| !program.is_test(file);
+    let mut run = Run {
+        shared: &shared,
+        levels: &levels,
+        tables,
+        findings: Vec::new(),
+        truncated: FxHashSet::default(),
+    };
     for round in 0..ROUNDS {
-        findings.clear();
-        truncated.clear();
-        tables.entries.clear();
-        tables.call_sites.clear();
-        for level in program.import_levels() {
-            let outputs: Vec<_> = level
-                .par_iter()
-                .map(|f| run_module(&shared, &tables, *f, round))
-                .collect();
-            let mut writes = InstanceWrites::default();
-            for (file, result) in level.iter().zip(outputs) {
-                let id = FunctionId {
-                    file: *file,
-                    index: FunctionIndex(0),
-                };
-                merge(
-                    &mut tables,
-                    id,
-                    result,
-                    &mut writes,
-                    &mut findings,
-                    &mut truncated,
-                );
-            }
-            merge_instances(&mut tables, writes);
-        }
-        for level in &levels {
-            let outputs: Vec<_> = level
-                .par_iter()
-                .filter(|id| is_function(program, **id))
-                // Nothing else needs to know of test code: once is enough.
-                .filter(|id| round > 0 || !is_test_path(program.path(id.file)))
-                .map(|id| (*id, run_function(&shared, &tables, *id, round)))
-                .collect();
-            let mut writes = InstanceWrites::default();
-            for (id, result) in outputs {
-                merge(
-                    &mut tables,
-                    id,
-                    result,
-                    &mut writes,
-                    &mut findings,
-                    &mut truncated,
-                );
-            }
-            merge_instances(&mut tables, writes);
-        }
+        run.round(round, &is_product);
     }
     if options.library {
-        report_library_flows(&shared, &tables, &mut findings);
+        report_library_flows(&shared, &run.tables, &mut run.findings);
     }
-    let calls = std::mem::take(&mut tables.call_sites);
-    let mut analysis = finish(&shared, &tables, findings, truncated);
+    if options.tests {
+        run.tests();
+    }
+    let calls = std::mem::take(&mut run.tables.call_sites);
+    let mut analysis = finish(&shared, &run.tables, run.findings, run.truncated);
     analysis.calls = calls;
     analysis
+}
+
+/// An analysis on its way.
+struct Run<'a> {
+    shared: &'a Shared<'a>,
+    levels: &'a [Vec<FunctionId>],
+    tables: Tables,
+    findings: Vec<RawFinding>,
+    truncated: FxHashSet<FunctionId>,
+}
+
+impl Run<'_> {
+    /// Runs the modules and functions of some files once, in order.
+    fn round(&mut self, round: u8, wanted: &(dyn Fn(FileId) -> bool + Sync)) {
+        let program = self.shared.program;
+        self.findings.clear();
+        self.truncated.clear();
+        self.tables.entries.clear();
+        self.tables.call_sites.clear();
+        for level in program.import_levels() {
+            let outcomes: Vec<_> = level
+                .par_iter()
+                .filter(|file| wanted(**file))
+                .map(|file| run_module(self.shared, &self.tables, *file, round))
+                .collect();
+            self.merge(outcomes);
+        }
+        for level in self.levels {
+            let outcomes: Vec<_> = level
+                .par_iter()
+                .filter(|id| wanted(id.file) && is_function(program, **id))
+                .map(|id| run_function(self.shared, &self.tables, *id, round))
+                .collect();
+            self.merge(outcomes);
+        }
+    }
+
+    /// Runs test code, which calls the product but is not called by it: what a test hands in is no flaw of the
+    /// product, so only what happens in the test itself is kept.
+    fn tests(&mut self) {
+        let program = self.shared.program;
+        let findings = std::mem::take(&mut self.findings);
+        let truncated = std::mem::take(&mut self.truncated);
+        let entries = std::mem::take(&mut self.tables.entries);
+        let calls = std::mem::take(&mut self.tables.call_sites);
+        self.round(ROUNDS - 1, &|file| program.is_test(file));
+        self.findings.retain(|f| program.is_test(f.file));
+        self.findings.extend(findings);
+        self.truncated.extend(truncated);
+        self.tables.entries = entries;
+        self.tables.call_sites = calls;
+    }
+
+    fn merge(&mut self, outcomes: Vec<(FunctionId, Outcome)>) {
+        let mut writes = InstanceWrites::default();
+        for (id, outcome) in outcomes {
+            self.merge_one(id, outcome, &mut writes);
+        }
+        merge_instances(&mut self.tables, writes);
+    }
+
+    fn merge_one(&mut self, id: FunctionId, outcome: Outcome, writes: &mut InstanceWrites) {
+        let out = outcome.output;
+        if let Some(summary) = outcome.summary {
+            self.tables.summaries[id.file.0 as usize][id.index.0 as usize] =
+                Some(Arc::new(summary));
+        }
+        if let Some(module) = outcome.module {
+            self.tables.modules[id.file.0 as usize] = module;
+        }
+        for (class, info) in out.classes {
+            self.tables.classes[class.file.0 as usize][class.index.0 as usize] = Some(info);
+        }
+        for (key, value) in out.instance_writes {
+            if !value.is_unknown() {
+                writes.entry(key).or_default().push(value);
+            }
+        }
+        for ((file, name), value) in out.module_writes {
+            if value.is_unknown() {
+                continue;
+            }
+            let written = &mut self.tables.written[file.0 as usize];
+            match written.get_mut(&name) {
+                Some(old) => *old = old.join(&value),
+                None => {
+                    written.insert(name, value);
+                }
+            }
+        }
+        for (key, value) in out.captured {
+            self.tables.captured.insert(key, value);
+        }
+        for (function, entry) in out.entries {
+            merge_entry(self.tables.entries.entry(function).or_default(), entry);
+        }
+        for (site, callee) in out.call_sites {
+            let known = self.tables.call_sites.entry((id.file, site)).or_default();
+            if !known.contains(&callee) {
+                known.push(callee);
+            }
+        }
+        self.findings.extend(out.findings);
+        if out.truncated {
+            self.truncated.insert(id);
+        }
+    }
 }
 
 /// The first round finds what functions know of each other, the second uses it.
@@ -194,6 +273,7 @@ const ROUNDS: u8 = 2;
 
 struct Shared<'a> {
     program: &'a Program,
+    templates: &'a Library,
     catalog: &'a Catalog,
     api: &'a ApiTable<'a>,
     models: &'a Compiled,
@@ -208,6 +288,7 @@ impl<'a> Shared<'a> {
     fn context(&'a self, tables: &'a Tables, round: u8) -> Context<'a> {
         Context {
             program: self.program,
+            templates: self.templates,
             api: self.api,
             models: self.models,
             sensitive: &self.catalog.sensitive,
@@ -238,7 +319,12 @@ struct Outcome {
     output: Output,
 }
 
-fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId, round: u8) -> Outcome {
+fn run_module(
+    shared: &Shared<'_>,
+    tables: &Tables,
+    file: FileId,
+    round: u8,
+) -> (FunctionId, Outcome) {
     let cx = shared.context(tables, round);
     let id = FunctionId {
         file,
@@ -246,75 +332,29 @@ fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId, round: u8) -> 
     };
     let mut interp = Interp::new(&cx, id);
     let module = interp.run_module();
-    Outcome {
+    let outcome = Outcome {
         summary: None,
         module: Some(module),
         output: interp.out,
-    }
+    };
+    (id, outcome)
 }
 
-fn run_function(shared: &Shared<'_>, tables: &Tables, id: FunctionId, round: u8) -> Outcome {
+fn run_function(
+    shared: &Shared<'_>,
+    tables: &Tables,
+    id: FunctionId,
+    round: u8,
+) -> (FunctionId, Outcome) {
     let cx = shared.context(tables, round);
     let mut interp = Interp::new(&cx, id);
     let summary = interp.run_root(id);
-    Outcome {
+    let outcome = Outcome {
         summary: Some(summary),
         module: None,
         output: interp.out,
-    }
-}
-
-fn merge(
-    tables: &mut Tables,
-    id: FunctionId,
-    result: Outcome,
-    instance_writes: &mut InstanceWrites,
-    findings: &mut Vec<RawFinding>,
-    truncated: &mut FxHashSet<FunctionId>,
-) {
-    let out = result.output;
-    if let Some(summary) = result.summary {
-        tables.summaries[id.file.0 as usize][id.index.0 as usize] = Some(Arc::new(summary));
-    }
-    if let Some(module) = result.module {
-        tables.modules[id.file.0 as usize] = module;
-    }
-    for (class, info) in out.classes {
-        tables.classes[class.file.0 as usize][class.index.0 as usize] = Some(info);
-    }
-    for (key, value) in out.instance_writes {
-        if !value.is_unknown() {
-            instance_writes.entry(key).or_default().push(value);
-        }
-    }
-    for ((file, name), value) in out.module_writes {
-        if value.is_unknown() {
-            continue;
-        }
-        let written = &mut tables.written[file.0 as usize];
-        match written.get_mut(&name) {
-            Some(old) => *old = old.join(&value),
-            None => {
-                written.insert(name, value);
-            }
-        }
-    }
-    for (key, value) in out.captured {
-        tables.captured.insert(key, value);
-    }
-    for (function, entry) in out.entries {
-        merge_entry(tables.entries.entry(function).or_default(), entry);
-    }
-    for (site, callee) in out.call_sites {
-        let known = tables.call_sites.entry((id.file, site)).or_default();
-        if !known.contains(&callee) {
-            known.push(callee);
-        }
-    }
-    findings.extend(out.findings);
-    if out.truncated {
-        truncated.insert(id);
-    }
+    };
+    (id, outcome)
 }
 
 /// What the functions of a level wrote to attributes of instances, in the order of the functions.
@@ -346,6 +386,7 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.verbs, from.verbs);
     add(&mut into.guards, from.guards);
     into.wraps |= from.wraps;
+    add(&mut into.templates, from.templates);
 }
 
 /// Flows from the parameters of public functions, for code that others call.
@@ -357,7 +398,7 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
     let known: FxHashSet<(u16, FileId, Span)> =
         findings.iter().map(|f| (f.rule, f.file, f.span)).collect();
     for file in shared.program.file_ids() {
-        if is_test_path(shared.program.path(file)) {
+        if shared.program.is_test(file) {
             continue;
         }
         for (at, summary) in tables.summaries[file.0 as usize].iter().enumerate() {
@@ -427,17 +468,6 @@ fn is_public(program: &Program, id: FunctionId) -> bool {
             let parent = program.ir(id.file).function(p);
             matches!(parent.kind, FunctionKind::Module | FunctionKind::ClassBody)
         })
-}
-
-/// Whether a path belongs to tests.
-#[must_use]
-pub fn is_test_path(path: &std::path::Path) -> bool {
-    path.components().any(|c| {
-        let name = c.as_os_str().to_string_lossy();
-        matches!(name.as_ref(), "tests" | "test" | "testing" | "conftest.py")
-            || name.starts_with("test_")
-            || name.ends_with("_test.py")
-    })
 }
 
 fn finish(

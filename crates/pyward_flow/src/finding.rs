@@ -11,7 +11,7 @@ use crate::value::Step;
 pub struct RawFinding {
     /// Index of the rule in the catalogue.
     pub rule: u16,
-    /// File.
+    /// File. Numbers from that of the program's files on are templates, in the order of their library.
     pub file: FileId,
     /// Byte range reported.
     pub span: Span,

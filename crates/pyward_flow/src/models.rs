@@ -5,6 +5,7 @@ mod compile;
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
 use pyward_ir::{Const, Symbol};
+use pyward_templates::Dialect;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::lazy_regex::LazyRegex;
@@ -49,6 +50,8 @@ pub struct Entry {
     pub access: Vec<Symbol>,
     /// Renders a template.
     pub templates: Vec<usize>,
+    /// As base class, has a method that returns the context of a template.
+    pub template_bases: Vec<usize>,
     /// Type of its result.
     pub returns: Option<TypeExpr>,
     /// Calling it never returns.
@@ -278,7 +281,7 @@ pub struct EntryPoint {
 #[derive(Debug)]
 pub struct TemplateCall {
     /// Dialect.
-    pub dialect: Symbol,
+    pub dialect: Dialect,
     /// Where the name stands.
     pub name: Option<Place>,
     /// Where the text stands.
@@ -287,6 +290,18 @@ pub struct TemplateCall {
     pub context: Vec<Place>,
     /// Escaping by default.
     pub autoescape: Option<bool>,
+    /// The constructor's keyword that decides about escaping.
+    pub escape_option: Option<Symbol>,
+    /// Escaping where the constructor was called without it.
+    pub escape_absent: Option<bool>,
+    /// The method of a class that returns the context.
+    pub method: Option<Symbol>,
+    /// The attribute of a class that names the template.
+    pub name_attribute: Option<Symbol>,
+    /// Names that every template has, with their API paths.
+    pub globals: Vec<(Symbol, String)>,
+    /// Rules for what arrives.
+    pub rules: Vec<u16>,
 }
 
 /// A condition, compiled.

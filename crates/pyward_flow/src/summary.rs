@@ -7,7 +7,7 @@ use pyward_ir::{Span, Symbol};
 use pyward_program::FileId;
 
 use crate::heap::{Class, Key, Object, State};
-use crate::value::{Closure, Contexts, Mark, Marks, ObjectId, Partial, PathId, Shape, Value};
+use crate::value::{Closure, Contexts, Mark, Marks, ObjectId, Partial, PathId, Shape, Step, Value};
 
 /// A value that does not refer to a heap.
 #[derive(Clone, Debug, Default)]
@@ -136,6 +136,19 @@ pub struct SinkSite {
     pub confidence: Confidence,
     /// Name of the function it stands in.
     pub function: Symbol,
+    /// What is particular to a place in a template.
+    pub template: Option<Box<TemplateSite>>,
+}
+
+/// A place in a template that data reaches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TemplateSite {
+    /// The message, with `{source}` for the source.
+    pub message: String,
+    /// Contexts of which one cleans what arrives here, in place of the rule's.
+    pub cleaned_by: Contexts,
+    /// The way from the call that renders to the output.
+    pub way: Vec<Step>,
 }
 
 /// A store to something that a parameter refers to.

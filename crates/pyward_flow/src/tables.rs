@@ -52,6 +52,8 @@ pub struct Entry {
     pub guards: Vec<Symbol>,
     /// It stands round another entry point, which the framework reaches through it (a decorator's inner function).
     pub wraps: bool,
+    /// Templates rendered with what it returns: index in [`crate::models::Compiled::templates`], and name.
+    pub templates: Vec<(usize, Symbol)>,
 }
 
 /// Everything that outlives the analysis of one function.

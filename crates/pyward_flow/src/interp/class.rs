@@ -123,6 +123,7 @@ impl Interp<'_> {
         let class = ir.class(id.index);
         let mut guards: Vec<Symbol> = class_guards.to_vec();
         let mut points: Vec<usize> = Vec::new();
+        let mut templates: Vec<usize> = Vec::new();
         for base in &bases {
             if let Base::Api(api) = base {
                 let mut queue = vec![*api];
@@ -134,11 +135,15 @@ impl Interp<'_> {
                     }
                     if let Some(entry) = self.cx.api.entry(api) {
                         points.extend(entry.entry_bases.iter().copied());
+                        templates.extend(entry.template_bases.iter().copied());
                         guards.extend(entry.access.iter().copied());
                         queue.extend(entry.bases.iter().map(|b| self.cx.api.path(b)));
                     }
                 }
             }
+        }
+        for template in templates {
+            self.note_template_class(template, id);
         }
         points.sort_unstable();
         points.dedup();

@@ -233,7 +233,10 @@ impl Interp<'_> {
                 }
             }
         }
-        let value = value.with_marks(marks);
+        let mut value = value.with_marks(marks);
+        if !entry.templates.is_empty() {
+            self.remember_template(entry, &mut value, receiver, call);
+        }
         self.state_of_result(entry, value, receiver, call)
     }
 

@@ -39,7 +39,7 @@ impl Interp<'_> {
         for &decorator in function.decorators.iter().rev() {
             value = self.decorate(decorator, value, &mut entry);
         }
-        if !entry.points.is_empty() || !entry.guards.is_empty() {
+        if !entry.points.is_empty() || !entry.guards.is_empty() || !entry.templates.is_empty() {
             self.out.entries.push((id, entry));
         }
         self.write_var(target, value);
@@ -112,6 +112,9 @@ impl Interp<'_> {
                     }
                 }
                 entry.guards.extend(model.access.iter().copied());
+                if let Some(call) = &call {
+                    self.note_template_decorator(model, call, entry);
+                }
                 if let Some(call) = &call {
                     let receiver = owner.as_ref().map(|(o, _, _)| o.clone());
                     self.check_call(model, api, receiver.as_ref(), call, span);

@@ -46,6 +46,7 @@ use crate::value::{
 /// What every analysis of a run shares.
 pub(crate) struct Context<'a> {
     pub(crate) program: &'a Program,
+    pub(crate) templates: &'a pyward_templates::Library,
     pub(crate) api: &'a ApiTable<'a>,
     pub(crate) models: &'a Compiled,
     pub(crate) sensitive: &'a SensitiveNames,
@@ -130,6 +131,8 @@ struct Frame {
     proofs: Proofs,
     /// Rules that look at what an entry point returns.
     response_rules: Vec<u16>,
+    /// Templates rendered with what it returns.
+    templates: Vec<(usize, Symbol)>,
     loop_depth: u8,
 }
 
@@ -191,7 +194,7 @@ fn origin_key(origin: Origin) -> OriginKey {
 impl<'a> Interp<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, function: FunctionId) -> Self {
         let ir = cx.program.ir(function.file);
-        let is_test = crate::driver::is_test_path(cx.program.path(function.file));
+        let is_test = cx.program.is_test(function.file);
         let mut interp = Self {
             cx,
             file: function.file,
@@ -233,6 +236,7 @@ impl<'a> Interp<'a> {
             captured: Arc::default(),
             proofs: Proofs::default(),
             response_rules: Vec::new(),
+            templates: Vec::new(),
             loop_depth: 0,
         }
     }
@@ -388,6 +392,7 @@ impl<'a> Interp<'a> {
                 .ir(function.file)
                 .function(function.index)
                 .qualname,
+            template: None,
         }
     }
 }

@@ -182,6 +182,7 @@ impl Interp<'_> {
             rules.sort_unstable();
             rules.dedup();
             self.frame().response_rules = rules;
+            self.frame().templates.clone_from(&entry.templates);
         }
     }
 

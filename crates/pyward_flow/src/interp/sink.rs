@@ -268,7 +268,9 @@ impl Interp<'_> {
 
     pub(super) fn arrive(&mut self, mark: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
-        if mark.cleaned & rule.context != 0 || mark.cleaned == Marks::ALL {
+        let template = site.template.as_ref();
+        let context = template.map_or(rule.context, |t| t.cleaned_by);
+        if mark.cleaned & context != 0 || mark.cleaned == Marks::ALL {
             return;
         }
         let key = (site.rule, site.file, site.span, origin_key(mark.origin), 0);
@@ -348,6 +350,9 @@ impl Interp<'_> {
 
     /// What a handler returns is a response.
     pub(super) fn check_response(&mut self, value: &Value, expr: ExprId) {
+        if !self.frame_ref().templates.is_empty() && !self.is_inlined() {
+            self.check_returned_context(value, expr);
+        }
         let rules = self.frame_ref().response_rules.clone();
         if rules.is_empty() || self.is_inlined() {
             return;
@@ -501,6 +506,7 @@ impl Interp<'_> {
                         verbs: verbs.clone(),
                         guards: Vec::new(),
                         wraps,
+                        ..crate::tables::Entry::default()
                     };
                     self.out.entries.push((id, found));
                 }
@@ -520,6 +526,10 @@ pub(crate) fn flow_finding(
     if mark.flags & flag::OBSCURE != 0 {
         confidence = lower(confidence);
     }
+    let mut trace = steps(&mark.trace);
+    if let Some(template) = &site.template {
+        trace.extend_from_slice(&template.way);
+    }
     RawFinding {
         rule: site.rule,
         file: site.file,
@@ -529,8 +539,8 @@ pub(crate) fn flow_finding(
         source_kind: Some(kind),
         severity,
         confidence,
-        message: None,
-        trace: steps(&mark.trace),
+        message: site.template.as_ref().map(|t| t.message.clone()),
+        trace,
         function: site.function,
     }
 }

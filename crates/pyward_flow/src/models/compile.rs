@@ -3,6 +3,7 @@
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Severity};
 use pyward_ir::{Const, Symbol};
+use pyward_templates::Dialect;
 
 use super::{
     Callback, CallbackParam, CallbackReturn, Compiled, Condition, Entry, EntryPoint, Guard, Misuse,
@@ -321,8 +322,21 @@ impl Compiled {
         }
         for t in &file.template {
             let index = self.templates.len();
+            let Some(dialect) = Dialect::by_name(&t.dialect) else {
+                continue;
+            };
             self.templates.push(TemplateCall {
-                dialect: Symbol::new(&t.dialect),
+                dialect,
+                escape_option: t.escape_option.as_deref().map(Symbol::new),
+                escape_absent: t.escape_absent,
+                method: t.method.as_deref().map(Symbol::new),
+                name_attribute: t.name_attribute.as_deref().map(Symbol::new),
+                globals: t
+                    .globals
+                    .iter()
+                    .map(|(n, p)| (Symbol::new(n), p.clone()))
+                    .collect(),
+                rules: t.rules.iter().filter_map(|r| self.rule(r)).collect(),
                 name: t.name.as_deref().and_then(Place::parse),
                 source: t.source.as_deref().and_then(Place::parse),
                 context: places(&t.context),
@@ -330,6 +344,9 @@ impl Compiled {
             });
             for path in &t.path {
                 self.at(path).templates.push(index);
+            }
+            for path in &t.base {
+                self.at(path).template_bases.push(index);
             }
         }
         for e in &file.entry {

@@ -44,6 +44,22 @@ struct Check<'a> {
     at: (String, usize),
 }
 
+/// Where a fact is looked for.
+const FACT_PLACES: &[&str] = &[
+    "call",
+    "read",
+    "use",
+    "store",
+    "keyword",
+    "field",
+    "compare",
+    "test",
+    "return",
+    "guard",
+    "route",
+    "parameter",
+    "string",
+];
 const LEVELS: &[&str] = &["high", "medium", "low"];
 const SEVERITIES: &[&str] = &["critical", "high", "medium", "low", "info"];
 
@@ -335,6 +351,19 @@ impl Check<'_> {
                 "public",
             ];
             self.one_of("kind", &item.kind, &kinds);
+        }
+        for (number, item) in models.fact.iter().enumerate() {
+            self.at = ("fact".to_owned(), number);
+            self.paths(&item.path, false);
+            if let Some(on) = &item.on {
+                self.one_of("`on`", on, FACT_PLACES);
+            }
+            let patterns = [&item.named, &item.not_named, &item.text, &item.keyword];
+            for pattern in patterns.into_iter().flatten() {
+                if let Err(error) = RegexBuilder::new(pattern).build() {
+                    self.error(format!("`{pattern}` is not a regular expression: {error}"));
+                }
+            }
         }
     }
 

@@ -97,13 +97,16 @@ pub(crate) fn run(
     project: &Project,
     lowered: &Lowered,
     catalog: &Catalog,
-    library: bool,
+    options: pyward_flow::Options,
 ) -> EngineResult {
     let mut messages = syntax_errors(project, lowered);
-    let options = pyward_flow::Options { library };
     // The engine is meant never to panic. Should it, the syntax errors and this message are left.
     let analysed = catch_unwind(AssertUnwindSafe(|| {
-        pyward_flow::analyse(&lowered.program, catalog, &lowered.library, options)
+        let mut analysis =
+            pyward_flow::analyse(&lowered.program, catalog, &lowered.library, options);
+        let application = pyward_app::analyse(&lowered.program, &analysis, catalog);
+        analysis.findings.extend(application);
+        analysis
     }));
     let mut analysis = analysed.unwrap_or_else(|_| {
         messages.push(Message {

@@ -63,7 +63,11 @@ impl Lowered {
 }
 
 /// Parses every file. A file on which the parser fails is left out; nothing fails as a whole.
-pub(crate) fn lower(project: &Project, texts: &HashMap<String, String>) -> Lowered {
+pub(crate) fn lower(
+    project: &Project,
+    texts: &HashMap<String, String>,
+    settings: &Settings,
+) -> Lowered {
     let base = common_folder(project);
     let mut files: Vec<(PathBuf, usize, FileIr)> = project
         .files
@@ -89,7 +93,11 @@ pub(crate) fn lower(project: &Project, texts: &HashMap<String, String>) -> Lower
         .collect();
     let files = files
         .into_iter()
-        .map(|(path, _, ir)| ProgramFile { path, ir })
+        .map(|(path, index, ir)| ProgramFile {
+            path,
+            is_test: project.files[index].is_test && !settings.config.tests,
+            ir,
+        })
         .collect();
     let program = Program::new(files);
     let sources = program

@@ -56,7 +56,14 @@ fn main() {
             let text = String::from_utf8_lossy(&std::fs::read(p).ok()?).into_owned();
             let ir = pyward_syntax::lower(&text, pyward_syntax::Options::default());
             let path = p.strip_prefix(&base).unwrap_or(p).to_path_buf();
-            Some((ProgramFile { path, ir }, text))
+            Some((
+                ProgramFile {
+                    path,
+                    is_test: false,
+                    ir,
+                },
+                text,
+            ))
         })
         .collect();
     let parsed = start.elapsed();
@@ -68,7 +75,10 @@ fn main() {
         &program,
         catalog,
         &pyward_templates::Library::default(),
-        pyward_flow::Options { library },
+        pyward_flow::Options {
+            library,
+            tests: false,
+        },
     );
     let done = start.elapsed();
     let place = |file: pyward_program::FileId, offset: u32| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyward_catalog::Catalog;
 use pyward_catalog::rule::Severity;
-use pyward_ir::{FunctionIndex, FunctionKind, Span, Symbol};
+use pyward_ir::{ExprId, FunctionIndex, FunctionKind, Span, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId, Program, call_levels};
 use pyward_templates::Library;
 use rayon::prelude::*;
@@ -17,13 +17,15 @@ use crate::interp::{Context, Interp, KnownContexts, Output};
 use crate::models::Compiled;
 use crate::regex_proof::RegexProofs;
 use crate::summary::{Portable, Summary};
-use crate::tables::{Entry, Tables};
+use crate::tables::{Base, Entry, Tables};
 
 /// How the analysis is to be run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Treat parameters of public functions as coming from outside, at lower severity.
     pub library: bool,
+    /// Analyse test code too, for what is wrong in the tests themselves.
+    pub tests: bool,
 }
 
 /// A function that is called from outside, for `pyward map`.
@@ -52,6 +54,10 @@ pub struct Analysis {
     pub routes: Vec<Route>,
     /// Functions whose analysis hit a budget.
     pub truncated: Vec<FunctionId>,
+    /// Functions of the project that a call expression reaches, as far as known, in order.
+    pub calls: FxHashMap<(FileId, ExprId), Vec<FunctionId>>,
+    /// Bases of classes that are classes of the project, in order.
+    pub bases: FxHashMap<ClassId, Vec<ClassId>>,
 }
 
 /// Stack of the worker threads: the interpreter recurses with the nesting of the source and of inlined calls.
@@ -87,7 +93,7 @@ fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Optio
     let index = Index::new(program);
     let regex = RegexProofs::default();
     let levels = call_levels(program);
-    let mut tables = Tables {
+    let tables = Tables {
         summaries: program
             .file_ids()
             .map(|f| vec![None; program.ir(f).functions.len()])
@@ -133,60 +139,134 @@ fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Optio
             .flatten()
             .collect(),
     };
-    let mut findings = Vec::new();
-    let mut truncated = FxHashSet::default();
+    let is_product = |file: FileId| !program.is_test(file);
+    let mut run = Run {
+        shared: &shared,
+        levels: &levels,
+        tables,
+        findings: Vec::new(),
+        truncated: FxHashSet::default(),
+    };
     for round in 0..ROUNDS {
-        findings.clear();
-        truncated.clear();
-        tables.entries.clear();
-        for level in program.import_levels() {
-            let outputs: Vec<_> = level
-                .par_iter()
-                .map(|f| run_module(&shared, &tables, *f, round))
-                .collect();
-            let mut writes = InstanceWrites::default();
-            for (file, result) in level.iter().zip(outputs) {
-                let id = FunctionId {
-                    file: *file,
-                    index: FunctionIndex(0),
-                };
-                merge(
-                    &mut tables,
-                    id,
-                    result,
-                    &mut writes,
-                    &mut findings,
-                    &mut truncated,
-                );
-            }
-            merge_instances(&mut tables, writes);
-        }
-        for level in &levels {
-            let outputs: Vec<_> = level
-                .par_iter()
-                .filter(|id| is_function(program, **id))
-                // Nothing else needs to know of test code: once is enough.
-                .filter(|id| round > 0 || !is_test_path(program.path(id.file)))
-                .map(|id| (*id, run_function(&shared, &tables, *id, round)))
-                .collect();
-            let mut writes = InstanceWrites::default();
-            for (id, result) in outputs {
-                merge(
-                    &mut tables,
-                    id,
-                    result,
-                    &mut writes,
-                    &mut findings,
-                    &mut truncated,
-                );
-            }
-            merge_instances(&mut tables, writes);
-        }
+        run.round(round, &is_product);
     }
     if options.library {
-        report_library_flows(&shared, &tables, &mut findings);
+        report_library_flows(&shared, &run.tables, &mut run.findings);
     }
-    finish(&shared, &tables, findings, truncated)
+    if options.tests {
+        run.tests();
+    }
+    let calls = std::mem::take(&mut run.tables.call_sites);
+    let mut analysis = finish(&shared, &run.tables, run.findings, run.truncated);
+    analysis.calls = calls;
+    analysis
+}
+
+/// An analysis on its way.
+struct Run<'a> {
+    shared: &'a Shared<'a>,
+    levels: &'a [Vec<FunctionId>],
+    tables: Tables,
+    findings: Vec<RawFinding>,
+    truncated: FxHashSet<FunctionId>,
+}
+
+impl Run<'_> {
+    /// Runs the modules and functions of some files once, in order.
+    fn round(&mut self, round: u8, wanted: &(dyn Fn(FileId) -> bool + Sync)) {
+        let program = self.shared.program;
+        self.findings.clear();
+        self.truncated.clear();
+        self.tables.entries.clear();
+        self.tables.call_sites.clear();
+        for level in program.import_levels() {
+            let outcomes: Vec<_> = level
+                .par_iter()
+                .filter(|file| wanted(**file))
+                .map(|file| run_module(self.shared, &self.tables, *file, round))
+                .collect();
+            self.merge(outcomes);
+        }
+        for level in self.levels {
+            let outcomes: Vec<_> = level
+                .par_iter()
+                .filter(|id| wanted(id.file) && is_function(program, **id))
+                .map(|id| run_function(self.shared, &self.tables, *id, round))
+                .collect();
+            self.merge(outcomes);
+        }
+    }
+
+    /// Runs test code, which calls the product but is not called by it: what a test hands in is no flaw of the
+    /// product, so only what happens in the test itself is kept.
+    fn tests(&mut self) {
+        let program = self.shared.program;
+        let findings = std::mem::take(&mut self.findings);
+        let truncated = std::mem::take(&mut self.truncated);
+        let entries = std::mem::take(&mut self.tables.entries);
+        let calls = std::mem::take(&mut self.tables.call_sites);
+        self.round(ROUNDS - 1, &|file| program.is_test(file));
+        self.findings.retain(|f| program.is_test(f.file));
+        self.findings.extend(findings);
+        self.truncated.extend(truncated);
+        self.tables.entries = entries;
+        self.tables.call_sites = calls;
+    }
+
+    fn merge(&mut self, outcomes: Vec<(FunctionId, Outcome)>) {
+        let mut writes = InstanceWrites::default();
+        for (id, outcome) in outcomes {
+            self.merge_one(id, outcome, &mut writes);
+        }
+        merge_instances(&mut self.tables, writes);
+    }
+
+    fn merge_one(&mut self, id: FunctionId, outcome: Outcome, writes: &mut InstanceWrites) {
+        let out = outcome.output;
+        if let Some(summary) = outcome.summary {
+            self.tables.summaries[id.file.0 as usize][id.index.0 as usize] =
+                Some(Arc::new(summary));
+        }
+        if let Some(module) = outcome.module {
+            self.tables.modules[id.file.0 as usize] = module;
+        }
+        for (class, info) in out.classes {
+            self.tables.classes[class.file.0 as usize][class.index.0 as usize] = Some(info);
+        }
+        for (key, value) in out.instance_writes {
+            if !value.is_unknown() {
+                writes.entry(key).or_default().push(value);
+            }
+        }
+        for ((file, name), value) in out.module_writes {
+            if value.is_unknown() {
+                continue;
+            }
+            let written = &mut self.tables.written[file.0 as usize];
+            match written.get_mut(&name) {
+                Some(old) => *old = old.join(&value),
+                None => {
+                    written.insert(name, value);
+                }
+            }
+        }
+        for (key, value) in out.captured {
+            self.tables.captured.insert(key, value);
+        }
+        for (function, entry) in out.entries {
+            merge_entry(self.tables.entries.entry(function).or_default(), entry);
+        }
+        for (site, callee) in out.call_sites {
+            let known = self.tables.call_sites.entry((id.file, site)).or_default();
+            if !known.contains(&callee) {
+                known.push(callee);
+            }
+        }
+        self.findings.extend(out.findings);
+        if out.truncated {
+            self.truncated.insert(id);
+        }
+    }
 }
 
 /// The first round finds what functions know of each other, the second uses it.
@@ -240,7 +320,12 @@ struct Outcome {
     output: Output,
 }
 
-fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId, round: u8) -> Outcome {
+fn run_module(
+    shared: &Shared<'_>,
+    tables: &Tables,
+    file: FileId,
+    round: u8,
+) -> (FunctionId, Outcome) {
     let cx = shared.context(tables, round);
     let id = FunctionId {
         file,
@@ -248,69 +333,29 @@ fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId, round: u8) -> 
     };
     let mut interp = Interp::new(&cx, id);
     let module = interp.run_module();
-    Outcome {
+    let outcome = Outcome {
         summary: None,
         module: Some(module),
         output: interp.out,
-    }
+    };
+    (id, outcome)
 }
 
-fn run_function(shared: &Shared<'_>, tables: &Tables, id: FunctionId, round: u8) -> Outcome {
+fn run_function(
+    shared: &Shared<'_>,
+    tables: &Tables,
+    id: FunctionId,
+    round: u8,
+) -> (FunctionId, Outcome) {
     let cx = shared.context(tables, round);
     let mut interp = Interp::new(&cx, id);
     let summary = interp.run_root(id);
-    Outcome {
+    let outcome = Outcome {
         summary: Some(summary),
         module: None,
         output: interp.out,
-    }
-}
-
-fn merge(
-    tables: &mut Tables,
-    id: FunctionId,
-    result: Outcome,
-    instance_writes: &mut InstanceWrites,
-    findings: &mut Vec<RawFinding>,
-    truncated: &mut FxHashSet<FunctionId>,
-) {
-    let out = result.output;
-    if let Some(summary) = result.summary {
-        tables.summaries[id.file.0 as usize][id.index.0 as usize] = Some(Arc::new(summary));
-    }
-    if let Some(module) = result.module {
-        tables.modules[id.file.0 as usize] = module;
-    }
-    for (class, info) in out.classes {
-        tables.classes[class.file.0 as usize][class.index.0 as usize] = Some(info);
-    }
-    for (key, value) in out.instance_writes {
-        if !value.is_unknown() {
-            instance_writes.entry(key).or_default().push(value);
-        }
-    }
-    for ((file, name), value) in out.module_writes {
-        if value.is_unknown() {
-            continue;
-        }
-        let written = &mut tables.written[file.0 as usize];
-        match written.get_mut(&name) {
-            Some(old) => *old = old.join(&value),
-            None => {
-                written.insert(name, value);
-            }
-        }
-    }
-    for (key, value) in out.captured {
-        tables.captured.insert(key, value);
-    }
-    for (function, entry) in out.entries {
-        merge_entry(tables.entries.entry(function).or_default(), entry);
-    }
-    findings.extend(out.findings);
-    if out.truncated {
-        truncated.insert(id);
-    }
+    };
+    (id, outcome)
 }
 
 /// What the functions of a level wrote to attributes of instances, in the order of the functions.
@@ -341,6 +386,7 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.routes, from.routes);
     add(&mut into.verbs, from.verbs);
     add(&mut into.guards, from.guards);
+    into.wraps |= from.wraps;
     add(&mut into.templates, from.templates);
 }
 
@@ -353,7 +399,7 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
     let known: FxHashSet<(u16, FileId, Span)> =
         findings.iter().map(|f| (f.rule, f.file, f.span)).collect();
     for file in shared.program.file_ids() {
-        if is_test_path(shared.program.path(file)) {
+        if shared.program.is_test(file) {
             continue;
         }
         for (at, summary) in tables.summaries[file.0 as usize].iter().enumerate() {
@@ -425,16 +471,6 @@ fn is_public(program: &Program, id: FunctionId) -> bool {
         })
 }
 
-/// Whether a path belongs to tests.
-pub(crate) fn is_test_path(path: &std::path::Path) -> bool {
-    path.components().any(|c| {
-        let name = c.as_os_str().to_string_lossy();
-        matches!(name.as_ref(), "tests" | "test" | "testing" | "conftest.py")
-            || name.starts_with("test_")
-            || name.ends_with("_test.py")
-    })
-}
-
 fn finish(
     shared: &Shared<'_>,
     tables: &Tables,
@@ -461,7 +497,7 @@ fn finish(
     let mut routes: Vec<Route> = tables
         .entries
         .iter()
-        .filter(|(_, e)| !e.points.is_empty())
+        .filter(|(_, e)| !e.points.is_empty() && !e.wraps)
         .map(|(id, entry)| {
             let point = &shared.models.entry_points[entry.points[0]];
             let mut verbs = entry.verbs.clone();
@@ -483,7 +519,26 @@ fn finish(
         findings,
         routes,
         truncated,
+        calls: FxHashMap::default(),
+        bases: project_bases(shared.program, tables),
     }
+}
+
+/// The bases of each class that are classes of the project.
+fn project_bases(program: &Program, tables: &Tables) -> FxHashMap<ClassId, Vec<ClassId>> {
+    program
+        .class_ids()
+        .filter_map(|id| {
+            let bases = tables.class(id)?.bases.iter();
+            let bases: Vec<ClassId> = bases
+                .filter_map(|base| match base {
+                    Base::Project(base) => Some(*base),
+                    Base::Api(_) => None,
+                })
+                .collect();
+            (!bases.is_empty()).then_some((id, bases))
+        })
+        .collect()
 }
 
 /// See [`rank`].

@@ -105,6 +105,8 @@ pub(crate) struct Output {
     pub(crate) captured: Vec<((FileId, u32, u32), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
     pub(crate) calls: Vec<FunctionId>,
+    /// Calls that stand in the code under analysis itself, and the project's functions that they reach.
+    pub(crate) call_sites: Vec<(ExprId, FunctionId)>,
     pub(crate) interesting: u64,
     /// What was left out because of a budget.
     pub(crate) truncated: bool,
@@ -195,7 +197,7 @@ fn origin_key(origin: Origin) -> OriginKey {
 impl<'a> Interp<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, function: FunctionId) -> Self {
         let ir = cx.program.ir(function.file);
-        let is_test = crate::driver::is_test_path(cx.program.path(function.file));
+        let is_test = cx.program.is_test(function.file);
         let mut interp = Self {
             cx,
             file: function.file,

@@ -494,18 +494,21 @@ impl Interp<'_> {
                 .iter()
                 .filter_map(|v| v.as_str().map(Symbol::new))
                 .collect();
+            let verbs = self
+                .given_verbs(description.verbs.as_ref(), Some(call))
+                .unwrap_or_else(|| description.verb.iter().map(|v| Symbol::new(v)).collect());
             for handler in self.place_values(&place.clone(), call, None) {
+                let mut handlers = Vec::new();
                 for shape in handler.shape.alternatives() {
-                    let id = match shape {
-                        Shape::Function(id) => *id,
-                        Shape::Closure(c) => c.function,
-                        _ => continue,
-                    };
+                    wrapped_functions(shape, 0, &mut handlers);
+                }
+                for (id, wraps) in handlers {
                     let found = crate::tables::Entry {
                         points: vec![point],
                         routes: routes.clone(),
-                        verbs: description.verb.iter().map(|v| Symbol::new(v)).collect(),
+                        verbs: verbs.clone(),
                         guards: Vec::new(),
+                        wraps,
                         ..crate::tables::Entry::default()
                     };
                     self.out.entries.push((id, found));
@@ -555,4 +558,29 @@ fn lower(confidence: Confidence) -> Confidence {
 impl Marks {
     /// Cleaned for everything.
     pub(crate) const ALL: u32 = u32::MAX;
+}
+
+/// The functions that a handler consists of: itself, and those which a decorator's inner function wraps. With each,
+/// whether it is such a wrapper.
+fn wrapped_functions(
+    shape: &Shape,
+    depth: u8,
+    found: &mut Vec<(pyward_program::FunctionId, bool)>,
+) {
+    match shape {
+        Shape::Function(id) => found.push((*id, false)),
+        Shape::Closure(closure) => {
+            let at = found.len();
+            found.push((closure.function, false));
+            if depth < 4 && closure.receiver.is_none() {
+                for (_, _, value) in &closure.captured {
+                    for inner in value.shape.alternatives() {
+                        wrapped_functions(inner, depth + 1, found);
+                    }
+                }
+            }
+            found[at].1 = found.len() > at + 1;
+        }
+        _ => {}
+    }
 }

@@ -5,6 +5,7 @@ mod compile;
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
 use pyward_ir::{Const, Symbol};
+use pyward_regex::Method;
 use pyward_templates::Dialect;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -58,6 +59,8 @@ pub struct Entry {
     pub template_contexts: Vec<Symbol>,
     /// As base class, has a method that returns the context of a template.
     pub template_bases: Vec<usize>,
+    /// Compiles or applies a regular expression.
+    pub regexes: Vec<RegexUse>,
     /// Type of its result.
     pub returns: Option<TypeExpr>,
     /// Calling it never returns.
@@ -314,6 +317,21 @@ pub struct TemplateCall {
     pub globals: Vec<(Symbol, String)>,
     /// Rules for what arrives.
     pub rules: Vec<u16>,
+}
+
+/// A call that compiles or applies a regular expression, compiled.
+#[derive(Debug)]
+pub struct RegexUse {
+    /// Index of the rule.
+    pub rule: u16,
+    /// The expression.
+    pub pattern: Place,
+    /// Flags of the `re` module.
+    pub flags: Option<Place>,
+    /// The text, where it is applied to one.
+    pub text: Option<Place>,
+    /// How it is applied.
+    pub method: Method,
 }
 
 /// A condition, compiled.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pyward_ir::Symbol;
+use pyward_ir::{ExprId, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId};
 use rustc_hash::FxHashMap;
 
@@ -52,6 +52,8 @@ pub struct Entry {
     pub guards: Vec<Symbol>,
     /// Environments whose every template gets what it returns.
     pub gives_context: Vec<Symbol>,
+    /// It stands round another entry point, which the framework reaches through it (a decorator's inner function).
+    pub wraps: bool,
     /// Templates rendered with what it returns: index in [`crate::models::Compiled::templates`], and name.
     pub templates: Vec<(usize, Symbol)>,
 }
@@ -88,6 +90,8 @@ pub struct Tables {
     pub template_variables: FxHashMap<(Symbol, Symbol), Portable>,
     /// Entry points.
     pub entries: FxHashMap<FunctionId, Entry>,
+    /// The project's functions that a call expression reaches.
+    pub call_sites: FxHashMap<(FileId, ExprId), Vec<FunctionId>>,
 }
 
 impl Tables {

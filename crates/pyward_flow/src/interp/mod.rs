@@ -15,6 +15,7 @@ mod names;
 mod proof;
 mod refine;
 mod refine_call;
+mod regex;
 mod root;
 mod settings;
 mod sink;
@@ -80,6 +81,8 @@ pub(crate) struct KnownContexts {
     pub(crate) code: Contexts,
     /// Where a leading dash does the harm.
     pub(crate) argument: Contexts,
+    /// Where the length of a text does the harm.
+    pub(crate) backtracking: Contexts,
     /// Where a text does none.
     pub(crate) not_text: Contexts,
 }
@@ -108,6 +111,8 @@ pub(crate) struct Output {
     pub(crate) template_variables: Vec<((Symbol, Symbol), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
     pub(crate) calls: Vec<FunctionId>,
+    /// Calls that stand in the code under analysis itself, and the project's functions that they reach.
+    pub(crate) call_sites: Vec<(ExprId, FunctionId)>,
     pub(crate) interesting: u64,
     /// What was left out because of a budget.
     pub(crate) truncated: bool,
@@ -399,7 +404,7 @@ impl<'a> Interp<'a> {
                 .ir(function.file)
                 .function(function.index)
                 .qualname,
-            template: None,
+            details: None,
         }
     }
 }

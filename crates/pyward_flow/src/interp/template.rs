@@ -12,7 +12,7 @@ use super::call::CallArgs;
 use crate::heap::{Class, Key, Object};
 use crate::models::{Entry, TemplateCall};
 use crate::place::Base;
-use crate::summary::{SinkSite, TemplateSite, export};
+use crate::summary::{SinkSite, SiteDetails, export};
 use crate::tables;
 use crate::value::{Builtin, Contexts, Shape, Step, StepKind, Value, flag, join};
 
@@ -738,7 +738,7 @@ impl Interp<'_> {
                 confidence: certain.min(self.confidence(output.exposure, rule)),
                 // In a template there are no functions, and several may render it.
                 function: Symbol::new(""),
-                template: Some(Box::new(TemplateSite {
+                details: Some(Box::new(SiteDetails {
                     message: format!("{{source}} is {}", output.exposure.reason()),
                     cleaned_by: self.cleaned_by(output.exposure, rule),
                     way: way.clone(),

@@ -3,11 +3,12 @@
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Severity};
 use pyward_ir::{Const, Symbol};
+use pyward_regex::Method;
 use pyward_templates::Dialect;
 
 use super::{
     Callback, CallbackParam, CallbackReturn, Compiled, Condition, Entry, EntryPoint, Guard, Misuse,
-    Outcome, Propagator, Sanitizer, Setting, Sink, Source, StateChange, TemplateCall,
+    Outcome, Propagator, RegexUse, Sanitizer, Setting, Sink, Source, StateChange, TemplateCall,
 };
 use crate::lazy_regex::LazyRegex;
 use crate::place::Place;
@@ -371,6 +372,24 @@ impl Compiled {
             }
             for path in &t.base {
                 self.at(path).template_bases.push(index);
+            }
+        }
+        for r in &file.regex {
+            let (Some(rule), Some(pattern)) = (self.rule(&r.rule), Place::parse(&r.pattern)) else {
+                continue;
+            };
+            for path in &r.path {
+                self.at(path).regexes.push(RegexUse {
+                    rule,
+                    pattern: pattern.clone(),
+                    flags: r.flags.as_deref().and_then(Place::parse),
+                    text: r.text.as_deref().and_then(Place::parse),
+                    method: match r.method.as_deref() {
+                        Some("match") => Method::Match,
+                        Some("fullmatch") => Method::FullMatch,
+                        _ => Method::Search,
+                    },
+                });
             }
         }
         for e in &file.entry {

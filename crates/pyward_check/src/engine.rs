@@ -102,7 +102,11 @@ pub(crate) fn run(
     let mut messages = syntax_errors(project, lowered);
     // The engine is meant never to panic. Should it, the syntax errors and this message are left.
     let analysed = catch_unwind(AssertUnwindSafe(|| {
-        pyward_flow::analyse(&lowered.program, catalog, &lowered.library, options)
+        let mut analysis =
+            pyward_flow::analyse(&lowered.program, catalog, &lowered.library, options);
+        let application = pyward_app::analyse(&lowered.program, &analysis, catalog);
+        analysis.findings.extend(application);
+        analysis
     }));
     let mut analysis = analysed.unwrap_or_else(|_| {
         messages.push(Message {

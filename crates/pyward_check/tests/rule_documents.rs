@@ -51,7 +51,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ),
     ("nosql-injection", "a text in a `$where` clause"),
     ("plaintext-password", "constructors of models"),
-    ("regex-denial-of-service", "patterns are not analysed"),
     (
         "sensitive-data-exposure",
         "needs the application model: routes, guards, forms",
@@ -60,7 +59,6 @@ const NOT_YET: &[(&str, &str)] = &[
         "state-change-on-get",
         "needs the application model: routes, guards, forms",
     ),
-    ("template-xss", "templates are not followed"),
     (
         "unrestricted-upload",
         "needs the application model: routes, guards, forms",

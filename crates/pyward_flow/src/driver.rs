@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyward_catalog::Catalog;
 use pyward_catalog::rule::Severity;
-use pyward_ir::{FunctionIndex, FunctionKind, Span, Symbol};
+use pyward_ir::{ExprId, FunctionIndex, FunctionKind, Span, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId, Program, call_levels};
 use pyward_templates::Library;
 use rayon::prelude::*;
@@ -17,7 +17,7 @@ use crate::interp::{Context, Interp, KnownContexts, Output};
 use crate::models::Compiled;
 use crate::regex_proof::RegexProofs;
 use crate::summary::{Portable, Summary};
-use crate::tables::{Entry, Tables};
+use crate::tables::{Base, Entry, Tables};
 
 /// How the analysis is to be run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +54,10 @@ pub struct Analysis {
     pub routes: Vec<Route>,
     /// Functions whose analysis hit a budget.
     pub truncated: Vec<FunctionId>,
+    /// Functions of the project that a call expression reaches, as far as known, in order.
+    pub calls: FxHashMap<(FileId, ExprId), Vec<FunctionId>>,
+    /// Bases of classes that are classes of the project, in order.
+    pub bases: FxHashMap<ClassId, Vec<ClassId>>,
 }
 
 /// Stack of the worker threads: the interpreter recurses with the nesting of the source and of inlined calls.
@@ -127,6 +131,7 @@ fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Optio
             lines: bit("header") | bit("log"),
             code: bit("code"),
             argument: bit("argument"),
+            backtracking: bit("backtracking"),
             not_text: bit("nosql"),
         },
         lexical_kinds: [models.kind("secret"), models.kind("personal")]
@@ -151,7 +156,10 @@ fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Optio
     if options.tests {
         run.tests();
     }
-    finish(&shared, &run.tables, run.findings, run.truncated)
+    let calls = std::mem::take(&mut run.tables.call_sites);
+    let mut analysis = finish(&shared, &run.tables, run.findings, run.truncated);
+    analysis.calls = calls;
+    analysis
 }
 
 /// An analysis on its way.
@@ -170,6 +178,7 @@ impl Run<'_> {
         self.findings.clear();
         self.truncated.clear();
         self.tables.entries.clear();
+        self.tables.call_sites.clear();
         for level in program.import_levels() {
             let outcomes: Vec<_> = level
                 .par_iter()
@@ -195,11 +204,13 @@ impl Run<'_> {
         let findings = std::mem::take(&mut self.findings);
         let truncated = std::mem::take(&mut self.truncated);
         let entries = std::mem::take(&mut self.tables.entries);
+        let calls = std::mem::take(&mut self.tables.call_sites);
         self.round(ROUNDS - 1, &|file| program.is_test(file));
         self.findings.retain(|f| program.is_test(f.file));
         self.findings.extend(findings);
         self.truncated.extend(truncated);
         self.tables.entries = entries;
+        self.tables.call_sites = calls;
     }
 
     fn merge(&mut self, outcomes: Vec<(FunctionId, Outcome)>) {
@@ -239,11 +250,31 @@ impl Run<'_> {
                 }
             }
         }
+        for (environment, escapes) in out.escaping {
+            let agreed = self.tables.escaping.entry(environment).or_insert(escapes);
+            if *agreed != escapes {
+                *agreed = None;
+            }
+        }
+        for (key, value) in out.template_variables {
+            match self.tables.template_variables.get_mut(&key) {
+                Some(old) => *old = old.join(&value),
+                None => {
+                    self.tables.template_variables.insert(key, value);
+                }
+            }
+        }
         for (key, value) in out.captured {
             self.tables.captured.insert(key, value);
         }
         for (function, entry) in out.entries {
             merge_entry(self.tables.entries.entry(function).or_default(), entry);
+        }
+        for (site, callee) in out.call_sites {
+            let known = self.tables.call_sites.entry((id.file, site)).or_default();
+            if !known.contains(&callee) {
+                known.push(callee);
+            }
         }
         self.findings.extend(out.findings);
         if out.truncated {
@@ -280,6 +311,7 @@ impl<'a> Shared<'a> {
             index: self.index,
             regex: self.regex,
             contexts: self.contexts,
+            remote: self.models.kind("remote"),
             settings_by_name: &self.settings_by_name,
             assign_anything: self.models.entry("*"),
             assign_any_item: self.models.entry("*"),
@@ -369,7 +401,9 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.routes, from.routes);
     add(&mut into.verbs, from.verbs);
     add(&mut into.guards, from.guards);
+    into.wraps |= from.wraps;
     add(&mut into.templates, from.templates);
+    add(&mut into.gives_context, from.gives_context);
 }
 
 /// Flows from the parameters of public functions, for code that others call.
@@ -480,7 +514,7 @@ fn finish(
     let mut routes: Vec<Route> = tables
         .entries
         .iter()
-        .filter(|(_, e)| !e.points.is_empty())
+        .filter(|(_, e)| !e.points.is_empty() && !e.wraps)
         .map(|(id, entry)| {
             let point = &shared.models.entry_points[entry.points[0]];
             let mut verbs = entry.verbs.clone();
@@ -502,6 +536,8 @@ fn finish(
         findings,
         routes,
         truncated,
+        calls: FxHashMap::default(),
+        bases: project_bases(shared.program, tables),
     }
 }
 
@@ -527,6 +563,23 @@ fn fold_settings(findings: &mut Vec<RawFinding>) {
         }
     }
     *findings = kept;
+}
+
+/// The bases of each class that are classes of the project.
+fn project_bases(program: &Program, tables: &Tables) -> FxHashMap<ClassId, Vec<ClassId>> {
+    program
+        .class_ids()
+        .filter_map(|id| {
+            let bases = tables.class(id)?.bases.iter();
+            let bases: Vec<ClassId> = bases
+                .filter_map(|base| match base {
+                    Base::Project(base) => Some(*base),
+                    Base::Api(_) => None,
+                })
+                .collect();
+            (!bases.is_empty()).then_some((id, bases))
+        })
+        .collect()
 }
 
 /// See [`rank`].

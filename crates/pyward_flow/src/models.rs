@@ -5,6 +5,7 @@ mod compile;
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
 use pyward_ir::{Const, Symbol};
+use pyward_regex::Method;
 use pyward_templates::Dialect;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -50,8 +51,16 @@ pub struct Entry {
     pub access: Vec<Symbol>,
     /// Renders a template.
     pub templates: Vec<usize>,
+    /// Decides whether templates escape: the environment, and the place of the choice.
+    pub escaping: Vec<(Symbol, Place)>,
+    /// When assigned to, decides whether the templates of these environments escape.
+    pub assign_escaping: Vec<Symbol>,
+    /// As decorator, makes a function that gives every template of the environment variables.
+    pub template_contexts: Vec<Symbol>,
     /// As base class, has a method that returns the context of a template.
     pub template_bases: Vec<usize>,
+    /// Compiles or applies a regular expression.
+    pub regexes: Vec<RegexUse>,
     /// Type of its result.
     pub returns: Option<TypeExpr>,
     /// Calling it never returns.
@@ -300,10 +309,31 @@ pub struct TemplateCall {
     pub method: Option<Symbol>,
     /// The attribute of a class that names the template.
     pub name_attribute: Option<Symbol>,
+    /// Endings of the names of the templates.
+    pub suffix: Vec<String>,
+    /// What applications set about templates goes by this name.
+    pub environment: Option<Symbol>,
+    /// Variables from the class, with their paths.
+    pub variables: Vec<(Symbol, String)>,
     /// Names that every template has, with their API paths.
     pub globals: Vec<(Symbol, String)>,
     /// Rules for what arrives.
     pub rules: Vec<u16>,
+}
+
+/// A call that compiles or applies a regular expression, compiled.
+#[derive(Debug)]
+pub struct RegexUse {
+    /// Index of the rule.
+    pub rule: u16,
+    /// The expression.
+    pub pattern: Place,
+    /// Flags of the `re` module.
+    pub flags: Option<Place>,
+    /// The text, where it is applied to one.
+    pub text: Option<Place>,
+    /// How it is applied.
+    pub method: Method,
 }
 
 /// A condition, compiled.

@@ -237,6 +237,9 @@ impl Interp<'_> {
         if !entry.templates.is_empty() {
             self.remember_template(entry, &mut value, receiver, call);
         }
+        if !entry.regexes.is_empty() {
+            self.remember_regex(entry, &value, receiver, call);
+        }
         self.state_of_result(entry, value, receiver, call)
     }
 

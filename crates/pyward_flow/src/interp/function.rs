@@ -39,7 +39,7 @@ impl Interp<'_> {
         for &decorator in function.decorators.iter().rev() {
             value = self.decorate(decorator, value, &mut entry);
         }
-        if !entry.points.is_empty() || !entry.guards.is_empty() || !entry.templates.is_empty() {
+        if !entry.is_empty() {
             self.out.entries.push((id, entry));
         }
         self.write_var(target, value);
@@ -103,24 +103,16 @@ impl Interp<'_> {
                             }
                         }
                     }
-                    for verb in &description.verb {
-                        entry.verbs.push(Symbol::new(verb));
-                    }
-                    if let (Some(call), Some(place)) = (&call, &description.verbs) {
-                        for value in self.place_values(&place.clone(), call, None) {
-                            let items = match &value.shape {
-                                Shape::Object(o) => {
-                                    self.state.object(*o).items.clone().unwrap_or_default()
-                                }
-                                _ => vec![value.clone()],
-                            };
-                            entry
-                                .verbs
-                                .extend(items.iter().filter_map(|v| v.as_str().map(Symbol::new)));
-                        }
+                    let verbs = self.given_verbs(description.verbs.as_ref(), call.as_ref());
+                    match verbs {
+                        Some(verbs) => entry.verbs.extend(verbs),
+                        None => entry
+                            .verbs
+                            .extend(description.verb.iter().map(|v| Symbol::new(v))),
                     }
                 }
                 entry.guards.extend(model.access.iter().copied());
+                entry.gives_context.extend(&model.template_contexts);
                 if let Some(call) = &call {
                     self.note_template_decorator(model, call, entry);
                 }
@@ -166,6 +158,28 @@ impl Interp<'_> {
         }
     }
 
+    /// HTTP methods that a registering call names; `None` if it names none at all.
+    pub(super) fn given_verbs(
+        &mut self,
+        place: Option<&crate::place::Place>,
+        call: Option<&CallArgs>,
+    ) -> Option<Vec<Symbol>> {
+        let values = self.place_values(&place?.clone(), call?, None);
+        if values.is_empty() {
+            return None;
+        }
+        let mut verbs = Vec::new();
+        for value in values {
+            let items = match &value.shape {
+                Shape::Object(o) => self.state.object(*o).items.clone().unwrap_or_default(),
+                _ => vec![value.clone()],
+            };
+            let texts = items.iter().filter_map(|v| v.as_str());
+            verbs.extend(texts.map(|text| Symbol::new(&text.to_uppercase())));
+        }
+        Some(verbs)
+    }
+
     fn wrap_descriptor(&mut self, kind: &str, value: Value) -> Value {
         let mut object = Object::new(Class::Api(self.cx.api.path(&format!("builtins.{kind}"))));
         object
@@ -184,6 +198,9 @@ impl Interp<'_> {
         span: Span,
     ) -> Value {
         self.out.calls.push(id);
+        if let (Some(site), false) = (call.site, self.is_inlined()) {
+            self.out.call_sites.push((site, id));
+        }
         let bound = self.bind(id, receiver, call);
         let summary = self.cx.tables.summary(id).cloned();
         if self.should_inline(id, &bound, !captured.is_empty(), summary.as_deref()) {

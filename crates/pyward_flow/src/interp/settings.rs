@@ -124,6 +124,10 @@ impl Interp<'_> {
                 }
             }
         }
+        for &environment in &entry.assign_escaping {
+            let escapes = self.switches_escaping(value);
+            self.out.escaping.push((environment, escapes));
+        }
         for change in &entry.assign_states {
             if self.all_hold(&change.when, &change.unless, &subject) {
                 let becomes = self.cx.api.path(&change.becomes);

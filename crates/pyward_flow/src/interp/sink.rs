@@ -37,6 +37,12 @@ impl Interp<'_> {
         for sink in &entry.sinks {
             self.check_sink(sink, receiver, call, span, what);
         }
+        for (environment, place) in &entry.escaping {
+            self.note_escaping_choice(*environment, place, call);
+        }
+        for regex in &entry.regexes {
+            self.check_regex(regex, receiver, call, span, what);
+        }
         if !entry.templates.is_empty() {
             self.check_templates(entry, receiver, call, span, what);
         }
@@ -269,8 +275,8 @@ impl Interp<'_> {
 
     pub(super) fn arrive(&mut self, mark: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
-        let template = site.template.as_ref();
-        let context = template.map_or(rule.context, |t| t.cleaned_by);
+        let details = site.details.as_ref();
+        let context = details.map_or(rule.context, |d| d.cleaned_by);
         if mark.cleaned & context != 0 || mark.cleaned == Marks::ALL {
             return;
         }
@@ -372,7 +378,7 @@ impl Interp<'_> {
 
     /// What a handler returns is a response.
     pub(super) fn check_response(&mut self, value: &Value, expr: ExprId) {
-        if !self.frame_ref().templates.is_empty() && !self.is_inlined() {
+        if !self.is_inlined() {
             self.check_returned_context(value, expr);
         }
         let rules = self.frame_ref().response_rules.clone();
@@ -513,18 +519,21 @@ impl Interp<'_> {
                 .iter()
                 .filter_map(|v| v.as_str().map(Symbol::new))
                 .collect();
+            let verbs = self
+                .given_verbs(description.verbs.as_ref(), Some(call))
+                .unwrap_or_else(|| description.verb.iter().map(|v| Symbol::new(v)).collect());
             for handler in self.place_values(&place.clone(), call, None) {
+                let mut handlers = Vec::new();
                 for shape in handler.shape.alternatives() {
-                    let id = match shape {
-                        Shape::Function(id) => *id,
-                        Shape::Closure(c) => c.function,
-                        _ => continue,
-                    };
+                    wrapped_functions(shape, 0, &mut handlers);
+                }
+                for (id, wraps) in handlers {
                     let found = crate::tables::Entry {
                         points: vec![point],
                         routes: routes.clone(),
-                        verbs: description.verb.iter().map(|v| Symbol::new(v)).collect(),
+                        verbs: verbs.clone(),
                         guards: Vec::new(),
+                        wraps,
                         ..crate::tables::Entry::default()
                     };
                     self.out.entries.push((id, found));
@@ -546,8 +555,8 @@ pub(crate) fn flow_finding(
         confidence = lower(confidence);
     }
     let mut trace = steps(&mark.trace);
-    if let Some(template) = &site.template {
-        trace.extend_from_slice(&template.way);
+    if let Some(details) = &site.details {
+        trace.extend_from_slice(&details.way);
     }
     RawFinding {
         rule: site.rule,
@@ -558,7 +567,7 @@ pub(crate) fn flow_finding(
         source_kind: Some(kind),
         severity,
         confidence,
-        message: site.template.as_ref().map(|t| t.message.clone()),
+        message: site.details.as_ref().map(|d| d.message.clone()),
         trace,
         subject: None,
         function: site.function,
@@ -575,4 +584,29 @@ fn lower(confidence: Confidence) -> Confidence {
 impl Marks {
     /// Cleaned for everything.
     pub(crate) const ALL: u32 = u32::MAX;
+}
+
+/// The functions that a handler consists of: itself, and those which a decorator's inner function wraps. With each,
+/// whether it is such a wrapper.
+fn wrapped_functions(
+    shape: &Shape,
+    depth: u8,
+    found: &mut Vec<(pyward_program::FunctionId, bool)>,
+) {
+    match shape {
+        Shape::Function(id) => found.push((*id, false)),
+        Shape::Closure(closure) => {
+            let at = found.len();
+            found.push((closure.function, false));
+            if depth < 4 && closure.receiver.is_none() {
+                for (_, _, value) in &closure.captured {
+                    for inner in value.shape.alternatives() {
+                        wrapped_functions(inner, depth + 1, found);
+                    }
+                }
+            }
+            found[at].1 = found.len() > at + 1;
+        }
+        _ => {}
+    }
 }

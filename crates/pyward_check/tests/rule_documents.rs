@@ -38,10 +38,6 @@ const NOT_YET: &[(&str, &str)] = &[
         "needs the application model: routes, guards, forms",
     ),
     (
-        "missing-authentication",
-        "needs the application model: routes, guards, forms",
-    ),
-    (
         "missing-authorization",
         "needs the application model: routes, guards, forms",
     ),
@@ -59,7 +55,6 @@ const NOT_YET: &[(&str, &str)] = &[
         "state-change-on-get",
         "needs the application model: routes, guards, forms",
     ),
-    ("template-xss", "templates are not followed"),
     (
         "unrestricted-upload",
         "needs the application model: routes, guards, forms",

@@ -79,6 +79,12 @@ pub struct Models {
     /// Calls that render a template.
     #[serde(default)]
     pub template: Vec<TemplateCall>,
+    /// What decides whether an application's templates escape.
+    #[serde(default)]
+    pub escaping: Vec<EscapingChoice>,
+    /// Functions that give every template variables.
+    #[serde(default)]
+    pub template_context: Vec<TemplateContext>,
     /// Calls and assignments that change what an object is.
     #[serde(default)]
     pub state: Vec<State>,
@@ -425,6 +431,33 @@ pub struct Access {
     pub kind: String,
 }
 
+/// A call or assignment that decides whether the templates of an application escape.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EscapingChoice {
+    /// The `environment` of the render calls that it decides for.
+    pub environment: String,
+    /// API paths that are called.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// Attribute paths assigned to.
+    #[serde(default)]
+    pub assign: Vec<String>,
+    /// Place of the choice in the call; nothing is decided without it.
+    #[serde(default)]
+    pub option: Option<String>,
+}
+
+/// Functions that return a dictionary of variables for every template.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TemplateContext {
+    /// The `environment` of the render calls.
+    pub environment: String,
+    /// Decorators.
+    pub decorator: Vec<String>,
+}
+
 /// Something that code does (`checks-password`, `changes-data`), told by names alone.
 ///
 /// The application model walks what each route reaches (the handler, what it calls, its decorators, dependencies,
@@ -491,10 +524,20 @@ pub struct TemplateCall {
     /// function returns.
     #[serde(default)]
     pub path: Vec<String>,
+    /// Only templates whose names end so: of several entries for one path each has another dialect.
+    #[serde(default)]
+    pub suffix: Vec<String>,
+    /// Applications of a library share what they set about templates under this name.
+    #[serde(default)]
+    pub environment: Option<String>,
     /// Base classes whose `method` returns the context of the template that the class attribute `name-attribute`
     /// names.
     #[serde(default)]
     pub base: Vec<String>,
+    /// With `base`: variables that the template gets from the class, each with a path from the class such as
+    /// `model.objects.get()`. A name that starts with `@` is that of the class attribute that has the name.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// See `base`.
     #[serde(default)]
     pub method: Option<String>,

@@ -250,6 +250,20 @@ impl Run<'_> {
                 }
             }
         }
+        for (environment, escapes) in out.escaping {
+            let agreed = self.tables.escaping.entry(environment).or_insert(escapes);
+            if *agreed != escapes {
+                *agreed = None;
+            }
+        }
+        for (key, value) in out.template_variables {
+            match self.tables.template_variables.get_mut(&key) {
+                Some(old) => *old = old.join(&value),
+                None => {
+                    self.tables.template_variables.insert(key, value);
+                }
+            }
+        }
         for (key, value) in out.captured {
             self.tables.captured.insert(key, value);
         }
@@ -297,6 +311,7 @@ impl<'a> Shared<'a> {
             index: self.index,
             regex: self.regex,
             contexts: self.contexts,
+            remote: self.models.kind("remote"),
             settings_by_name: &self.settings_by_name,
             assign_anything: self.models.entry("*"),
             assign_any_item: self.models.entry("*"),
@@ -388,6 +403,7 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.guards, from.guards);
     into.wraps |= from.wraps;
     add(&mut into.templates, from.templates);
+    add(&mut into.gives_context, from.gives_context);
 }
 
 /// Flows from the parameters of public functions, for code that others call.

@@ -51,6 +51,12 @@ pub struct Entry {
     pub access: Vec<Symbol>,
     /// Renders a template.
     pub templates: Vec<usize>,
+    /// Decides whether templates escape: the environment, and the place of the choice.
+    pub escaping: Vec<(Symbol, Place)>,
+    /// When assigned to, decides whether the templates of these environments escape.
+    pub assign_escaping: Vec<Symbol>,
+    /// As decorator, makes a function that gives every template of the environment variables.
+    pub template_contexts: Vec<Symbol>,
     /// As base class, has a method that returns the context of a template.
     pub template_bases: Vec<usize>,
     /// Compiles or applies a regular expression.
@@ -301,6 +307,12 @@ pub struct TemplateCall {
     pub method: Option<Symbol>,
     /// The attribute of a class that names the template.
     pub name_attribute: Option<Symbol>,
+    /// Endings of the names of the templates.
+    pub suffix: Vec<String>,
+    /// What applications set about templates goes by this name.
+    pub environment: Option<Symbol>,
+    /// Variables from the class, with their paths.
+    pub variables: Vec<(Symbol, String)>,
     /// Names that every template has, with their API paths.
     pub globals: Vec<(Symbol, String)>,
     /// Rules for what arrives.

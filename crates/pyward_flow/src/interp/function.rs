@@ -39,7 +39,7 @@ impl Interp<'_> {
         for &decorator in function.decorators.iter().rev() {
             value = self.decorate(decorator, value, &mut entry);
         }
-        if !entry.points.is_empty() || !entry.guards.is_empty() || !entry.templates.is_empty() {
+        if !entry.is_empty() {
             self.out.entries.push((id, entry));
         }
         self.write_var(target, value);
@@ -112,6 +112,7 @@ impl Interp<'_> {
                     }
                 }
                 entry.guards.extend(model.access.iter().copied());
+                entry.gives_context.extend(&model.template_contexts);
                 if let Some(call) = &call {
                     self.note_template_decorator(model, call, entry);
                 }

@@ -55,6 +55,8 @@ pub(crate) struct Context<'a> {
     pub(crate) contexts: KnownContexts,
     pub(crate) index: &'a Index,
     pub(crate) regex: &'a RegexProofs,
+    /// The kind of data that comes with requests.
+    pub(crate) remote: Option<u8>,
     pub(crate) settings_by_name: &'a FxHashMap<Symbol, Vec<usize>>,
     /// What models say of `==`.
     pub(crate) compare_entry: Option<u32>,
@@ -103,6 +105,10 @@ pub(crate) struct Output {
     pub(crate) instance_writes: Vec<((ClassId, Symbol), Portable)>,
     pub(crate) module_writes: Vec<((FileId, Symbol), Portable)>,
     pub(crate) captured: Vec<((FileId, u32, u32), Portable)>,
+    /// Whether the templates of an environment escape.
+    pub(crate) escaping: Vec<(Symbol, Option<bool>)>,
+    /// Variables of every template of an environment.
+    pub(crate) template_variables: Vec<((Symbol, Symbol), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
     pub(crate) calls: Vec<FunctionId>,
     /// Calls that stand in the code under analysis itself, and the project's functions that they reach.
@@ -136,6 +142,8 @@ struct Frame {
     response_rules: Vec<u16>,
     /// Templates rendered with what it returns.
     templates: Vec<(usize, Symbol)>,
+    /// Environments whose every template gets what it returns.
+    gives_context: Vec<Symbol>,
     loop_depth: u8,
 }
 
@@ -240,6 +248,7 @@ impl<'a> Interp<'a> {
             proofs: Proofs::default(),
             response_rules: Vec::new(),
             templates: Vec::new(),
+            gives_context: Vec::new(),
             loop_depth: 0,
         }
     }

@@ -183,6 +183,7 @@ impl Interp<'_> {
             rules.dedup();
             self.frame().response_rules = rules;
             self.frame().templates.clone_from(&entry.templates);
+            self.frame().gives_context.clone_from(&entry.gives_context);
         }
     }
 

@@ -120,6 +120,10 @@ impl Interp<'_> {
                 self.report_misuse(&setting.misuse, span, span, what);
             }
         }
+        for &environment in &entry.assign_escaping {
+            let escapes = self.switches_escaping(value);
+            self.out.escaping.push((environment, escapes));
+        }
         for change in &entry.assign_states {
             if self.all_hold(&change.when, &change.unless, &subject) {
                 let becomes = self.cx.api.path(&change.becomes);

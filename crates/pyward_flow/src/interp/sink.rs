@@ -36,6 +36,9 @@ impl Interp<'_> {
         for sink in &entry.sinks {
             self.check_sink(sink, receiver, call, span, what);
         }
+        for (environment, place) in &entry.escaping {
+            self.note_escaping_choice(*environment, place, call);
+        }
         for regex in &entry.regexes {
             self.check_regex(regex, receiver, call, span, what);
         }
@@ -353,7 +356,7 @@ impl Interp<'_> {
 
     /// What a handler returns is a response.
     pub(super) fn check_response(&mut self, value: &Value, expr: ExprId) {
-        if !self.frame_ref().templates.is_empty() && !self.is_inlined() {
+        if !self.is_inlined() {
             self.check_returned_context(value, expr);
         }
         let rules = self.frame_ref().response_rules.clone();

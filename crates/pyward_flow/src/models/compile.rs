@@ -321,6 +321,23 @@ impl Compiled {
                 self.at(path).access.push(Symbol::new(&a.kind));
             }
         }
+        for e in &file.escaping {
+            let environment = Symbol::new(&e.environment);
+            if let Some(place) = e.option.as_deref().and_then(Place::parse) {
+                for path in &e.path {
+                    self.at(path).escaping.push((environment, place.clone()));
+                }
+            }
+            for path in &e.assign {
+                self.at(path).assign_escaping.push(environment);
+            }
+        }
+        for c in &file.template_context {
+            for path in &c.decorator {
+                let entry = self.at(path);
+                entry.template_contexts.push(Symbol::new(&c.environment));
+            }
+        }
         for t in &file.template {
             let index = self.templates.len();
             let Some(dialect) = Dialect::by_name(&t.dialect) else {
@@ -330,6 +347,13 @@ impl Compiled {
                 dialect,
                 escape_option: t.escape_option.as_deref().map(Symbol::new),
                 escape_absent: t.escape_absent,
+                suffix: t.suffix.clone(),
+                environment: t.environment.as_deref().map(Symbol::new),
+                variables: t
+                    .variables
+                    .iter()
+                    .map(|(n, p)| (Symbol::new(n), p.clone()))
+                    .collect(),
                 method: t.method.as_deref().map(Symbol::new),
                 name_attribute: t.name_attribute.as_deref().map(Symbol::new),
                 globals: t

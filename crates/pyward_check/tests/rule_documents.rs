@@ -38,10 +38,6 @@ const NOT_YET: &[(&str, &str)] = &[
         "needs the application model: routes, guards, forms",
     ),
     (
-        "missing-authentication",
-        "needs the application model: routes, guards, forms",
-    ),
-    (
         "missing-authorization",
         "needs the application model: routes, guards, forms",
     ),

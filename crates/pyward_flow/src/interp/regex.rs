@@ -218,7 +218,8 @@ fn confidence(witness: &Witness) -> Confidence {
     let from_start = witness.applies(Method::Match) || witness.applies(Method::FullMatch);
     match witness.degree {
         None => Confidence::High,
-        Some(degree) if degree > 2 || from_start => Confidence::Medium,
+        Some(degree) if degree > 2 => Confidence::High,
+        Some(_) if from_start => Confidence::Medium,
         // Any search for a run of characters before something else is, `\s+$` for one.
         Some(_) => Confidence::Low,
     }

@@ -136,6 +136,8 @@ pub struct SinkSite {
     pub confidence: Confidence,
     /// Name of the function it stands in.
     pub function: Symbol,
+    /// Position of the parameter that the sink gets as it is: then a caller is the place to report.
+    pub handed_on: Option<u16>,
     /// What is particular to a place: one in a template, a regular expression.
     pub details: Option<Box<SiteDetails>>,
 }

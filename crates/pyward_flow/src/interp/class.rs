@@ -7,8 +7,8 @@ use pyward_program::ClassId;
 
 use super::Interp;
 use super::call::CallArgs;
-use crate::heap::{Class, Key, Object};
 use crate::api::ApiId;
+use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, PortableShape, export};
 use crate::tables::{Base, ClassInfo, Entry};
 use crate::value::{Shape, Value};

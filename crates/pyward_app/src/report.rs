@@ -59,6 +59,7 @@ fn finding(
         confidence: report.confidence.unwrap_or(rule.confidence),
         message: report.message.clone(),
         trace: Vec::new(),
+        subject: None,
         function: function.qualname,
     }
 }

@@ -317,6 +317,9 @@ pub struct Entry {
     /// Where the URL pattern stands: a place of the decorator or registering call.
     #[serde(default)]
     pub route: Option<String>,
+    /// Parameters come from the URL pattern alone: one that a known pattern does not name is not from outside.
+    #[serde(default)]
+    pub params_in_route: bool,
     /// Where the HTTP methods stand.
     #[serde(default)]
     pub verbs: Option<String>,

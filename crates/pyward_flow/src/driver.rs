@@ -510,6 +510,7 @@ fn finish(
     }
     let mut findings: Vec<RawFinding> = best.into_values().collect();
     findings.sort_by_key(|f| (f.file, f.span, f.rule));
+    fold_settings(&mut findings);
     let mut routes: Vec<Route> = tables
         .entries
         .iter()
@@ -538,6 +539,30 @@ fn finish(
         calls: FxHashMap::default(),
         bases: project_bases(shared.program, tables),
     }
+}
+
+/// Distance in bytes up to which wrong settings of one object are one finding.
+const NEAR: u32 = 240;
+
+/// Leaves one finding of several that one rule has about settings of one object in neighbouring statements.
+fn fold_settings(findings: &mut Vec<RawFinding>) {
+    let mut kept: Vec<RawFinding> = Vec::with_capacity(findings.len());
+    for finding in findings.drain(..) {
+        let same = kept.iter_mut().rev().take(8).find(|k| {
+            finding.subject.is_some()
+                && k.subject == finding.subject
+                && k.rule == finding.rule
+                && k.file == finding.file
+                && k.function == finding.function
+                && finding.span.start.saturating_sub(k.span.end) < NEAR
+        });
+        match same {
+            Some(old) if rank(&finding) > rank(old) => *old = finding,
+            Some(_) => {}
+            None => kept.push(finding),
+        }
+    }
+    *findings = kept;
 }
 
 /// The bases of each class that are classes of the project.

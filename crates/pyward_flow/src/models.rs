@@ -276,6 +276,8 @@ pub struct EntryPoint {
     pub returns: Vec<u16>,
     /// Where the URL pattern stands.
     pub route: Option<Place>,
+    /// Parameters that no URL pattern names are not from outside.
+    pub params_in_route: bool,
     /// Where the HTTP methods stand.
     pub verbs: Option<Place>,
     /// Fixed methods.
@@ -391,6 +393,8 @@ pub struct FlowRule {
     pub confidence: Confidence,
     /// What kind of rule.
     pub kind: RuleKind,
+    /// Names in a condition that lower the severity.
+    pub opt_in: Option<LazyRegex>,
 }
 
 /// The compiled catalogue.
@@ -443,6 +447,10 @@ impl Compiled {
                 base: rule.severity,
                 confidence: rule.confidence,
                 kind: rule.kind,
+                opt_in: rule
+                    .opt_in
+                    .as_deref()
+                    .map(|names| LazyRegex::new(names, true)),
             });
         }
         for file in models {

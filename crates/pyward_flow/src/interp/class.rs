@@ -7,6 +7,7 @@ use pyward_program::ClassId;
 
 use super::Interp;
 use super::call::CallArgs;
+use super::lookup::ANNOTATED;
 use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, PortableShape, export};
@@ -209,6 +210,17 @@ impl Interp<'_> {
     }
 
     /// An attribute of a class, found along its bases; `after` starts behind that class.
+    /// The classes outside the project that a class derives from.
+    pub(super) fn external_bases(&self, id: ClassId) -> Vec<crate::api::ApiId> {
+        self.linear_bases(id)
+            .into_iter()
+            .filter_map(|base| match base {
+                Base::Api(api) => Some(api),
+                Base::Project(_) => None,
+            })
+            .collect()
+    }
+
     pub(super) fn class_attribute(
         &mut self,
         id: ClassId,
@@ -578,6 +590,18 @@ impl Interp<'_> {
                     None if self.cx.api.looks_like_class(api) => Value::of(Shape::Instance(api)),
                     None => Value::unknown(),
                 }
+            }
+            Shape::Object(id) => {
+                let object = self.state.object(id);
+                let first = match (object.class, object.items.as_deref()) {
+                    (Class::Api(api), Some([first, ..]))
+                        if self.cx.api.name(api).as_str() == ANNOTATED =>
+                    {
+                        first.clone()
+                    }
+                    _ => return Value::unknown(),
+                };
+                self.instance_of(&first)
             }
             _ => Value::unknown(),
         }

@@ -338,16 +338,17 @@ impl Interp<'_> {
     }
 
     /// The value of a default, read off its text: defaults of other files are not evaluated again.
-    fn default_value(&mut self, id: FunctionId, default: ExprId) -> Value {
+    pub(super) fn default_value(&mut self, id: FunctionId, default: ExprId) -> Value {
         let ir = self.cx.program.ir(id.file);
         match ir.expr(default).kind {
             ExprKind::Const(c) => Value::constant(c),
-            ExprKind::Name(_) | ExprKind::Attribute { .. } if id.file == self.file => {
-                if self.frame_ref().function.index == FunctionIndex(0) {
-                    self.eval(default)
-                } else {
-                    Value::unknown()
-                }
+            ExprKind::Name(_) | ExprKind::Attribute { .. }
+                if id.file == self.file && self.frame_ref().function.index == FunctionIndex(0) =>
+            {
+                self.eval(default)
+            }
+            ExprKind::Name(Var::Global(name)) => {
+                self.module_value(id.file, name).unwrap_or_default()
             }
             _ => Value::unknown(),
         }

@@ -19,6 +19,9 @@ pub(super) struct Place {
     pub(super) path: Vec<Key>,
 }
 
+/// The annotation that carries more than a type; its value is an object with the parts as elements.
+pub(super) const ANNOTATED: &str = "Annotated";
+
 impl Interp<'_> {
     /// The value of an external name: an instance where models give its type.
     pub(super) fn api_value(&mut self, id: ApiId) -> Value {
@@ -379,6 +382,13 @@ impl Interp<'_> {
                 value.with_marks(marks)
             }
             Shape::Api(api) => {
+                if self.cx.api.name(*api).as_str() == ANNOTATED
+                    && let Shape::Object(parts) = key.shape
+                {
+                    let mut object = self.state.object(parts).clone();
+                    object.class = Class::Api(*api);
+                    return self.new_object(object);
+                }
                 // `list[int]`, `os.environ["X"]`
                 let value = Value::unknown().with_marks(owner.marks.clone());
                 if self.cx.api.looks_like_class(*api) {

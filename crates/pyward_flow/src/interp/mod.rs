@@ -134,6 +134,8 @@ struct Frame {
     exit: Option<State>,
     raises: Marks,
     loops: Vec<Loop>,
+    /// Conditions of the `if` statements around the statement at hand.
+    tests: Vec<ExprId>,
     /// States at which an exception may leave each `try` body.
     handlers: Vec<Option<State>>,
     captured: Arc<FxHashMap<(u32, u32), Value>>,
@@ -243,6 +245,7 @@ impl<'a> Interp<'a> {
             exit: None,
             raises: Marks::NONE,
             loops: Vec::new(),
+            tests: Vec::new(),
             handlers: Vec::new(),
             captured: Arc::default(),
             proofs: Proofs::default(),

@@ -201,6 +201,7 @@ impl Interp<'_> {
             confidence: site.confidence,
             message: Some(format!("this regular expression {}", why(witness))),
             trace: Vec::new(),
+            subject: None,
             function: site.function,
         });
     }

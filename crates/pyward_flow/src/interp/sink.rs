@@ -12,6 +12,7 @@ use super::{Interp, MAX_FINDINGS, origin_key};
 use crate::api::ApiId;
 use crate::finding::RawFinding;
 use crate::heap::Class;
+use crate::lazy_regex::LazyRegex;
 use crate::models::{Entry, Misuse, Sink};
 use crate::place::Base;
 use crate::summary::{ParamSink, SinkSite};
@@ -302,18 +303,37 @@ impl Interp<'_> {
         }
     }
 
+    /// Whether a condition around the statement at hand names what a user asks for knowingly.
+    fn is_asked_for(&self, names: &LazyRegex) -> bool {
+        self.frame_ref().tests.iter().any(|test| {
+            let mut found = false;
+            self.ir.each_descendant(*test, &mut |expr| {
+                found |= self
+                    .expr_name(expr)
+                    .is_some_and(|name| names.is_match(name.as_str()));
+            });
+            found
+        })
+    }
+
+    /// Reports what models call wrong in itself; says whether it is new.
     pub(super) fn report_misuse(
         &mut self,
         misuse: &Misuse,
         span: Span,
         context_span: Span,
         what: Symbol,
-    ) {
+    ) -> bool {
         let key = (misuse.rule, self.file, span, (254, 0, 0, 0), 0);
         if !self.sink_seen.insert(key) || self.out.findings.len() >= MAX_FINDINGS {
-            return;
+            return false;
         }
         let function = self.frame_ref().function;
+        let rule = &self.cx.models.rules[misuse.rule as usize];
+        let severity = match &rule.opt_in {
+            Some(names) if self.is_asked_for(names) => misuse.severity.min(Severity::Low),
+            _ => misuse.severity,
+        };
         self.out.findings.push(RawFinding {
             rule: misuse.rule,
             file: self.file,
@@ -321,10 +341,11 @@ impl Interp<'_> {
             context_span,
             sink: what,
             source_kind: None,
-            severity: misuse.severity,
+            severity,
             confidence: misuse.confidence,
             message: misuse.message.clone(),
             trace: Vec::new(),
+            subject: None,
             function: self
                 .cx
                 .program
@@ -332,6 +353,7 @@ impl Interp<'_> {
                 .function(function.index)
                 .qualname,
         });
+        true
     }
 
     /// A read of a name that is wrong in itself.
@@ -547,6 +569,7 @@ pub(crate) fn flow_finding(
         confidence,
         message: site.details.as_ref().map(|d| d.message.clone()),
         trace,
+        subject: None,
         function: site.function,
     }
 }

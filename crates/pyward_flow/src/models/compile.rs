@@ -415,6 +415,7 @@ impl Compiled {
                 injected: e.injected.clone(),
                 returns: e.returns.iter().filter_map(|r| self.rule(r)).collect(),
                 route: e.route.as_deref().and_then(Place::parse),
+                params_in_route: e.params_in_route,
                 verbs: e.verbs.as_deref().and_then(Place::parse),
                 verb: e.verb.clone(),
                 protocol: Symbol::new(e.protocol.as_deref().unwrap_or("http")),

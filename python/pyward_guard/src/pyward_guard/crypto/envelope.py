@@ -10,6 +10,10 @@ from .._core import InvalidInput, KeySet, VerificationFailed
 from .aead import Aead, _context
 
 
+# The serialised ``google.crypto.tink.AesGcmKey`` of version 0: field 3 (``key_value``) with 32 bytes.
+_TINK_KEY = b"\x1a\x20"
+
+
 class KeyWrapper(Protocol):
     """What a cloud KMS or HSM does: wraps small keys without giving its own away. Implement it over its client."""
 
@@ -47,8 +51,11 @@ class LocalKeyWrapper:
 class EnvelopeEncryption:
     """Encrypts each message with a fresh key, wrapped by a :class:`KeyWrapper` and stored next to it.
 
-    Destroying the wrapping key destroys all data at once; the service sees keys, never data. Format (Tink's KMS envelope):
-    length of the wrapped key (4 bytes, big-endian), wrapped key, nonce, ciphertext, tag.
+    Destroying the wrapping key destroys all data at once; the service sees keys, never data. The format is that of Tink's
+    ``KmsEnvelopeAead`` with AES-256-GCM data keys, so both read each other: length of the wrapped key (4 bytes,
+    big-endian), wrapped key (a serialised ``AesGcmKey``), nonce (12 bytes), ciphertext, tag (16 bytes).
+
+    Raises :class:`~pyward_guard.VerificationFailed` when ciphertext, associated data or the wrapped key were changed.
     CWE-320, CWE-321; ASVS 5.0: v5.0.0-13.3.3, v5.0.0-11.3.3.
 
     >>> envelope = EnvelopeEncryption(LocalKeyWrapper(KeySet.generate("aead")))
@@ -65,7 +72,7 @@ class EnvelopeEncryption:
     def encrypt(self, plaintext: bytes, associated_data: bytes | str = b"") -> bytes:
         """Encrypts; asks the wrapper once."""
         key = _core.random_bytes(32)
-        wrapped = self._wrapper.wrap(key, b"")
+        wrapped = self._wrapper.wrap(_TINK_KEY + key, b"")
         keys = KeySet.from_secrets("aead", [key])
         sealed = _core.aead_encrypt(keys, plaintext, _context(associated_data))
         # The five bytes of key id are of no use here: the key is in front.
@@ -77,9 +84,9 @@ class EnvelopeEncryption:
         if not 16 <= length <= 4096 or len(data) < 4 + length + 28:
             raise VerificationFailed("verification failed: not an envelope")
         key = self._wrapper.unwrap(data[4 : 4 + length], b"")
-        if len(key) != 32:
-            raise VerificationFailed("verification failed: not an envelope")
-        keys = KeySet.from_secrets("aead", [key])
+        if len(key) != 34 or not key.startswith(_TINK_KEY):
+            raise VerificationFailed("verification failed: not an envelope with an AES-256-GCM key")
+        keys = KeySet.from_secrets("aead", [key[2:]])
         prefix = b"\x01" + keys.primary_id.to_bytes(4, "big")
         return _core.aead_decrypt(keys, prefix + data[4 + length :], _context(associated_data))
 

@@ -32,14 +32,22 @@ class CsrfFailed(Refused):
 class RequestState:
     """What the middleware keeps of the running request."""
 
-    __slots__ = ("cookie", "csrf", "fresh", "nonce", "session")
+    __slots__ = ("_nonce", "cookie", "csrf", "fresh", "session")
 
-    def __init__(self, nonce: str, csrf: CSRF | None, cookie: str, session: Any) -> None:
-        self.nonce = nonce
+    def __init__(self, nonce: str | None, csrf: CSRF | None, cookie: str, session: Any) -> None:
+        self._nonce = nonce
         self.csrf = csrf
         self.cookie = cookie
         self.fresh = False
         self.session = session
+
+    @property
+    def nonce(self) -> str:
+        """Made when it is first asked for."""
+        nonce = self._nonce
+        if nonce is None:
+            nonce = self._nonce = _core.csp_nonce()
+        return nonce
 
 
 current: ContextVar[RequestState | None] = ContextVar("pyward_guard.headers", default=None)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from .. import _core
 from .._core import InvalidInput, Jwk, UnknownKey, VerificationFailed
@@ -24,6 +24,9 @@ __all__ = [
     "jwks_document",
     "parse_jwks",
 ]
+
+
+T = TypeVar("T")
 
 
 def _strings(value: str | Iterable[str] | None) -> list[str] | None:
@@ -90,6 +93,10 @@ class JwtIssuer:
         return self._core.sign(result)
 
 
+class _Verify(Protocol):
+    def __call__(self, token: str, now: float | None = None) -> dict[str, Any]: ...
+
+
 class _KeySource(Protocol):
     def keys(self) -> list[Jwk]: ...
     def refresh(self) -> bool: ...
@@ -121,7 +128,7 @@ class JwtVerifier:
     #: ``verify(token, now=None)`` gives the claims of a valid token; ``now`` (seconds since 1970) is for tests.
     #: Raises :class:`~pyward_guard.Expired`, :class:`~pyward_guard.UnknownKey` or
     #: :class:`~pyward_guard.VerificationFailed` with the reason.
-    verify: Callable[..., dict[str, Any]]
+    verify: _Verify
 
     def __init__(
         self,
@@ -161,22 +168,26 @@ class JwtVerifier:
         self.verify = self._core.verify if self._source is None else self._verify_fetching
 
     def _verify_fetching(self, token: str, now: float | None = None) -> dict[str, Any]:
+        return self._fetching(self._core.verify, token, now)
+
+    def _fetching(self, check: Callable[[str, float | None], T], token: str, now: float | None) -> T:
         source = cast(_KeySource, self._source)
         if source.refresh():
             self._core.set_keys(source.keys())
         try:
-            return self._core.verify(token, now)
+            return check(token, now)
         except UnknownKey:
             # The provider may have rotated its keys since the last fetch.
             if not cast(JwksClient, source).refresh(force=True):
                 raise
             self._core.set_keys(source.keys())
-            return self._core.verify(token, now)
+            return check(token, now)
 
     def verify_details(self, token: str, now: float | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Like ``verify``; gives (claims, header)."""
-        self.verify(token, now)
-        return self._core.verify_details(token, now)
+        if self._source is None:
+            return self._core.verify_details(token, now)
+        return self._fetching(self._core.verify_details, token, now)
 
     def set_keys(self, keys: Iterable[Jwk]) -> None:
         """Replaces the keys, for instance by those of an :class:`AsyncJwksClient`."""

@@ -67,7 +67,10 @@ impl ResponseHeaders {
                 continue;
             }
             let ours = self.fixed.iter().map(|(name, ..)| name);
-            if let Some(at) = ours.chain(self.nonced.iter().map(|(name, ..)| name)).position(is) {
+            if let Some(at) = ours
+                .chain(self.nonced.iter().map(|(name, ..)| name))
+                .position(is)
+            {
                 own |= 1 << at;
             }
             out.append(item)?;
@@ -81,7 +84,10 @@ impl ResponseHeaders {
             if own & 1 << (self.fixed.len() + at) == 0 {
                 let value = csp.get().0.header(nonce);
                 if binary {
-                    let pair = (PyBytes::new(py, lower.as_bytes()), PyBytes::new(py, value.as_bytes()));
+                    let pair = (
+                        PyBytes::new(py, lower.as_bytes()),
+                        PyBytes::new(py, value.as_bytes()),
+                    );
                     out.append(pair)?;
                 } else {
                     out.append((name, value))?;
@@ -102,7 +108,9 @@ impl ResponseHeaders {
         removed: Vec<String>,
     ) -> PyResult<Self> {
         if fixed.len() + nonced.len() > 64 {
-            return Err(InvalidInput::new_err("at most 64 headers are added to a response"));
+            return Err(InvalidInput::new_err(
+                "at most 64 headers are added to a response",
+            ));
         }
         let fixed: PyResult<Vec<_>> = fixed
             .into_iter()
@@ -121,10 +129,17 @@ impl ResponseHeaders {
             nonced: nonced
                 .into_iter()
                 .map(|(name, csp)| {
-                    (name.to_ascii_lowercase(), PyString::new(py, &name).unbind(), csp)
+                    (
+                        name.to_ascii_lowercase(),
+                        PyString::new(py, &name).unbind(),
+                        csp,
+                    )
                 })
                 .collect(),
-            removed: removed.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            removed: removed
+                .iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
         })
     }
 

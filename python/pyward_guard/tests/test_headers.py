@@ -277,7 +277,7 @@ def test_unsafe_sources_are_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_helpers_need_a_request() -> None:
     import contextvars
 
-    with pytest.raises(RuntimeError, match="SecurityMiddleware"):
+    with pytest.raises(InvalidInput, match="SecurityMiddleware"):
         contextvars.Context().run(csrf_token)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core import InvalidInput, Unsupported
+from .._core import InvalidInput
+from .._optional import need
 from .aead import Aead, BlindIndex
 
 try:
@@ -17,7 +18,7 @@ try:
     from django.db import models
     from django.db.models import Lookup
 except ImportError:
-    raise Unsupported("pyward_guard.crypto.django needs the package Django") from None
+    raise need("django", "pyward_guard.crypto.django") from None
 
 __all__ = ["BlindIndexField", "EncryptedJSONField", "EncryptedTextField"]
 

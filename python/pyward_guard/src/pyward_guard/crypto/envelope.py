@@ -1,4 +1,10 @@
-"""Envelope encryption: data keys wrapped by a key that stays in a key management service."""
+"""Envelope encryption: data keys wrapped by a key that stays in a key management service.
+
+Key sets are those of :mod:`pyward_guard.crypto`; their rotation protects against CWE-320 and CWE-324.
+
+>>> KeySet.generate("mac").rotate() > 0
+True
+"""
 
 from __future__ import annotations
 
@@ -114,7 +120,12 @@ def wrap_keyset(keys: KeySet, wrapper: KeyWrapper, *, context: bytes = b"") -> s
 
 
 def unwrap_keyset(text: str | bytes, wrapper: KeyWrapper, *, context: bytes = b"") -> KeySet:
-    """Reads what :func:`wrap_keyset` or Tink wrote. Raises :class:`~pyward_guard.InvalidInput`, or what the wrapper raises."""
+    """Reads what :func:`wrap_keyset` or Tink wrote. Raises :class:`~pyward_guard.InvalidInput`, or what the wrapper raises.
+
+    >>> wrapper = LocalKeyWrapper(KeySet.generate("aead"))
+    >>> unwrap_keyset(wrap_keyset(KeySet.generate("mac"), wrapper), wrapper).kind
+    'mac'
+    """
     import base64
 
     try:

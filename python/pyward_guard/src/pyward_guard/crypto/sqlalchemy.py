@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core import InvalidInput, Unsupported
+from .._core import InvalidInput
+from .._optional import need
 from .aead import Aead, BlindIndex
 
 try:
@@ -15,7 +16,7 @@ try:
     from sqlalchemy.sql import operators
     from sqlalchemy.types import TypeDecorator
 except ImportError:
-    raise Unsupported("pyward_guard.crypto.sqlalchemy needs the package SQLAlchemy") from None
+    raise need("sqlalchemy", "pyward_guard.crypto.sqlalchemy") from None
 
 __all__ = ["BlindIndexed", "EncryptedBytes", "EncryptedJson", "EncryptedString"]
 
@@ -67,7 +68,13 @@ class EncryptedString(_Encrypted):
 
 
 class EncryptedBytes(_Encrypted):
-    """Bytes, stored encrypted."""
+    """Bytes, stored encrypted.
+
+    >>> from pyward_guard.crypto import KeySet
+    >>> kind = EncryptedBytes(Aead(KeySet.generate("aead")), "person.data")
+    >>> kind.process_result_value(kind.process_bind_param(b"\\0\\1", None), None)
+    b'\\x00\\x01'
+    """
 
     impl = LargeBinary
     cache_ok = True
@@ -82,7 +89,13 @@ class EncryptedBytes(_Encrypted):
 
 
 class EncryptedJson(_Encrypted):
-    """A JSON value, stored encrypted as text."""
+    """A JSON value, stored encrypted as text.
+
+    >>> from pyward_guard.crypto import KeySet
+    >>> kind = EncryptedJson(Aead(KeySet.generate("aead")), "person.data")
+    >>> kind.process_result_value(kind.process_bind_param({"a": [1]}, None), None)
+    {'a': [1]}
+    """
 
     impl = String
     cache_ok = True

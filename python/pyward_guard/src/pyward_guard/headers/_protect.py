@@ -56,7 +56,7 @@ current: ContextVar[RequestState | None] = ContextVar("pyward_guard.headers", de
 def _state() -> RequestState:
     state = current.get()
     if state is None:
-        raise RuntimeError("no request: is SecurityMiddleware installed around this application?")
+        raise InvalidInput("no request: is SecurityMiddleware installed around this application?")
     return state
 
 
@@ -69,7 +69,7 @@ def csrf_token() -> str:
     """A CSRF token for the running request: in a form field ``csrf_token`` or the header ``X-CSRF-Token``."""
     state = _state()
     if state.csrf is None:
-        raise RuntimeError("SecurityMiddleware was set up without CSRF protection")
+        raise InvalidInput("SecurityMiddleware was set up without CSRF protection")
     return state.csrf.token(state)
 
 

@@ -129,6 +129,9 @@ class _Chained(io.RawIOBase):
 
 
 def install(app: Any, **options: Any) -> None:
-    """Wraps a Flask application in :class:`SecurityMiddleware` and gives its templates the helpers."""
+    """Wraps a Flask application in :class:`SecurityMiddleware` and gives its templates the helpers.
+
+    CWE-693.
+    """
     app.wsgi_app = SecurityMiddleware(app.wsgi_app, **options)
     app.jinja_env.globals.update(csp_nonce=csp_nonce, csrf_token=csrf_token, csrf_field=csrf_field)

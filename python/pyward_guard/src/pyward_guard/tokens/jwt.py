@@ -1,4 +1,11 @@
-"""JSON web tokens: issue, verify, encrypt, and the keys for it (RFC 7515 to 7519, RFC 8725)."""
+"""JSON web tokens: issue, verify, encrypt, and the keys for it (RFC 7515 to 7519, RFC 8725).
+
+CWE-287, CWE-345, CWE-347.
+
+>>> key = Jwk.generate("ES256")
+>>> key, Jwk.from_json(key.to_json()).key_id == key.key_id
+(Jwk(key_type="EC", key_id=..., is_private=True), True)
+"""
 
 from __future__ import annotations
 
@@ -369,6 +376,11 @@ class JweDecrypter:
 
     Compressed tokens, ``RSA1_5`` and ``PBES2`` are refused: they invite bombs, padding oracles and work without bound.
     ASVS 5.0: v5.0.0-9.1.2, v5.0.0-11.3.1. CWE-327, CWE-409.
+
+    >>> key = Jwk.from_secret(b"a secret of exactly 32 bytes....")
+    >>> token = encrypt_jwe(key, {"sub": "7"}, algorithm="dir")
+    >>> JweDecrypter(key, algorithms=["dir"], encryptions=["A256GCM"]).decrypt_claims(token)
+    {'sub': '7'}
     """
 
     __slots__ = ("_core",)

@@ -79,10 +79,11 @@ class _BlindLookup(Lookup):  # type: ignore[misc, type-arg, unused-ignore]
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         """``column IN (index, ...)``."""
-        texts = self.rhs if self.lookup_name == "in" else [self.rhs]
+        texts: Any = self.rhs if self.lookup_name == "in" else [self.rhs]
         if hasattr(texts, "resolve_expression") or not all(isinstance(text, str) for text in texts):
             raise FieldError("compare a BlindIndexField with plain texts, not with expressions")
-        index = self.lhs.output_field.blind_index()
+        field: Any = self.lhs.output_field
+        index = field.blind_index()
         values = [value for text in texts for value in index.values(text)]
         if not values:
             raise EmptyResultSet

@@ -136,7 +136,7 @@ class _BlindComparator(TypeDecorator.Comparator):  # type: ignore[type-arg]
         texts = other[0]
         if not isinstance(texts, (list, tuple, set, frozenset)) or not all(isinstance(text, str) for text in texts):
             raise InvalidInput("compare a blind index with plain texts, not with parameters or columns")
-        index = self.type.index
+        index: BlindIndex = self.type.index  # type: ignore[attr-defined]
         return super().operate(searches[op], [_Index(value) for text in texts for value in index.values(text)], **options)
 
 
@@ -167,7 +167,7 @@ class BlindIndexed(TypeDecorator):  # type: ignore[type-arg]
 
     impl = String
     cache_ok = True
-    comparator_factory = _BlindComparator
+    comparator_factory: Any = _BlindComparator
 
     def __init__(self, index: BlindIndex) -> None:
         super().__init__()

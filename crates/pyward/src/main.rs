@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 nothing found, 1 findings, 2 the tool could not do (all of) its work.
 
+mod allocator;
 mod args;
 mod check;
 mod map;
@@ -15,10 +16,6 @@ use clap::Parser;
 
 use args::{Cli, Command};
 
-/// Analysis allocates many small, short-lived values on several threads at once.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// What a command comes to, as the exit code says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
@@ -28,6 +25,7 @@ enum Exit {
 }
 
 fn main() -> ExitCode {
+    allocator::keep_memory();
     let cli = Cli::parse();
     cli.color.write_global();
     let result = match cli.command {

@@ -1,5 +1,9 @@
 //! The built-in data as a whole: what `build.rs` packs and [`crate::Catalog`] unpacks.
 
+use std::hash::BuildHasherDefault;
+
+use dashmap::DashMap;
+use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Models;
@@ -60,6 +64,9 @@ pub struct SensitiveNames {
     pub neutral: Vec<String>,
     /// The classes, the first that matches wins.
     pub class: Vec<SensitiveClass>,
+    /// Answers given so far, as indices in `class`: programs use few names, many times.
+    #[serde(skip)]
+    pub(crate) known: DashMap<Box<str>, Option<u16>, BuildHasherDefault<FxHasher>>,
 }
 
 /// One class of sensitive values.

@@ -73,12 +73,46 @@ pub struct Models {
     /// Decorators and base classes that guard a route.
     #[serde(default)]
     pub access: Vec<Access>,
+    /// What code does, as rules of kind `application` ask for it.
+    #[serde(default)]
+    pub fact: Vec<Fact>,
     /// Calls that render a template.
     #[serde(default)]
     pub template: Vec<TemplateCall>,
+    /// What decides whether an application's templates escape.
+    #[serde(default)]
+    pub escaping: Vec<EscapingChoice>,
+    /// Functions that give every template variables.
+    #[serde(default)]
+    pub template_context: Vec<TemplateContext>,
     /// Calls and assignments that change what an object is.
     #[serde(default)]
     pub state: Vec<State>,
+    /// Calls that compile or apply a regular expression in the language of `re`.
+    #[serde(default)]
+    pub regex: Vec<RegexUse>,
+}
+
+/// A call that compiles a regular expression, or applies one to a text. The engine looks for catastrophic backtracking
+/// in expressions whose text it knows.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RegexUse {
+    /// Rule reported.
+    pub rule: String,
+    /// API paths that are called.
+    pub path: Vec<String>,
+    /// The expression: its text, or a compiled one.
+    pub pattern: String,
+    /// Flags of the `re` module.
+    #[serde(default)]
+    pub flags: Option<String>,
+    /// The text that it is applied to; absent where it is only compiled.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// How it is applied: `match`, `fullmatch` or `search` (default).
+    #[serde(default)]
+    pub method: Option<String>,
 }
 
 /// A call (or assignment) after which an object is of a more particular type, so that other entries can ask for
@@ -283,10 +317,13 @@ pub struct Entry {
     /// Where the URL pattern stands: a place of the decorator or registering call.
     #[serde(default)]
     pub route: Option<String>,
+    /// Parameters come from the URL pattern alone: one that a known pattern does not name is not from outside.
+    #[serde(default)]
+    pub params_in_route: bool,
     /// Where the HTTP methods stand.
     #[serde(default)]
     pub verbs: Option<String>,
-    /// Fixed HTTP methods (`app.post`).
+    /// Fixed HTTP methods (`app.post`); with `verbs`, those where none are given.
     #[serde(default)]
     pub verb: Vec<String>,
     /// `http` (default), `cli`, `task`, `event`, `tool` (called by a language model), `rpc`.
@@ -397,12 +434,119 @@ pub struct Access {
     pub kind: String,
 }
 
+/// A call or assignment that decides whether the templates of an application escape.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EscapingChoice {
+    /// The `environment` of the render calls that it decides for.
+    pub environment: String,
+    /// API paths that are called.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// Attribute paths assigned to.
+    #[serde(default)]
+    pub assign: Vec<String>,
+    /// Place of the choice in the call; nothing is decided without it.
+    #[serde(default)]
+    pub option: Option<String>,
+}
+
+/// Functions that return a dictionary of variables for every template.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TemplateContext {
+    /// The `environment` of the render calls.
+    pub environment: String,
+    /// Decorators.
+    pub decorator: Vec<String>,
+}
+
+/// Something that code does (`checks-password`, `changes-data`), told by names alone.
+///
+/// The application model walks what each route reaches (the handler, what it calls, its decorators, dependencies,
+/// class and hooks) and keeps the kinds of all facts that match there. An expression that matches also carries the
+/// kind as a *label* to whatever is made of it, so that other facts can ask where an argument comes from
+/// (`with = ["request"]`). Names are dotted as imports resolve them; a constant key counts as a part of the name
+/// (`request.form["id"]` and `request.form.get("id")` are `flask.request.form.id`), a call between parts does not
+/// (`User.objects.filter(x).first` is `User.objects.filter.first`). All given tests must hold.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Fact {
+    /// What it is called; rules name it in `when` and `unless`, and other facts in `with` and `without`.
+    pub kind: String,
+    /// Where it is looked for: `call`, `read` (a name, attribute or item), `use` (default: either of them),
+    /// `store` (assignment to a name, attribute or item), `keyword` (an argument passed by name, or an item of
+    /// a dictionary in the text), `field` (the same; the name is that of the value, a plain attribute or item),
+    /// `compare`, `test` (the condition of `if`, `while`, `assert`), `return`, `guard` (a decorator, base class, dependency or
+    /// attribute of the handler's class), `route` (URL pattern or handler's name), `parameter` (of a handler),
+    /// `string` (a constant text).
+    #[serde(default)]
+    pub on: Option<String>,
+    /// Dotted names; `*.a.b` is any name that ends in `a.b`, a last part `*` any one part. Of `keyword`: of the
+    /// function called.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// Regular expression (case-insensitive) over the last part of the name; of `route` over pattern and
+    /// handler, of `string` over the text, of `compare` over the names of the operands.
+    #[serde(default)]
+    pub named: Option<String>,
+    /// Regular expression over the dotted name that must not match.
+    #[serde(default)]
+    pub not_named: Option<String>,
+    /// Kinds of which an argument (operand, value, receiver) has to carry at least one.
+    #[serde(default)]
+    pub with: Vec<String>,
+    /// Kinds that no argument may carry.
+    #[serde(default)]
+    pub without: Vec<String>,
+    /// One of the arguments (operands, elements of what is returned) is one of these constants.
+    #[serde(default)]
+    pub constant: Option<OneOrMany>,
+    /// `true`: an argument or operand is a constant text or number of the program; `false`: none is.
+    #[serde(default)]
+    pub literal: Option<bool>,
+    /// Regular expression (case-insensitive) over the constant texts among the arguments, in full.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Regular expression over the names of the keyword arguments, of which one has to match.
+    #[serde(default)]
+    pub keyword: Option<String>,
+    /// The call unpacks a dictionary (`**fields`).
+    #[serde(default)]
+    pub unpacks: bool,
+    /// Only within the condition of an `if`, `while`, `assert` or conditional expression.
+    #[serde(default)]
+    pub in_test: bool,
+}
+
 /// A call that renders a template.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TemplateCall {
-    /// API paths.
+    /// API paths that are called, or used as decorators where `context` has the place `return`: what the decorated
+    /// function returns.
+    #[serde(default)]
     pub path: Vec<String>,
+    /// Only templates whose names end so: of several entries for one path each has another dialect.
+    #[serde(default)]
+    pub suffix: Vec<String>,
+    /// Applications of a library share what they set about templates under this name.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// Base classes whose `method` returns the context of the template that the class attribute `name-attribute`
+    /// names.
+    #[serde(default)]
+    pub base: Vec<String>,
+    /// With `base`: variables that the template gets from the class, each with a path from the class such as
+    /// `model.objects.get()`. A name that starts with `@` is that of the class attribute that has the name.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// See `base`.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// See `base`.
+    #[serde(default)]
+    pub name_attribute: Option<String>,
     /// `jinja2`, `django`, `mako`, `tornado`.
     pub dialect: String,
     /// Place of the template's name (or list of names).
@@ -417,6 +561,23 @@ pub struct TemplateCall {
     /// Whether it escapes by default; absent: by the file name's extension as the dialect has it.
     #[serde(default)]
     pub autoescape: Option<bool>,
+    /// Keyword of the constructor of the receiver, or of the call itself where it makes a template, that decides
+    /// whether it escapes: a truth value, or a list of filters that has `h`.
+    #[serde(default)]
+    pub escape_option: Option<String>,
+    /// What holds where the constructor was seen to be called without that keyword.
+    #[serde(default)]
+    pub escape_absent: Option<bool>,
+    /// What names mean in the template that the context does not have: API paths.
+    #[serde(default)]
+    pub globals: BTreeMap<String, String>,
+    /// Rules for what arrives in an output where it does harm. Each reports the kinds of sources that it names.
+    #[serde(default = "template_rules")]
+    pub rules: Vec<String>,
+}
+
+fn template_rules() -> Vec<String> {
+    vec!["template-xss".to_owned(), "stored-xss".to_owned()]
 }
 
 /// A condition on a call's argument or on a value. All given tests must hold.

@@ -72,9 +72,48 @@ pub struct Rule {
     /// Flow rules: source kinds that matter, each with the severity of a finding.
     #[serde(default)]
     pub sources: BTreeMap<String, Severity>,
+    /// Names (regular expression, case-insensitive) in the condition around a finding that say that a user asked for
+    /// it: `if not verify:`. Such a finding has severity `low`.
+    #[serde(default)]
+    pub opt_in: Option<String>,
     /// Not run unless selected by name.
     #[serde(default)]
     pub off_by_default: bool,
+    /// Application rules: what is reported.
+    #[serde(default)]
+    pub report: Vec<Report>,
+}
+
+/// What a rule of kind `application` reports: conditions over the facts of a route and of the application it
+/// belongs to (see `Fact` in the models). A condition names a fact of the route, or after `app:` one of the application;
+/// alternatives stand between spaces (`"changes-data administrative"`: either).
+///
+/// Besides the facts of models a route has `route` itself, `answers-get` and `answers-post` (or another method
+/// that changes things), `has-parameter` (in its path), and an application `routes`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Report {
+    /// All must hold.
+    #[serde(default)]
+    pub when: Vec<String>,
+    /// None may hold.
+    #[serde(default)]
+    pub unless: Vec<String>,
+    /// The fact whose places are reported: `route` (default) for the handler's name, or one of `app:...`.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// `application`: at most one finding for each application.
+    #[serde(default)]
+    pub once: Option<String>,
+    /// What is wrong here; the rule's own message where absent.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Severity, where it differs from the rule's.
+    #[serde(default)]
+    pub severity: Option<Severity>,
+    /// Confidence, where it differs from the rule's.
+    #[serde(default)]
+    pub confidence: Option<Confidence>,
 }
 
 /// Splits a rule document into its front matter (TOML between two lines `+++`) and its body.

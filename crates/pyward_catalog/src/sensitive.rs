@@ -9,6 +9,16 @@ impl SensitiveNames {
     /// `user password`.
     #[must_use]
     pub fn classify(&self, name: &str) -> Option<&SensitiveClass> {
+        if let Some(known) = self.known.get(name).map(|known| *known) {
+            return known.map(|at| &self.class[usize::from(at)]);
+        }
+        let found = self.find(name);
+        let at = found.and_then(|at| u16::try_from(at).ok());
+        self.known.insert(name.into(), at);
+        found.map(|at| &self.class[at])
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
         // Most names are short and match nothing: one pass over the words before anything is compared.
         let words = words(name);
         if words.is_empty()
@@ -18,7 +28,7 @@ impl SensitiveNames {
         {
             return None;
         }
-        self.class.iter().find(|class| {
+        self.class.iter().position(|class| {
             class
                 .words
                 .iter()

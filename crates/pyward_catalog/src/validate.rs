@@ -44,6 +44,22 @@ struct Check<'a> {
     at: (String, usize),
 }
 
+/// Where a fact is looked for.
+const FACT_PLACES: &[&str] = &[
+    "call",
+    "read",
+    "use",
+    "store",
+    "keyword",
+    "field",
+    "compare",
+    "test",
+    "return",
+    "guard",
+    "route",
+    "parameter",
+    "string",
+];
 const LEVELS: &[&str] = &["high", "medium", "low"];
 const SEVERITIES: &[&str] = &["critical", "high", "medium", "low", "info"];
 
@@ -279,6 +295,16 @@ impl Check<'_> {
             );
             self.places(item.name.iter().chain(&item.source).chain(&item.context));
         }
+        for (number, item) in models.regex.iter().enumerate() {
+            self.at = ("regex".to_owned(), number);
+            self.rule(&item.rule);
+            self.paths(&item.path, true);
+            self.places([&item.pattern]);
+            self.places(item.flags.iter().chain(&item.text));
+            if let Some(method) = &item.method {
+                self.one_of("method", method, &["match", "fullmatch", "search"]);
+            }
+        }
     }
 
     fn patterns(&mut self, models: &Models) {
@@ -325,6 +351,19 @@ impl Check<'_> {
                 "public",
             ];
             self.one_of("kind", &item.kind, &kinds);
+        }
+        for (number, item) in models.fact.iter().enumerate() {
+            self.at = ("fact".to_owned(), number);
+            self.paths(&item.path, false);
+            if let Some(on) = &item.on {
+                self.one_of("`on`", on, FACT_PLACES);
+            }
+            let patterns = [&item.named, &item.not_named, &item.text, &item.keyword];
+            for pattern in patterns.into_iter().flatten() {
+                if let Err(error) = RegexBuilder::new(pattern).build() {
+                    self.error(format!("`{pattern}` is not a regular expression: {error}"));
+                }
+            }
         }
     }
 

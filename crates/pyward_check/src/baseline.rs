@@ -102,7 +102,9 @@ pub(crate) fn apply(
         }
     }
     // An entry is stale when its file was checked or is gone; the others may lie outside the paths given.
-    let checked: HashSet<&str> = project.files.iter().map(|f| f.shown.as_str()).collect();
+    let templates = project.templates.iter().map(|f| f.shown.as_str());
+    let files = project.files.iter().map(|f| f.shown.as_str());
+    let checked: HashSet<&str> = files.chain(templates).collect();
     let stale = accepted
         .values()
         .filter(|e| checked.contains(&*e.file) || !working_directory.join(&e.file).exists())

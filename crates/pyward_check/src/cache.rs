@@ -29,12 +29,12 @@ impl Cache {
         settings: &Settings,
         project: &Project,
         templates: &HashMap<String, String>,
-        library: bool,
+        options: pyward_flow::Options,
     ) -> Option<Self> {
         let key = user_key()?;
         let root = project.roots.first()?;
         let folder = root.path.join(&settings.config.cache_dir);
-        let name = name(&key, settings, project, templates, library)?;
+        let name = name(&key, settings, project, templates, options)?;
         Some(Self { folder, key, name })
     }
 
@@ -97,7 +97,7 @@ fn name(
     settings: &Settings,
     project: &Project,
     templates: &HashMap<String, String>,
-    library: bool,
+    options: pyward_flow::Options,
 ) -> Option<String> {
     let mut hasher = blake3::Hasher::new_keyed(key);
     let mut add = |part: &[u8]| {
@@ -112,7 +112,7 @@ fn name(
     let age = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
     add(&age.as_nanos().to_le_bytes());
     add(&metadata.len().to_le_bytes());
-    add(&[u8::from(library)]);
+    add(format!("{options:?} {}", settings.config.tests).as_bytes());
     let config = &settings.config;
     add(format!("{:?}", config.inline_models()).as_bytes());
     for model in &config.models {

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::literals;
-use crate::lowered::Lowered;
+use crate::lowered::{Lowered, TemplateFile};
 use crate::words;
 
 /// What depends on the files and the catalogue alone, whatever is selected or suppressed.
@@ -97,13 +97,16 @@ pub(crate) fn run(
     project: &Project,
     lowered: &Lowered,
     catalog: &Catalog,
-    library: bool,
+    options: pyward_flow::Options,
 ) -> EngineResult {
     let mut messages = syntax_errors(project, lowered);
-    let options = pyward_flow::Options { library };
     // The engine is meant never to panic. Should it, the syntax errors and this message are left.
     let analysed = catch_unwind(AssertUnwindSafe(|| {
-        pyward_flow::analyse(&lowered.program, catalog, options)
+        let mut analysis =
+            pyward_flow::analyse(&lowered.program, catalog, &lowered.library, options);
+        let application = pyward_app::analyse(&lowered.program, &analysis, catalog);
+        analysis.findings.extend(application);
+        analysis
     }));
     let mut analysis = analysed.unwrap_or_else(|_| {
         messages.push(Message {
@@ -123,10 +126,13 @@ pub(crate) fn run(
         .collect();
     let place = |file: FileId, span: Span| {
         let index = file.0 as usize;
-        words::location(&project.files[lowered.sources[index]], &names[index], span)
+        match index.checked_sub(names.len()) {
+            Some(template) => lowered.template_location(template, span),
+            None => words::location(&project.files[lowered.sources[index]], &names[index], span),
+        }
     };
     let text = |file: FileId, span: Span| {
-        let index = lowered.sources[file.0 as usize];
+        let index = *lowered.sources.get(file.0 as usize)?;
         words::short_text(&project.files[index], span)
     };
     let mut findings: Vec<Finding> = analysis
@@ -155,7 +161,17 @@ pub(crate) fn run(
                     line: line_at(&file.text, finding.location.start),
                 }
             }
-            None => Surroundings { path: "", line: "" },
+            None => {
+                let templates = &lowered.templates;
+                let shown = |t: &TemplateFile| &*t.shown == &*finding.location.file;
+                match templates.iter().position(shown) {
+                    Some(number) => Surroundings {
+                        path: &templates[number].relative,
+                        line: line_at(lowered.library.text(number), finding.location.start),
+                    },
+                    None => Surroundings { path: "", line: "" },
+                }
+            }
         }
     });
     messages.sort_by(|a, b| (&a.file, a.offset, &a.text).cmp(&(&b.file, b.offset, &b.text)));

@@ -14,6 +14,7 @@ pub(crate) fn adjust(findings: &mut [Finding], project: &Project, settings: &Set
         .filter(|f| f.is_test && !config.tests)
         .map(|f| f.shown.as_str())
         .collect();
+    let templates: HashSet<&str> = project.templates.iter().map(|f| f.shown.as_str()).collect();
     for finding in findings {
         if let Some(rule) = config.rules.get(&finding.rule) {
             if let Some(severity) = rule.severity {
@@ -26,7 +27,16 @@ pub(crate) fn adjust(findings: &mut [Finding], project: &Project, settings: &Set
                 finding.confidence_reasons.push("set so".into());
             }
         }
-        if finding.confidence > Confidence::Low && tests.contains(&*finding.location.file) {
+        // Data that a test hands to a template counts as the test's.
+        let place = &*finding.location.file;
+        let is_template = templates.contains(place);
+        let in_test = tests.contains(place)
+            || is_template
+                && finding
+                    .trace
+                    .iter()
+                    .any(|s| tests.contains(&*s.location.file));
+        if finding.confidence > Confidence::Low && in_test {
             finding.confidence = Confidence::Low;
             finding.confidence_reasons.push("test code".into());
         }

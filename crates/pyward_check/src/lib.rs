@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use pyward_catalog::Catalog;
-use pyward_findings::Finding;
+use pyward_findings::{Confidence, Finding};
 use pyward_project::{Code, Diagnostic, Level, Project, ProjectKind, RootKind, Settings, discover};
 use pyward_report::Sources;
 
@@ -119,18 +119,21 @@ pub fn check(request: &Request<'_>) -> Outcome {
     diagnostics.append(&mut project.diagnostics);
     let templates = lowered::templates(&project, settings, &mut diagnostics);
 
-    let library = is_library(&project, settings);
+    let options = pyward_flow::Options {
+        library: is_library(&project, settings),
+        tests: finds_in_tests(settings),
+    };
     let cache = request
         .cache
-        .then(|| cache::Cache::open(settings, &project, &templates, library))
+        .then(|| cache::Cache::open(settings, &project, &templates, options))
         .flatten();
     let mut result = match cache.as_ref().and_then(cache::Cache::load) {
         Some(result) => result,
         None => {
             (request.progress)(Stage::Parse(project.files.len()));
-            let lowered = lowered::lower(&project);
+            let lowered = lowered::lower(&project, &templates, settings);
             (request.progress)(Stage::Analyse(project.files.len()));
-            let result = engine::run(&project, &lowered, &catalog, library);
+            let result = engine::run(&project, &lowered, &catalog, options);
             if let Some(cache) = &cache {
                 cache.store(&result);
             }
@@ -195,6 +198,11 @@ fn line_finder<'a>(
             }),
         }
     }
+}
+
+/// Whether findings in test code, which have low confidence, are shown at all.
+pub(crate) fn finds_in_tests(settings: &Settings) -> bool {
+    settings.config.confidence == Confidence::Low
 }
 
 /// Whether parameters of public functions count as data from outside: as set, else by the files.

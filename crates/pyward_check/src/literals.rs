@@ -42,6 +42,7 @@ pub(crate) fn add_secrets(
                     .functions
                     .get(FunctionIndex(secret.function).0 as usize)?;
                 Some(RawFinding {
+                    subject: None,
                     rule,
                     file,
                     span: secret.span,

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use pyward_ir::FileIr;
+use pyward_findings::Location;
+use pyward_ir::{FileIr, LineIndex, Span};
 use pyward_program::{FileId, Program, ProgramFile};
 use pyward_project::{Diagnostic, FileKind, Project, Settings};
+use pyward_templates::Library;
 use rayon::prelude::*;
 
 /// The program, and which source file each of its files is.
@@ -13,10 +16,58 @@ pub(crate) struct Lowered {
     pub(crate) program: Program,
     /// Index in [`Project::files`] of each file of the program.
     pub(crate) sources: Vec<usize>,
+    /// Templates, by paths relative to the same folder as the program's.
+    pub(crate) library: Library,
+    /// The names shown and paths relative to the root of each template of the library.
+    pub(crate) templates: Vec<TemplateFile>,
+}
+
+/// A file of the library.
+pub(crate) struct TemplateFile {
+    pub(crate) shown: Arc<str>,
+    pub(crate) relative: String,
+    lines: OnceLock<LineIndex>,
+}
+
+impl Lowered {
+    /// A byte range of a template as a location.
+    pub(crate) fn template_location(&self, number: usize, span: Span) -> Location {
+        let file = &self.templates[number];
+        let text = self.library.text(number);
+        let lines = file.lines.get_or_init(|| LineIndex::new(text));
+        let position = |offset: u32| {
+            let mut offset = (offset as usize).min(text.len());
+            while !text.is_char_boundary(offset) {
+                offset -= 1;
+            }
+            let (line, column) = lines.line_column(u32::try_from(offset).unwrap_or(u32::MAX));
+            let before = &text[offset - column as usize..offset];
+            (
+                line,
+                u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
+            )
+        };
+        let (line, column) = position(span.start);
+        let (end_line, end_column) = position(span.end);
+        Location {
+            file: Arc::clone(&file.shown),
+            start: span.start,
+            end: span.end,
+            line,
+            column,
+            end_line,
+            end_column,
+            cell: None,
+        }
+    }
 }
 
 /// Parses every file. A file on which the parser fails is left out; nothing fails as a whole.
-pub(crate) fn lower(project: &Project) -> Lowered {
+pub(crate) fn lower(
+    project: &Project,
+    texts: &HashMap<String, String>,
+    settings: &Settings,
+) -> Lowered {
     let base = common_folder(project);
     let mut files: Vec<(PathBuf, usize, FileIr)> = project
         .files
@@ -42,14 +93,37 @@ pub(crate) fn lower(project: &Project) -> Lowered {
         .collect();
     let files = files
         .into_iter()
-        .map(|(path, _, ir)| ProgramFile { path, ir })
+        .map(|(path, index, ir)| ProgramFile {
+            path,
+            is_test: project.files[index].is_test && !settings.config.tests,
+            ir,
+        })
         .collect();
     let program = Program::new(files);
     let sources = program
         .file_ids()
         .map(|id: FileId| indexes.get(program.path(id)).copied().unwrap_or(0))
         .collect();
-    Lowered { program, sources }
+    let mut templates = Vec::new();
+    let mut library = Vec::new();
+    for file in &project.templates {
+        let Some(text) = texts.get(&file.shown) else {
+            continue;
+        };
+        let path = file.path.strip_prefix(&base).unwrap_or(&file.path);
+        library.push((path.to_string_lossy().replace('\\', "/"), text.clone()));
+        templates.push(TemplateFile {
+            shown: Arc::from(file.shown.as_str()),
+            relative: file.relative.clone(),
+            lines: OnceLock::new(),
+        });
+    }
+    Lowered {
+        program,
+        sources,
+        library: Library::from_texts(library),
+        templates,
+    }
 }
 
 /// The folder that all roots are in.

@@ -15,7 +15,7 @@ use pyward_ir::LineIndex;
 use pyward_project::{Code, Diagnostic, FileKind, Project, Settings};
 use rayon::prelude::*;
 
-use crate::{Selection, numbers};
+use crate::{Selection, finds_in_tests, numbers};
 
 /// A comment that suppresses findings.
 #[derive(Debug)]
@@ -26,8 +26,9 @@ pub(crate) struct Comment {
     scope: Scope,
     rules: Rules,
     reason: Option<String>,
-    /// `# pyward:` comments are reported when unused, those for other tools are not.
-    is_own: bool,
+    /// `# pyward:` comments are reported when unused, those for other tools and those in test code that is not
+    /// looked into are not.
+    reports_unused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub(crate) fn collect(
                 let position = file.position(offset);
                 (position.line, position.column)
             };
-            read_file(
+            let (mut comments, problems) = read_file(
                 &file.shown,
                 &file.text,
                 file.lines(),
@@ -77,7 +78,13 @@ pub(crate) fn collect(
                 &place,
                 settings,
                 today,
-            )
+            );
+            if file.is_test && !settings.config.tests && !finds_in_tests(settings) {
+                for comment in &mut comments {
+                    comment.reports_unused = false;
+                }
+            }
+            (comments, problems)
         })
         .collect();
     let mut names: Vec<_> = templates
@@ -172,7 +179,7 @@ fn read_file(
                         },
                         rules: Rules::These(parsed.rules),
                         reason: parsed.reason,
-                        is_own: true,
+                        reports_unused: true,
                     });
                 }
                 Err(problem) => problems.push(
@@ -191,7 +198,7 @@ fn read_file(
                 scope: Scope::Line(line),
                 rules,
                 reason: None,
-                is_own: false,
+                reports_unused: false,
             });
         }
     }
@@ -371,7 +378,7 @@ pub(crate) fn apply(
         // A rule that did not run cannot tell whether its suppression is needed.
         let unused: Vec<String> = rules
             .iter()
-            .filter(|rule| comment.is_own && selection.has(rule) && !used.contains(*rule))
+            .filter(|rule| comment.reports_unused && selection.has(rule) && !used.contains(*rule))
             .map(|rule| format!("`{rule}`"))
             .collect();
         if !unused.is_empty() {

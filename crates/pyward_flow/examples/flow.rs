@@ -56,7 +56,14 @@ fn main() {
             let text = String::from_utf8_lossy(&std::fs::read(p).ok()?).into_owned();
             let ir = pyward_syntax::lower(&text, pyward_syntax::Options::default());
             let path = p.strip_prefix(&base).unwrap_or(p).to_path_buf();
-            Some((ProgramFile { path, ir }, text))
+            Some((
+                ProgramFile {
+                    path,
+                    is_test: false,
+                    ir,
+                },
+                text,
+            ))
         })
         .collect();
     let parsed = start.elapsed();
@@ -64,7 +71,15 @@ fn main() {
     let program = Program::new(files);
     let catalog = Catalog::builtin();
     let modelled = start.elapsed();
-    let analysis = pyward_flow::analyse(&program, catalog, pyward_flow::Options { library });
+    let analysis = pyward_flow::analyse(
+        &program,
+        catalog,
+        &pyward_templates::Library::default(),
+        pyward_flow::Options {
+            library,
+            tests: false,
+        },
+    );
     let done = start.elapsed();
     let place = |file: pyward_program::FileId, offset: u32| {
         LineIndex::new(&texts[file.0 as usize]).line_column(offset)

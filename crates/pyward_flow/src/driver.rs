@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use pyward_catalog::Catalog;
 use pyward_catalog::rule::Severity;
-use pyward_ir::{FunctionIndex, FunctionKind, Span, Symbol};
-use pyward_program::{FileId, FunctionId, Program, call_levels};
+use pyward_ir::{ExprId, FunctionIndex, FunctionKind, Span, Symbol};
+use pyward_program::{ClassId, FileId, FunctionId, Program, call_levels};
+use pyward_templates::Library;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -15,14 +16,16 @@ use crate::index::Index;
 use crate::interp::{Context, Interp, KnownContexts, Output};
 use crate::models::Compiled;
 use crate::regex_proof::RegexProofs;
-use crate::summary::Summary;
-use crate::tables::{Entry, Tables};
+use crate::summary::{Portable, Summary};
+use crate::tables::{Base, Entry, Tables};
 
 /// How the analysis is to be run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Treat parameters of public functions as coming from outside, at lower severity.
     pub library: bool,
+    /// Analyse test code too, for what is wrong in the tests themselves.
+    pub tests: bool,
 }
 
 /// A function that is called from outside, for `pyward map`.
@@ -51,26 +54,35 @@ pub struct Analysis {
     pub routes: Vec<Route>,
     /// Functions whose analysis hit a budget.
     pub truncated: Vec<FunctionId>,
+    /// Functions of the project that a call expression reaches, as far as known, in order.
+    pub calls: FxHashMap<(FileId, ExprId), Vec<FunctionId>>,
+    /// Bases of classes that are classes of the project, in order.
+    pub bases: FxHashMap<ClassId, Vec<ClassId>>,
 }
 
 /// Stack of the worker threads: the interpreter recurses with the nesting of the source and of inlined calls.
 const STACK: usize = 256 << 20;
 
-/// Analyses a program.
+/// Analyses a program. The paths of `templates` are relative to what the program's are relative to.
 #[must_use]
-pub fn analyse(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
+pub fn analyse(
+    program: &Program,
+    catalog: &Catalog,
+    templates: &Library,
+    options: Options,
+) -> Analysis {
     let threads = rayon::current_num_threads();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .stack_size(STACK)
         .build();
     match pool {
-        Ok(pool) => pool.install(|| run(program, catalog, options)),
-        Err(_) => run(program, catalog, options),
+        Ok(pool) => pool.install(|| run(program, catalog, templates, options)),
+        Err(_) => run(program, catalog, templates, options),
     }
 }
 
-fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
+fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Options) -> Analysis {
     let models = Compiled::new(
         &catalog.rules,
         &catalog.models,
@@ -81,7 +93,7 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
     let index = Index::new(program);
     let regex = RegexProofs::default();
     let levels = call_levels(program);
-    let mut tables = Tables {
+    let tables = Tables {
         summaries: program
             .file_ids()
             .map(|f| vec![None; program.ir(f).functions.len()])
@@ -103,6 +115,7 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
     let bit = |name: &str| models.context(name);
     let shared = Shared {
         program,
+        templates,
         catalog,
         api: &api,
         models: &models,
@@ -118,6 +131,7 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
             lines: bit("header") | bit("log"),
             code: bit("code"),
             argument: bit("argument"),
+            backtracking: bit("backtracking"),
             not_text: bit("nosql"),
         },
         lexical_kinds: [models.kind("secret"), models.kind("personal")]
@@ -125,40 +139,148 @@ fn run(program: &Program, catalog: &Catalog, options: Options) -> Analysis {
             .flatten()
             .collect(),
     };
-    let mut findings = Vec::new();
-    let mut truncated = FxHashSet::default();
+    let is_product = |file: FileId| !program.is_test(file);
+    let mut run = Run {
+        shared: &shared,
+        levels: &levels,
+        tables,
+        findings: Vec::new(),
+        truncated: FxHashSet::default(),
+    };
     for round in 0..ROUNDS {
-        findings.clear();
-        truncated.clear();
-        tables.entries.clear();
-        for level in program.import_levels() {
-            let outputs: Vec<_> = level
-                .par_iter()
-                .map(|f| run_module(&shared, &tables, *f, round))
-                .collect();
-            for (file, result) in level.iter().zip(outputs) {
-                let id = FunctionId {
-                    file: *file,
-                    index: FunctionIndex(0),
-                };
-                merge(&mut tables, id, result, &mut findings, &mut truncated);
-            }
-        }
-        for level in &levels {
-            let outputs: Vec<_> = level
-                .par_iter()
-                .filter(|id| is_function(program, **id))
-                .map(|id| (*id, run_function(&shared, &tables, *id, round)))
-                .collect();
-            for (id, result) in outputs {
-                merge(&mut tables, id, result, &mut findings, &mut truncated);
-            }
-        }
+        run.round(round, &is_product);
     }
     if options.library {
-        report_library_flows(&shared, &tables, &mut findings);
+        report_library_flows(&shared, &run.tables, &mut run.findings);
     }
-    finish(&shared, &tables, findings, truncated)
+    if options.tests {
+        run.tests();
+    }
+    let calls = std::mem::take(&mut run.tables.call_sites);
+    let mut analysis = finish(&shared, &run.tables, run.findings, run.truncated);
+    analysis.calls = calls;
+    analysis
+}
+
+/// An analysis on its way.
+struct Run<'a> {
+    shared: &'a Shared<'a>,
+    levels: &'a [Vec<FunctionId>],
+    tables: Tables,
+    findings: Vec<RawFinding>,
+    truncated: FxHashSet<FunctionId>,
+}
+
+impl Run<'_> {
+    /// Runs the modules and functions of some files once, in order.
+    fn round(&mut self, round: u8, wanted: &(dyn Fn(FileId) -> bool + Sync)) {
+        let program = self.shared.program;
+        self.findings.clear();
+        self.truncated.clear();
+        self.tables.entries.clear();
+        self.tables.call_sites.clear();
+        for level in program.import_levels() {
+            let outcomes: Vec<_> = level
+                .par_iter()
+                .filter(|file| wanted(**file))
+                .map(|file| run_module(self.shared, &self.tables, *file, round))
+                .collect();
+            self.merge(outcomes);
+        }
+        for level in self.levels {
+            let outcomes: Vec<_> = level
+                .par_iter()
+                .filter(|id| wanted(id.file) && is_function(program, **id))
+                .map(|id| run_function(self.shared, &self.tables, *id, round))
+                .collect();
+            self.merge(outcomes);
+        }
+    }
+
+    /// Runs test code, which calls the product but is not called by it: what a test hands in is no flaw of the
+    /// product, so only what happens in the test itself is kept.
+    fn tests(&mut self) {
+        let program = self.shared.program;
+        let findings = std::mem::take(&mut self.findings);
+        let truncated = std::mem::take(&mut self.truncated);
+        let entries = std::mem::take(&mut self.tables.entries);
+        let calls = std::mem::take(&mut self.tables.call_sites);
+        self.round(ROUNDS - 1, &|file| program.is_test(file));
+        self.findings.retain(|f| program.is_test(f.file));
+        self.findings.extend(findings);
+        self.truncated.extend(truncated);
+        self.tables.entries = entries;
+        self.tables.call_sites = calls;
+    }
+
+    fn merge(&mut self, outcomes: Vec<(FunctionId, Outcome)>) {
+        let mut writes = InstanceWrites::default();
+        for (id, outcome) in outcomes {
+            self.merge_one(id, outcome, &mut writes);
+        }
+        merge_instances(&mut self.tables, writes);
+    }
+
+    fn merge_one(&mut self, id: FunctionId, outcome: Outcome, writes: &mut InstanceWrites) {
+        let out = outcome.output;
+        if let Some(summary) = outcome.summary {
+            self.tables.summaries[id.file.0 as usize][id.index.0 as usize] =
+                Some(Arc::new(summary));
+        }
+        if let Some(module) = outcome.module {
+            self.tables.modules[id.file.0 as usize] = module;
+        }
+        for (class, info) in out.classes {
+            self.tables.classes[class.file.0 as usize][class.index.0 as usize] = Some(info);
+        }
+        for (key, value) in out.instance_writes {
+            if !value.is_unknown() {
+                writes.entry(key).or_default().push(value);
+            }
+        }
+        for ((file, name), value) in out.module_writes {
+            if value.is_unknown() {
+                continue;
+            }
+            let written = &mut self.tables.written[file.0 as usize];
+            match written.get_mut(&name) {
+                Some(old) => *old = old.join(&value),
+                None => {
+                    written.insert(name, value);
+                }
+            }
+        }
+        for (environment, escapes) in out.escaping {
+            let agreed = self.tables.escaping.entry(environment).or_insert(escapes);
+            if *agreed != escapes {
+                *agreed = None;
+            }
+        }
+        for (key, value) in out.template_variables {
+            match self.tables.template_variables.get_mut(&key) {
+                Some(old) => *old = old.join(&value),
+                None => {
+                    self.tables.template_variables.insert(key, value);
+                }
+            }
+        }
+        for (key, value) in out.captured {
+            self.tables.captured.insert(key, value);
+        }
+        for (function, entry) in out.entries {
+            merge_entry(self.tables.entries.entry(function).or_default(), entry);
+        }
+        for (site, callee) in out.call_sites {
+            let known = self.tables.call_sites.entry((id.file, site)).or_default();
+            if !known.contains(&callee) {
+                known.push(callee);
+            }
+        }
+        self.findings.extend(out.findings);
+        if out.truncated {
+            self.truncated.insert(id);
+        }
+    }
 }
 
 /// The first round finds what functions know of each other, the second uses it.
@@ -166,6 +288,7 @@ const ROUNDS: u8 = 2;
 
 struct Shared<'a> {
     program: &'a Program,
+    templates: &'a Library,
     catalog: &'a Catalog,
     api: &'a ApiTable<'a>,
     models: &'a Compiled,
@@ -180,6 +303,7 @@ impl<'a> Shared<'a> {
     fn context(&'a self, tables: &'a Tables, round: u8) -> Context<'a> {
         Context {
             program: self.program,
+            templates: self.templates,
             api: self.api,
             models: self.models,
             sensitive: &self.catalog.sensitive,
@@ -187,6 +311,7 @@ impl<'a> Shared<'a> {
             index: self.index,
             regex: self.regex,
             contexts: self.contexts,
+            remote: self.models.kind("remote"),
             settings_by_name: &self.settings_by_name,
             assign_anything: self.models.entry("*"),
             assign_any_item: self.models.entry("*"),
@@ -206,11 +331,16 @@ fn is_function(program: &Program, id: FunctionId) -> bool {
 
 struct Outcome {
     summary: Option<Summary>,
-    module: Option<FxHashMap<Symbol, crate::summary::Portable>>,
+    module: Option<FxHashMap<Symbol, Portable>>,
     output: Output,
 }
 
-fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId, round: u8) -> Outcome {
+fn run_module(
+    shared: &Shared<'_>,
+    tables: &Tables,
+    file: FileId,
+    round: u8,
+) -> (FunctionId, Outcome) {
     let cx = shared.context(tables, round);
     let id = FunctionId {
         file,
@@ -218,74 +348,45 @@ fn run_module(shared: &Shared<'_>, tables: &Tables, file: FileId, round: u8) -> 
     };
     let mut interp = Interp::new(&cx, id);
     let module = interp.run_module();
-    Outcome {
+    let outcome = Outcome {
         summary: None,
         module: Some(module),
         output: interp.out,
-    }
+    };
+    (id, outcome)
 }
 
-fn run_function(shared: &Shared<'_>, tables: &Tables, id: FunctionId, round: u8) -> Outcome {
+fn run_function(
+    shared: &Shared<'_>,
+    tables: &Tables,
+    id: FunctionId,
+    round: u8,
+) -> (FunctionId, Outcome) {
     let cx = shared.context(tables, round);
     let mut interp = Interp::new(&cx, id);
     let summary = interp.run_root(id);
-    Outcome {
+    let outcome = Outcome {
         summary: Some(summary),
         module: None,
         output: interp.out,
-    }
+    };
+    (id, outcome)
 }
 
-fn merge(
-    tables: &mut Tables,
-    id: FunctionId,
-    result: Outcome,
-    findings: &mut Vec<RawFinding>,
-    truncated: &mut FxHashSet<FunctionId>,
-) {
-    let out = result.output;
-    if let Some(summary) = result.summary {
-        tables.summaries[id.file.0 as usize][id.index.0 as usize] = Some(Arc::new(summary));
-    }
-    if let Some(module) = result.module {
-        tables.modules[id.file.0 as usize] = module;
-    }
-    for (class, info) in out.classes {
-        tables.classes[class.file.0 as usize][class.index.0 as usize] = Some(info);
-    }
-    for (key, value) in out.instance_writes {
-        if value.is_unknown() {
-            continue;
-        }
-        match tables.instances.get_mut(&key) {
-            Some(old) => *old = old.join(&value),
-            None => {
-                tables.instances.insert(key, value);
-            }
-        }
-    }
-    for ((file, name), value) in out.module_writes {
-        if value.is_unknown() {
-            continue;
-        }
-        let written = &mut tables.written[file.0 as usize];
-        match written.get_mut(&name) {
-            Some(old) => *old = old.join(&value),
-            None => {
-                written.insert(name, value);
-            }
-        }
-    }
-    for (key, value) in out.captured {
-        tables.captured.insert(key, value);
-    }
-    for (function, entry) in out.entries {
-        merge_entry(tables.entries.entry(function).or_default(), entry);
-    }
-    findings.extend(out.findings);
-    if out.truncated {
-        truncated.insert(id);
-    }
+/// What the functions of a level wrote to attributes of instances, in the order of the functions.
+type InstanceWrites = FxHashMap<(ClassId, Symbol), Vec<Portable>>;
+
+fn merge_instances(tables: &mut Tables, writes: InstanceWrites) {
+    let old = &tables.instances;
+    let joined: Vec<_> = writes
+        .into_par_iter()
+        .map(|(key, values)| {
+            let mut values = old.get(&key).cloned().into_iter().chain(values);
+            let first = values.next().unwrap_or_default();
+            (key, values.fold(first, |all, value| all.join(&value)))
+        })
+        .collect();
+    tables.instances.extend(joined);
 }
 
 fn merge_entry(into: &mut Entry, from: Entry) {
@@ -300,6 +401,9 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.routes, from.routes);
     add(&mut into.verbs, from.verbs);
     add(&mut into.guards, from.guards);
+    into.wraps |= from.wraps;
+    add(&mut into.templates, from.templates);
+    add(&mut into.gives_context, from.gives_context);
 }
 
 /// Flows from the parameters of public functions, for code that others call.
@@ -311,7 +415,7 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
     let known: FxHashSet<(u16, FileId, Span)> =
         findings.iter().map(|f| (f.rule, f.file, f.span)).collect();
     for file in shared.program.file_ids() {
-        if is_test_path(shared.program.path(file)) {
+        if shared.program.is_test(file) {
             continue;
         }
         for (at, summary) in tables.summaries[file.0 as usize].iter().enumerate() {
@@ -332,7 +436,7 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
                 let Some(severity) = rule.severity[kind as usize] else {
                     continue;
                 };
-                let crate::value::Origin::Param { index, path } = sink.mark.origin else {
+                let crate::value::Origin::Param { index, .. } = sink.mark.origin else {
                     continue;
                 };
                 // The receiver's own state is the object's business, not the caller's.
@@ -345,7 +449,6 @@ fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec
                 {
                     continue;
                 }
-                let _ = path;
                 let key = (sink.sink.rule, sink.sink.file, sink.sink.span);
                 if known.contains(&key) || !seen.insert(key) {
                     continue;
@@ -384,16 +487,6 @@ fn is_public(program: &Program, id: FunctionId) -> bool {
         })
 }
 
-/// Whether a path belongs to tests.
-pub(crate) fn is_test_path(path: &std::path::Path) -> bool {
-    path.components().any(|c| {
-        let name = c.as_os_str().to_string_lossy();
-        matches!(name.as_ref(), "tests" | "test" | "testing" | "conftest.py")
-            || name.starts_with("test_")
-            || name.ends_with("_test.py")
-    })
-}
-
 fn finish(
     shared: &Shared<'_>,
     tables: &Tables,
@@ -417,10 +510,11 @@ fn finish(
     }
     let mut findings: Vec<RawFinding> = best.into_values().collect();
     findings.sort_by_key(|f| (f.file, f.span, f.rule));
+    fold_settings(&mut findings);
     let mut routes: Vec<Route> = tables
         .entries
         .iter()
-        .filter(|(_, e)| !e.points.is_empty())
+        .filter(|(_, e)| !e.points.is_empty() && !e.wraps)
         .map(|(id, entry)| {
             let point = &shared.models.entry_points[entry.points[0]];
             let mut verbs = entry.verbs.clone();
@@ -442,7 +536,50 @@ fn finish(
         findings,
         routes,
         truncated,
+        calls: FxHashMap::default(),
+        bases: project_bases(shared.program, tables),
     }
+}
+
+/// Distance in bytes up to which wrong settings of one object are one finding.
+const NEAR: u32 = 240;
+
+/// Leaves one finding of several that one rule has about settings of one object in neighbouring statements.
+fn fold_settings(findings: &mut Vec<RawFinding>) {
+    let mut kept: Vec<RawFinding> = Vec::with_capacity(findings.len());
+    for finding in findings.drain(..) {
+        let same = kept.iter_mut().rev().take(8).find(|k| {
+            finding.subject.is_some()
+                && k.subject == finding.subject
+                && k.rule == finding.rule
+                && k.file == finding.file
+                && k.function == finding.function
+                && finding.span.start.saturating_sub(k.span.end) < NEAR
+        });
+        match same {
+            Some(old) if rank(&finding) > rank(old) => *old = finding,
+            Some(_) => {}
+            None => kept.push(finding),
+        }
+    }
+    *findings = kept;
+}
+
+/// The bases of each class that are classes of the project.
+fn project_bases(program: &Program, tables: &Tables) -> FxHashMap<ClassId, Vec<ClassId>> {
+    program
+        .class_ids()
+        .filter_map(|id| {
+            let bases = tables.class(id)?.bases.iter();
+            let bases: Vec<ClassId> = bases
+                .filter_map(|base| match base {
+                    Base::Project(base) => Some(*base),
+                    Base::Api(_) => None,
+                })
+                .collect();
+            (!bases.is_empty()).then_some((id, bases))
+        })
+        .collect()
 }
 
 /// See [`rank`].

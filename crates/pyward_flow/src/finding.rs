@@ -11,7 +11,7 @@ use crate::value::Step;
 pub struct RawFinding {
     /// Index of the rule in the catalogue.
     pub rule: u16,
-    /// File.
+    /// File. Numbers from that of the program's files on are templates, in the order of their library.
     pub file: FileId,
     /// Byte range reported.
     pub span: Span,
@@ -29,6 +29,8 @@ pub struct RawFinding {
     pub message: Option<String>,
     /// The path of the data: source first; empty without flow.
     pub trace: Vec<Step>,
+    /// The variable whose attribute is set wrongly: several such settings near each other are one finding.
+    pub subject: Option<Symbol>,
     /// Qualified name of the function it stands in.
     pub function: Symbol,
 }

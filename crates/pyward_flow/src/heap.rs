@@ -66,6 +66,8 @@ pub struct Object {
     pub origin: Option<(u16, PathId)>,
     /// Whether all fields are known: a missing key is really missing.
     pub closed: bool,
+    /// Whether it was changed since it was made.
+    pub touched: bool,
 }
 
 impl Object {
@@ -80,6 +82,7 @@ impl Object {
             keys: None,
             origin: None,
             closed: true,
+            touched: false,
         }
     }
 
@@ -151,6 +154,7 @@ static NOTHING: Object = Object {
     keys: None,
     origin: None,
     closed: false,
+    touched: false,
 };
 
 /// Objects by id, in chunks that branches share until one of them writes.
@@ -253,20 +257,46 @@ impl State {
 
     /// The object behind an id, for writing.
     pub fn object_mut(&mut self, id: ObjectId) -> &mut Object {
-        Arc::make_mut(self.heap.get_mut(id.0 as usize).get_or_insert_with(|| {
+        let object = Arc::make_mut(self.heap.get_mut(id.0 as usize).get_or_insert_with(|| {
             Arc::new(Object {
                 closed: false,
                 ..Object::new(Class::Unknown)
             })
-        }))
+        }));
+        object.touched = true;
+        object
+    }
+
+    /// Whether no object in a shape was changed since it was made.
+    #[must_use]
+    pub fn is_pristine(&self, shape: &Shape) -> bool {
+        self.pristine_at(shape, 0)
+    }
+
+    fn pristine_at(&self, shape: &Shape, depth: u8) -> bool {
+        let inside = |value: &Value| self.pristine_at(&value.shape, depth + 1);
+        match shape {
+            Shape::Object(_) if depth > MAX_DEPTH => true,
+            Shape::Object(id) => {
+                let object = self.object(*id);
+                !object.touched
+                    && object.items.iter().flatten().all(inside)
+                    && object.fields.iter().all(|(_, v)| inside(v))
+                    && object.rest.iter().all(inside)
+            }
+            Shape::Choice(list) => list.iter().all(|s| self.pristine_at(s, depth)),
+            _ => true,
+        }
     }
 
     /// All objects of this state.
-    pub fn objects(&self) -> impl Iterator<Item = &Object> {
-        self.heap
-            .chunks
-            .iter()
-            .flat_map(|chunk| chunk.iter().flatten().map(Arc::as_ref))
+    pub fn objects(&self) -> impl Iterator<Item = (ObjectId, &Object)> {
+        self.heap.chunks.iter().enumerate().flat_map(|(c, chunk)| {
+            chunk.iter().enumerate().filter_map(move |(at, object)| {
+                let id = ObjectId(u32::try_from(c * CHUNK + at).ok()?);
+                Some((id, object.as_deref()?))
+            })
+        })
     }
 
     /// Roughly what copying or merging this state costs, in units of a simple statement.
@@ -408,6 +438,7 @@ fn merge_object(mine: &mut Arc<Object>, theirs: &Arc<Object>) -> bool {
         object.closed = false;
         changed = true;
     }
+    object.touched |= other.touched;
     changed
 }
 
@@ -436,7 +467,7 @@ impl State {
                 seen.push(*id);
                 let object = self.object(*id);
                 let mut visit = |value: &Value, marks: &mut Marks| {
-                    *marks = marks.union(&value.marks);
+                    marks.add(&value.marks);
                     self.collect(&value.shape, marks, seen, depth + 1);
                 };
                 for value in object.items.iter().flatten() {
@@ -449,7 +480,7 @@ impl State {
                     visit(value, marks);
                 }
                 if let Some(keys) = &object.keys {
-                    *marks = marks.union(keys);
+                    marks.add(keys);
                 }
             }
             Shape::Choice(list) => {
@@ -463,12 +494,12 @@ impl State {
                     .iter()
                     .chain(partial.keywords.iter().map(|(_, v)| v))
                 {
-                    *marks = marks.union(&value.marks);
+                    marks.add(&value.marks);
                     self.collect(&value.shape, marks, seen, depth + 1);
                 }
             }
             Shape::ApiMethod(_, receiver) | Shape::BuiltinMethod(_, receiver) => {
-                *marks = marks.union(&receiver.marks);
+                marks.add(&receiver.marks);
                 self.collect(&receiver.shape, marks, seen, depth + 1);
             }
             _ => {}

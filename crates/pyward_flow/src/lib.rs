@@ -13,6 +13,7 @@ pub mod fold;
 pub mod heap;
 mod index;
 mod interp;
+mod lazy_regex;
 pub mod models;
 pub mod path;
 pub mod place;

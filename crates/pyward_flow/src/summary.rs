@@ -7,9 +7,7 @@ use pyward_ir::{Span, Symbol};
 use pyward_program::FileId;
 
 use crate::heap::{Class, Key, Object, State};
-use crate::value::{
-    Closure, Contexts, Mark, Marks, ObjectId, Origin, Partial, PathId, Shape, Value,
-};
+use crate::value::{Closure, Contexts, Mark, Marks, ObjectId, Partial, PathId, Shape, Step, Value};
 
 /// A value that does not refer to a heap.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +65,51 @@ pub struct PortableObject {
     closed: bool,
 }
 
+impl PortableObject {
+    /// An object that is either of two of one class.
+    fn join(&self, other: &Self, depth: u8) -> Self {
+        fn either(a: &Option<Portable>, b: &Option<Portable>, depth: u8) -> Option<Portable> {
+            match (a, b) {
+                (Some(a), Some(b)) => Some(a.join_at(b, depth)),
+                (a, b) => a.as_ref().or(b.as_ref()).cloned(),
+            }
+        }
+        let depth = depth + 1;
+        let mut rest = either(&self.rest, &other.rest, depth);
+        let items = match (&self.items, &other.items) {
+            (Some(a), Some(b)) if a.len() == b.len() => {
+                Some(a.iter().zip(b).map(|(a, b)| a.join_at(b, depth)).collect())
+            }
+            (a, b) => {
+                for item in a.iter().chain(b).flatten() {
+                    rest = either(&rest, &Some(item.clone()), depth);
+                }
+                None
+            }
+        };
+        let mut fields = self.fields.clone();
+        for (key, theirs) in &other.fields {
+            match fields.iter().position(|(k, _)| k == key) {
+                Some(at) => fields[at].1 = fields[at].1.join_at(theirs, depth),
+                None if fields.len() < MAX_WIDTH => fields.push((*key, theirs.clone())),
+                None => rest = either(&rest, &Some(theirs.clone()), depth),
+            }
+        }
+        let same_keys = fields.len() == self.fields.len() && fields.len() == other.fields.len();
+        Self {
+            class: self.class,
+            items,
+            fields,
+            rest,
+            keys: match (&self.keys, &other.keys) {
+                (Some(a), Some(b)) => Some(a.union(b)),
+                (a, b) => a.as_ref().or(b.as_ref()).cloned(),
+            },
+            closed: self.closed && other.closed && same_keys,
+        }
+    }
+}
+
 /// A sink that a parameter reaches.
 #[derive(Clone, Debug)]
 pub struct ParamSink {
@@ -93,6 +136,19 @@ pub struct SinkSite {
     pub confidence: Confidence,
     /// Name of the function it stands in.
     pub function: Symbol,
+    /// What is particular to a place: one in a template, a regular expression.
+    pub details: Option<Box<SiteDetails>>,
+}
+
+/// What is particular to a place that data reaches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteDetails {
+    /// The message, with `{source}` for the source.
+    pub message: String,
+    /// Contexts of which one cleans what arrives here, in place of the rule's.
+    pub cleaned_by: Contexts,
+    /// The way on to the place: from the call that renders to the output, to the call that applies the expression.
+    pub way: Vec<Step>,
 }
 
 /// A store to something that a parameter refers to.
@@ -138,8 +194,10 @@ const MAX_DEPTH: u8 = 4;
 /// Most elements of an object carried over.
 const MAX_WIDTH: usize = 48;
 
+/// Most alternatives kept.
+const MAX_CHOICES: usize = 6;
 /// Most values carried over inside one.
-const MAX_NODES: u32 = 100;
+const MAX_NODES: u32 = 32;
 
 /// What has been seen on the way, and how much more may be.
 struct Walk {
@@ -254,49 +312,42 @@ fn export_shape(state: &State, shape: &Shape, depth: u8, walk: &mut Walk) -> Por
     }
 }
 
-/// Puts a portable value on a heap. `param` gives the caller's value for a parameter and path; `mark`
-/// translates a mark into those that the caller has for it.
-pub fn import(
-    state: &mut State,
-    value: &Portable,
-    param: &mut dyn FnMut(&mut State, u16, PathId) -> Value,
-    mark: &mut dyn FnMut(&mut State, &Mark) -> Marks,
-) -> Value {
-    let (shape, extra) = import_shape(state, &value.shape, param, mark);
-    let marks = import_marks(state, &value.marks, mark);
+/// What a portable value's references to parameters stand for.
+pub trait View {
+    /// The value of a parameter at a path.
+    fn value(&self, state: &State, index: u16, path: PathId) -> Value;
+    /// What stands for a set of marks.
+    fn marks(&mut self, state: &State, marks: &Marks) -> Marks;
+}
+
+/// Puts a portable value on a heap.
+pub fn import(state: &mut State, value: &Portable, view: &mut dyn View) -> Value {
+    let (shape, extra) = import_shape(state, &value.shape, view);
+    let marks = import_marks(state, &value.marks, view);
     Value {
         shape,
         marks: marks.union(&extra),
     }
 }
 
-fn import_marks(
-    state: &mut State,
-    marks: &Marks,
-    mark: &mut dyn FnMut(&mut State, &Mark) -> Marks,
-) -> Marks {
-    let mut out = Marks::NONE;
-    for m in marks.iter() {
-        out = out.union(&mark(state, m));
+fn import_marks(state: &State, marks: &Marks, view: &mut dyn View) -> Marks {
+    if marks.is_empty() {
+        Marks::NONE
+    } else {
+        view.marks(state, marks)
     }
-    out
 }
 
-fn import_shape(
-    state: &mut State,
-    shape: &PortableShape,
-    param: &mut dyn FnMut(&mut State, u16, PathId) -> Value,
-    mark: &mut dyn FnMut(&mut State, &Mark) -> Marks,
-) -> (Shape, Marks) {
+fn import_shape(state: &mut State, shape: &PortableShape, view: &mut dyn View) -> (Shape, Marks) {
     match shape {
         PortableShape::Unknown => (Shape::Unknown, Marks::NONE),
         PortableShape::Plain(shape) => (shape.clone(), Marks::NONE),
         // The caller's marks come through the mark of the parameter, with the trace inside the function.
-        PortableShape::Param(index, path) => (param(state, *index, *path).shape, Marks::NONE),
+        PortableShape::Param(index, path) => (view.value(state, *index, *path).shape, Marks::NONE),
         PortableShape::Choice(list) => {
             let (mut shape, mut marks): (Option<Shape>, Marks) = (None, Marks::NONE);
             for one in list.iter() {
-                let (next, more) = import_shape(state, one, param, mark);
+                let (next, more) = import_shape(state, one, view);
                 marks = marks.union(&more);
                 shape = Some(match shape {
                     Some(old) => crate::value::join_shapes(&old, &next),
@@ -311,24 +362,21 @@ fn import_shape(
             new.items = object
                 .items
                 .as_ref()
-                .map(|i| i.iter().map(|v| import(state, v, param, mark)).collect());
+                .map(|i| i.iter().map(|v| import(state, v, view)).collect());
             for (key, field) in &object.fields {
-                let field = import(state, field, param, mark);
+                let field = import(state, field, view);
                 new.fields.push((*key, field));
             }
-            new.rest = object.rest.as_ref().map(|v| import(state, v, param, mark));
-            new.keys = object.keys.as_ref().map(|m| import_marks(state, m, mark));
+            new.rest = object.rest.as_ref().map(|v| import(state, v, view));
+            new.keys = object.keys.as_ref().map(|m| import_marks(state, m, view));
             (Shape::Object(state.allocate(new)), Marks::NONE)
         }
         PortableShape::Closure(closure) => {
-            let receiver = closure
-                .receiver
-                .as_ref()
-                .map(|r| import(state, r, param, mark));
+            let receiver = closure.receiver.as_ref().map(|r| import(state, r, view));
             let captured = closure
                 .captured
                 .iter()
-                .map(|(f, s, v)| (*f, *s, import(state, v, param, mark)))
+                .map(|(f, s, v)| (*f, *s, import(state, v, view)))
                 .collect();
             (
                 Shape::Closure(Arc::new(Closure {
@@ -340,16 +388,16 @@ fn import_shape(
             )
         }
         PortableShape::Partial(partial) => {
-            let callee = import(state, &partial.callee, param, mark);
+            let callee = import(state, &partial.callee, view);
             let positional = partial
                 .positional
                 .iter()
-                .map(|v| import(state, v, param, mark))
+                .map(|v| import(state, v, view))
                 .collect();
             let keywords = partial
                 .keywords
                 .iter()
-                .map(|(k, v)| (*k, import(state, v, param, mark)))
+                .map(|(k, v)| (*k, import(state, v, view)))
                 .collect();
             (
                 Shape::Partial(Arc::new(Partial {
@@ -367,9 +415,7 @@ impl Portable {
     /// The value without anything that refers to parameters: what other functions may see of it.
     #[must_use]
     pub fn without_params(&self) -> Self {
-        let keep = |marks: &Marks| {
-            marks.map(|m| matches!(m.origin, Origin::Source { .. }).then(|| m.clone()))
-        };
+        let keep = |marks: &Marks| marks.of_sources();
         fn shape(s: &PortableShape, keep: &dyn Fn(&Marks) -> Marks) -> PortableShape {
             let value = |v: &Portable| Portable {
                 shape: shape(&v.shape, keep),
@@ -414,22 +460,35 @@ impl Portable {
     /// Either of two values.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        let marks = self.marks.union(&other.marks);
+        self.join_at(other, 0)
+    }
+
+    fn join_at(&self, other: &Self, depth: u8) -> Self {
         let alternatives = |s: &PortableShape| match s {
             PortableShape::Choice(list) => list.to_vec(),
             one => vec![one.clone()],
         };
         let mut all = alternatives(&self.shape);
         for shape in alternatives(&other.shape) {
-            let same = all.iter().any(|s| match (s, &shape) {
+            let alike = all.iter().position(|s| match (s, &shape) {
                 (PortableShape::Unknown, PortableShape::Unknown) => true,
                 (PortableShape::Plain(a), PortableShape::Plain(b)) => a == b,
                 (PortableShape::Param(i, p), PortableShape::Param(j, q)) => i == j && p == q,
-                (PortableShape::Object(a), PortableShape::Object(b)) => Arc::ptr_eq(a, b),
+                (PortableShape::Object(a), PortableShape::Object(b)) => a.class == b.class,
                 _ => false,
             });
-            if !same && all.len() < 6 {
-                all.push(shape);
+            let Some(at) = alike else {
+                if all.len() < MAX_CHOICES {
+                    all.push(shape);
+                }
+                continue;
+            };
+            if let (PortableShape::Object(mine), PortableShape::Object(theirs)) =
+                (&mut all[at], &shape)
+                && !Arc::ptr_eq(mine, theirs)
+                && depth < MAX_DEPTH
+            {
+                *mine = Arc::new(mine.join(theirs, depth));
             }
         }
         let shape = if all.len() == 1 {
@@ -437,7 +496,44 @@ impl Portable {
         } else {
             PortableShape::Choice(all.into())
         };
-        Self { shape, marks }
+        Self {
+            shape,
+            marks: self.marks.union(&other.marks),
+        }
+    }
+
+    /// Whether it is something else for other arguments.
+    #[must_use]
+    pub fn mentions_params(&self) -> bool {
+        fn shape(s: &PortableShape) -> bool {
+            match s {
+                PortableShape::Unknown | PortableShape::Plain(_) => false,
+                PortableShape::Param(..) => true,
+                PortableShape::Object(o) => {
+                    o.items
+                        .iter()
+                        .flatten()
+                        .chain(o.fields.iter().map(|(_, v)| v))
+                        .chain(&o.rest)
+                        .any(Portable::mentions_params)
+                        || o.keys.as_ref().is_some_and(|k| !k.is_of_sources())
+                }
+                PortableShape::Choice(list) => list.iter().any(shape),
+                PortableShape::Closure(c) => c
+                    .captured
+                    .iter()
+                    .map(|(_, _, v)| v)
+                    .chain(&c.receiver)
+                    .any(Portable::mentions_params),
+                PortableShape::Partial(p) => p
+                    .positional
+                    .iter()
+                    .chain(p.keywords.iter().map(|(_, v)| v))
+                    .chain(std::iter::once(&p.callee))
+                    .any(Portable::mentions_params),
+            }
+        }
+        !self.marks.is_of_sources() || shape(&self.shape)
     }
 
     /// Whether nothing is known of it.

@@ -317,7 +317,9 @@ impl Marks {
         self.as_slice().iter()
     }
 
-    fn same(&self, other: &Self) -> bool {
+    /// Whether both are one shared set.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (None, None) => true,
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
@@ -328,11 +330,19 @@ impl Marks {
     /// The union: a mark in both is cleaned only for what both are cleaned for.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        all.add(other);
+        all
+    }
+
+    /// Becomes the union with another set.
+    pub fn add(&mut self, other: &Self) {
         if other.is_empty() || self.same(other) {
-            return self.clone();
+            return;
         }
         if self.is_empty() {
-            return other.clone();
+            *self = other.clone();
+            return;
         }
         let mut all: Option<Vec<Mark>> = None;
         for mark in other.iter() {
@@ -354,7 +364,9 @@ impl Marks {
                     .push(mark.clone());
             }
         }
-        all.map_or_else(|| self.clone(), Self::from_vec)
+        if let Some(all) = all {
+            *self = Self::from_vec(all);
+        }
     }
 
     /// Every mark changed by `change`; marks for which it says no are dropped.
@@ -372,6 +384,22 @@ impl Marks {
             }
         }
         Self::from_vec(list)
+    }
+
+    /// The marks that stand for no parameter.
+    #[must_use]
+    pub fn of_sources(&self) -> Self {
+        if self.is_of_sources() {
+            return self.clone();
+        }
+        self.map(|m| matches!(m.origin, Origin::Source { .. }).then(|| m.clone()))
+    }
+
+    /// Whether no mark stands for a parameter.
+    #[must_use]
+    pub fn is_of_sources(&self) -> bool {
+        self.iter()
+            .all(|m| matches!(m.origin, Origin::Source { .. }))
     }
 
     /// The marks with further contexts cleaned; those cleaned for everything go.

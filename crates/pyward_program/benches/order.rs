@@ -40,6 +40,7 @@ fn files() -> Vec<ProgramFile> {
         .into_par_iter()
         .map(|(path, text)| ProgramFile {
             path,
+            is_test: false,
             ir: lower(&text, Options::default()),
         })
         .collect()

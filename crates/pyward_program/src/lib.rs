@@ -25,6 +25,8 @@ use layout::Layout;
 pub struct ProgramFile {
     /// Path relative to the project's root.
     pub path: PathBuf,
+    /// Whether it is test code: it calls the rest and does not run in production.
+    pub is_test: bool,
     /// What is in it.
     pub ir: FileIr,
 }
@@ -120,6 +122,12 @@ impl Program {
     #[must_use]
     pub fn path(&self, file: FileId) -> &Path {
         &self.files[file.0 as usize].path
+    }
+
+    /// Whether a file is test code.
+    #[must_use]
+    pub fn is_test(&self, file: FileId) -> bool {
+        self.files[file.0 as usize].is_test
     }
 
     /// The file at a path relative to the project's root.

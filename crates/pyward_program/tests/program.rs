@@ -11,6 +11,7 @@ use pyward_syntax::{Options, lower};
 fn program(files: &[(&str, &str)]) -> Program {
     let files = files.iter().map(|(path, text)| ProgramFile {
         path: path.into(),
+        is_test: false,
         ir: lower(text, Options::default()),
     });
     Program::new(files.collect())

@@ -58,8 +58,8 @@ pub struct Config {
     pub hidden: bool,
     /// Size in bytes above which a file is not read.
     pub max_file_size: u64,
-    /// Report findings in test code at their full confidence. By default they have low confidence, because
-    /// tests do not run in production.
+    /// Treat test code as part of the product. By default findings in it have low confidence, because tests do
+    /// not run in production, and what tests hand to the product is not data from outside.
     pub tests: bool,
     /// Whether other programs import the code: then parameters of public functions count as data from
     /// outside, at lower severity.

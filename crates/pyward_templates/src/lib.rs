@@ -28,11 +28,12 @@ mod library;
 mod model;
 mod read;
 mod scan;
+mod token;
 
 pub use expr::{Arguments, Expr};
 pub use flow::{Handling, MacroCall, Root, Step, Use};
 pub use html::{CleartextUrl, Form, HtmlContext};
-pub use library::{Library, Reached};
+pub use library::{Escaping, Exposed, Library, Reached};
 pub use model::{
     Autoescape, Diagnostic, Dialect, Exposure, Import, Include, Interpolation, Invocation, Loop,
     Macro, Set, Template, autoescape_default,

@@ -1,16 +1,78 @@
 //! Follows variables through templates that extend, include and import each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::flow::{Handling, MacroCall, Root, Step, Use};
-use crate::model::{Dialect, Exposure, Interpolation, Template};
+use crate::model::{Dialect, Exposure, Interpolation, Template, autoescape_default};
 
-/// Templates by path.
+/// A step of a search: template, root, path, what was taken from it, names bound anew.
+type Visit = (usize, Root, Vec<Step>, Vec<Step>, Vec<String>);
+
+/// What each template exposes, by its place, dialect and escaping.
+type Exposures = HashMap<(usize, Dialect, Escaping), Arc<[Exposed]>>;
+
+/// Templates by path. Texts are read when they are first asked for, in the language of the call that renders them.
 #[derive(Debug, Default)]
 pub struct Library {
-    templates: Vec<(String, Template)>,
+    files: Vec<File>,
     by_file_name: HashMap<String, Vec<usize>>,
+    exposed: Mutex<Exposures>,
 }
+
+#[derive(Debug, Default)]
+struct File {
+    path: String,
+    text: String,
+    /// Given as it is, whatever the language asked for.
+    given: Option<Template>,
+    /// One for each language.
+    read: [OnceLock<Template>; 5],
+}
+
+/// What the environment of a render call does to outputs that say nothing themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Escaping {
+    /// As the dialect has it for a file of that name.
+    ByName,
+    /// It escapes everything.
+    On,
+    /// It escapes nothing.
+    Off,
+}
+
+impl Escaping {
+    fn default_for(self, dialect: Dialect, path: &str) -> bool {
+        match self {
+            Escaping::ByName => autoescape_default(dialect, path),
+            Escaping::On => true,
+            Escaping::Off => false,
+        }
+    }
+}
+
+/// An output in which a variable of the context can do harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exposed {
+    /// The variable of the context.
+    pub variable: String,
+    /// The part of it that is output.
+    pub path: Vec<Step>,
+    /// Why it does harm.
+    pub exposure: Exposure,
+    /// The number of the template that the output stands in.
+    pub template: usize,
+    /// The output, in bytes.
+    pub range: Range<usize>,
+    /// Whether the value passes through a function or filter of unknown effect.
+    pub through_call: bool,
+    /// Templates and byte ranges passed before: includes and calls of macros.
+    pub via: Vec<(usize, Range<usize>)>,
+}
+
+/// Outputs looked at for one rendered template at most.
+const MAX_EXPOSED: usize = 400;
 
 /// An output that a variable reaches.
 #[derive(Debug, Clone)]
@@ -25,6 +87,8 @@ pub struct Reached<'a> {
     pub handling: Handling,
     /// Whether it passed through a function or filter of unknown effect.
     pub through_call: bool,
+    /// The part of the variable that is output, as far as known.
+    pub taken: Vec<Step>,
     /// The templates and 1-based lines passed before: includes and calls of macros.
     pub via: Vec<(usize, usize)>,
 }
@@ -38,6 +102,12 @@ impl Reached<'_> {
     }
 }
 
+/// Steps of an access path at most.
+const MAX_TAKEN: usize = 12;
+
+/// How often one variable of one template is followed.
+const MAX_VISITS: usize = 4;
+
 /// Steps of one query.
 const MAX_STEPS: usize = 5_000;
 
@@ -47,6 +117,8 @@ struct Task {
     path: Vec<Step>,
     handling: Handling,
     through_call: bool,
+    /// The part of the variable asked for that the root stands for.
+    taken: Vec<Step>,
     /// Blocks that a template further down overrides.
     overridden: Vec<String>,
     via: Vec<(usize, usize)>,
@@ -56,21 +128,191 @@ impl Library {
     /// From templates with their paths, which use `/`.
     #[must_use]
     pub fn new(templates: Vec<(String, Template)>) -> Self {
+        Self::of(templates.into_iter().map(|(path, template)| File {
+            path,
+            given: Some(template),
+            ..File::default()
+        }))
+    }
+
+    /// From texts with their paths, which use `/`.
+    #[must_use]
+    pub fn from_texts(texts: Vec<(String, String)>) -> Self {
+        Self::of(texts.into_iter().map(|(path, text)| File {
+            path,
+            text,
+            ..File::default()
+        }))
+    }
+
+    fn of(files: impl Iterator<Item = File>) -> Self {
+        let files: Vec<File> = files.collect();
         let mut by_file_name: HashMap<String, Vec<usize>> = HashMap::new();
-        for (i, (path, _)) in templates.iter().enumerate() {
-            let last = path.rsplit('/').next().unwrap_or("");
+        for (i, file) in files.iter().enumerate() {
+            let last = file.path.rsplit('/').next().unwrap_or("");
             by_file_name.entry(last.to_string()).or_default().push(i);
         }
         Library {
-            templates,
+            files,
             by_file_name,
+            exposed: Mutex::default(),
         }
     }
 
-    /// All templates, in the order given.
+    /// The number of templates.
     #[must_use]
-    pub fn templates(&self) -> &[(String, Template)] {
-        &self.templates
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there is no template.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The path of a template; empty for a number that there is not.
+    #[must_use]
+    pub fn path(&self, template: usize) -> &str {
+        self.files.get(template).map_or("", |f| &f.path)
+    }
+
+    /// The text of a template, where it was made from texts.
+    #[must_use]
+    pub fn text(&self, template: usize) -> &str {
+        self.files.get(template).map_or("", |f| &f.text)
+    }
+
+    /// Whether a template makes HTML, by its name or else by its text.
+    #[must_use]
+    pub fn is_html(&self, template: usize) -> bool {
+        let Some(file) = self.files.get(template) else {
+            return false;
+        };
+        let name = file.path.rsplit('/').next().unwrap_or("");
+        let lower = name.to_ascii_lowercase();
+        let mut extensions = lower.rsplit('.');
+        let mut last = extensions.next().unwrap_or("");
+        if matches!(
+            last,
+            "jinja" | "jinja2" | "j2" | "mako" | "mak" | "tmpl" | "tpl" | "template" | "tornado"
+        ) {
+            last = match extensions.next() {
+                Some(inner) if extensions.next().is_some() => inner,
+                _ => "",
+            };
+        }
+        match last {
+            "html" | "htm" | "xhtml" | "djhtml" | "svg" => true,
+            "" => ["</", "<!doctype", "<br", "<input", "<img"]
+                .iter()
+                .any(|tag| file.text.contains(tag)),
+            _ => false,
+        }
+    }
+
+    /// A template, read as one of `dialect`.
+    #[must_use]
+    pub fn template(&self, template: usize, dialect: Dialect) -> Option<&Template> {
+        let file = self.files.get(template)?;
+        Some(match &file.given {
+            Some(given) => given,
+            None => file.read[dialect as usize].get_or_init(|| crate::parse(&file.text, dialect)),
+        })
+    }
+
+    /// The outputs of a rendered template, its parents and what they include in which a variable of the context
+    /// can do harm.
+    #[must_use]
+    pub fn exposed(&self, template: usize, dialect: Dialect, escaping: Escaping) -> Arc<[Exposed]> {
+        let key = (template, dialect, escaping);
+        let cached = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = cached.get(&key) {
+            return Arc::clone(known);
+        }
+        drop(cached);
+        let found: Arc<[Exposed]> = self.find_exposed(template, dialect, escaping).into();
+        let mut cached = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.insert(key, Arc::clone(&found));
+        found
+    }
+
+    fn find_exposed(&self, template: usize, dialect: Dialect, escaping: Escaping) -> Vec<Exposed> {
+        let mut out: Vec<Exposed> = Vec::new();
+        for variable in self.variables(template, dialect) {
+            for reached in self.reach(template, dialect, &variable, &[]) {
+                let default = escaping.default_for(dialect, reached.path);
+                let Some(exposure) = reached.exposure(default) else {
+                    continue;
+                };
+                if out.len() >= MAX_EXPOSED {
+                    return out;
+                }
+                let via = reached
+                    .via
+                    .iter()
+                    .map(|&(at, line)| (at, self.line_range(at, line)))
+                    .collect();
+                out.push(Exposed {
+                    variable: variable.clone(),
+                    path: reached.taken,
+                    exposure,
+                    template: reached.template,
+                    range: reached.interpolation.range.clone(),
+                    through_call: reached.through_call,
+                    via,
+                });
+            }
+        }
+        out
+    }
+
+    /// The variables of the context that a rendered template, its parents or what they include mention.
+    fn variables(&self, template: usize, dialect: Dialect) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut seen = HashSet::new();
+        let mut open = vec![template];
+        while let Some(at) = open.pop() {
+            if seen.len() > 200 || !seen.insert(at) {
+                continue;
+            }
+            let Some(current) = self.template(at, dialect) else {
+                continue;
+            };
+            let path = self.path(at);
+            let calls = current.invocations.iter().map(|i| &i.call);
+            let arguments =
+                calls.flat_map(|c| c.positional.iter().chain(c.named.iter().map(|(_, u)| u)));
+            let given = current
+                .includes
+                .iter()
+                .flat_map(|i| i.variables.iter().map(|(_, u)| u));
+            let outputs = current.interpolations.iter().map(|i| &i.uses);
+            for one in outputs.chain(arguments).chain(given).flatten() {
+                if let Root::Context(name) = &one.root {
+                    names.insert(name.clone());
+                }
+            }
+            let included = current.includes.iter().flat_map(|i| &i.names);
+            let imported = current.imports.iter().map(|i| &i.template);
+            for name in current.extends.iter().chain(included).chain(imported) {
+                open.extend(self.find(name, path));
+            }
+        }
+        names
+    }
+
+    /// The bytes of a line, from 1, without the blanks before it.
+    fn line_range(&self, template: usize, line: usize) -> Range<usize> {
+        let mut start = 0;
+        for (at, text) in self.text(template).split_inclusive('\n').enumerate() {
+            if at + 1 == line {
+                let indent = text.len() - text.trim_start().len();
+                return start + indent..(start + text.trim_end().len()).max(start + indent);
+            }
+            start += text.len();
+        }
+        0..0
     }
 
     /// The templates that a name used in code or in another template may mean: those whose path
@@ -87,7 +329,7 @@ impl Library {
             .iter()
             .copied()
             .filter(|&i| {
-                let path = &self.templates[i].0;
+                let path = &self.files[i].path;
                 path == name || path.strip_suffix(name).is_some_and(|p| p.ends_with('/'))
             })
             .collect();
@@ -103,7 +345,7 @@ impl Library {
                 .is_some_and(|p| p.is_empty() || p.ends_with("templates/"))
         };
         found.sort_by_key(|&i| {
-            let path = &self.templates[i].0;
+            let path = &self.files[i].path;
             (
                 !rooted(path),
                 std::cmp::Reverse(shared(path)),
@@ -112,7 +354,7 @@ impl Library {
             )
         });
         // Of several equally good ones all count.
-        let rank = |i: usize| (rooted(&self.templates[i].0), shared(&self.templates[i].0));
+        let rank = |i: usize| (rooted(&self.files[i].path), shared(&self.files[i].path));
         if let Some(best) = found.first().map(|&i| rank(i)) {
             found.retain(|&i| rank(i) == best);
         }
@@ -122,36 +364,52 @@ impl Library {
     /// The outputs that the variable `root` of a rendered template reaches with what is at
     /// `path` of it, through inheritance, includes and macros.
     #[must_use]
-    pub fn reach(&self, template: usize, root: &str, path: &[Step]) -> Vec<Reached<'_>> {
+    pub fn reach(
+        &self,
+        template: usize,
+        dialect: Dialect,
+        root: &str,
+        path: &[Step],
+    ) -> Vec<Reached<'_>> {
         let mut tasks = vec![Task {
             template,
             root: Root::Context(root.to_string()),
             path: path.to_vec(),
             handling: Handling::default(),
             through_call: false,
+            taken: Vec::new(),
             overridden: Vec::new(),
             via: Vec::new(),
         }];
-        let mut seen: HashSet<(usize, Root, Vec<Step>, Vec<String>)> = HashSet::new();
+        let mut seen: HashSet<Visit> = HashSet::new();
+        let mut visited: HashMap<(usize, Root, Vec<Step>), usize> = HashMap::new();
         let mut out: Vec<Reached<'_>> = Vec::new();
         let mut next = 0;
         while next < tasks.len() && next < MAX_STEPS {
             let mut more = Vec::new();
             let task = &tasks[next];
             next += 1;
-            let Some((_, current)) = self.templates.get(task.template) else {
+            let Some(current) = self.template(task.template, dialect) else {
                 continue;
             };
+            // A macro that calls itself is followed a few times: trees are output so.
+            let place = (task.template, task.root.clone(), task.path.clone());
+            let visits = visited.entry(place).or_insert(0);
+            *visits += 1;
+            if *visits > MAX_VISITS {
+                continue;
+            }
             if !seen.insert((
                 task.template,
                 task.root.clone(),
                 task.path.clone(),
+                task.taken.clone(),
                 task.overridden.clone(),
             )) {
                 continue;
             }
             self.outputs(task, current, &mut out);
-            self.calls(task, current, &mut more);
+            self.calls(task, current, dialect, &mut more);
             self.includes(task, current, &mut more);
             self.parents(task, current, &mut more);
             tasks.extend(more);
@@ -176,16 +434,18 @@ impl Library {
                 }
                 let reached = Reached {
                     template: task.template,
-                    path: &self.templates[task.template].0,
+                    path: &self.files[task.template].path,
                     interpolation,
                     handling: combine(task.handling, one.handling),
                     through_call: task.through_call || one.through_call,
+                    taken: task.further(one),
                     via: task.via.clone(),
                 };
                 let twice = out.iter().any(|r| {
                     r.template == reached.template
                         && r.interpolation.range == interpolation.range
                         && r.handling == reached.handling
+                        && r.taken == reached.taken
                 });
                 if !twice {
                     out.push(reached);
@@ -194,7 +454,7 @@ impl Library {
         }
     }
 
-    fn calls(&self, task: &Task, current: &Template, more: &mut Vec<Task>) {
+    fn calls(&self, task: &Task, current: &Template, dialect: Dialect, more: &mut Vec<Task>) {
         for invocation in &current.invocations {
             if !shown(
                 current,
@@ -204,14 +464,10 @@ impl Library {
             ) {
                 continue;
             }
-            let targets = self.resolve(task.template, &invocation.call);
+            let targets = self.resolve(task.template, current, &invocation.call);
             for (template, name) in targets {
-                let Some(definition) = self.templates[template]
-                    .1
-                    .macros
-                    .iter()
-                    .find(|m| m.name == name)
-                else {
+                let macros = self.template(template, dialect).map(|t| t.macros.iter());
+                let Some(definition) = macros.and_then(|mut m| m.find(|m| m.name == name)) else {
                     continue;
                 };
                 let positional = invocation
@@ -247,8 +503,13 @@ impl Library {
     }
 
     /// The macros a call may mean.
-    fn resolve(&self, template: usize, call: &MacroCall) -> Vec<(usize, String)> {
-        let (path, current) = &self.templates[template];
+    fn resolve(
+        &self,
+        template: usize,
+        current: &Template,
+        call: &MacroCall,
+    ) -> Vec<(usize, String)> {
+        let path = self.path(template);
         let mut out = Vec::new();
         match call.callee.as_slice() {
             [name] => {
@@ -289,7 +550,7 @@ impl Library {
     }
 
     fn includes(&self, task: &Task, current: &Template, more: &mut Vec<Task>) {
-        let path = &self.templates[task.template].0;
+        let path = self.path(task.template);
         for include in &current.includes {
             for name in &include.names {
                 for template in self.find(name, path) {
@@ -301,6 +562,7 @@ impl Library {
                             path: task.path.clone(),
                             handling: task.handling,
                             through_call: task.through_call,
+                            taken: task.taken.clone(),
                             overridden: Vec::new(),
                             via: task.passed((task.template, include.line)),
                         });
@@ -327,7 +589,7 @@ impl Library {
         if !matches!(task.root, Root::Context(_)) {
             return;
         }
-        let path = &self.templates[task.template].0;
+        let path = self.path(task.template);
         let mut overridden = task.overridden.clone();
         overridden.extend(
             current
@@ -347,6 +609,7 @@ impl Library {
                         path: task.path.clone(),
                         handling: task.handling,
                         through_call: task.through_call,
+                        taken: task.taken.clone(),
                         overridden: overridden.clone(),
                         via: task.via.clone(),
                     });
@@ -363,6 +626,14 @@ impl Task {
         via
     }
 
+    /// The part of the variable asked for that `one` takes.
+    fn further(&self, one: &Use) -> Vec<Step> {
+        let mut taken = self.taken.clone();
+        taken.extend(one.path.iter().cloned());
+        taken.truncate(MAX_TAKEN);
+        taken
+    }
+
     /// What goes on under another name by way of `one`.
     fn onward(&self, template: usize, root: Root, one: &Use, at: (usize, usize)) -> Task {
         let rest = self.path.get(one.path.len()..).unwrap_or_default().to_vec();
@@ -372,6 +643,7 @@ impl Task {
             path: rest,
             handling: combine(self.handling, one.handling),
             through_call: self.through_call || one.through_call,
+            taken: self.further(one),
             overridden: Vec::new(),
             via: self.passed(at),
         }

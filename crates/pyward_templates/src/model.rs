@@ -126,6 +126,21 @@ impl Exposure {
     }
 }
 
+impl Dialect {
+    /// The dialect that goes by this name in lower case.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "jinja2" => Dialect::Jinja2,
+            "django" => Dialect::Django,
+            "mako" => Dialect::Mako,
+            "tornado" => Dialect::Tornado,
+            "html" => Dialect::Html,
+            _ => return None,
+        })
+    }
+}
+
 impl Interpolation {
     /// Whether a value that gets through by `value` can do harm here. `default` is the
     /// environment's auto-escaping.

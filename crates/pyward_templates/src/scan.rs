@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::expr::string_end;
+use crate::token::string_end;
 use crate::{Diagnostic, Dialect};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

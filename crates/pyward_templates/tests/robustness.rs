@@ -37,7 +37,7 @@ fn look(source: &str) {
                 ("a.html".into(), template.clone()),
                 ("b.html".into(), template),
             ]);
-            let _ = library.reach(0, "a", &[]);
+            let _ = library.reach(0, dialect, "a", &[]);
         }
     }
 }

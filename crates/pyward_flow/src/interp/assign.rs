@@ -337,7 +337,6 @@ impl Interp<'_> {
         value: Value,
         strong: bool,
     ) {
-        let in_loop = self.frame_ref().loop_depth > 0;
         let object = self.state.object_mut(id);
         if let Some(items) = &mut object.items {
             match key {
@@ -365,7 +364,6 @@ impl Interp<'_> {
                 object.closed = false;
             }
             _ if strong || object.field(key).is_none() => {
-                let _ = in_loop;
                 object.set_field(key, value);
             }
             _ => {

@@ -284,6 +284,7 @@ impl Interp<'_> {
                 let receiver = call.positional.get(1).cloned().unwrap_or_default();
                 Value::of(Shape::Super(class, Arc::new(receiver)))
             }
+            "vars" | "locals" if call.positional.is_empty() => self.local_names(),
             "vars" | "locals" | "globals" | "dir" => {
                 Value::unknown().with_marks(deep(self, &first))
             }

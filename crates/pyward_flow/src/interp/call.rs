@@ -304,8 +304,8 @@ impl Interp<'_> {
             }
             Shape::BuiltinMethod(name, receiver) => {
                 let receiver = receiver.as_ref().clone();
-                self.builtin_method(&receiver, *name, call, span, None)
-                    .unwrap_or_else(|| self.unknown_call(marks, call, span))
+                self.builtin_method(&receiver, *name, call, None)
+                    .unwrap_or_else(|| self.unknown_call(marks, call))
             }
             Shape::Partial(partial) => {
                 let mut all = CallArgs::of(partial.positional.clone(), call.site);
@@ -330,7 +330,7 @@ impl Interp<'_> {
                     };
                     match self.find_method(class, Symbol::new("__call__")) {
                         Some(method) => self.call_method_with(&method, &receiver, call, span),
-                        None => self.unknown_call(marks, call, span),
+                        None => self.unknown_call(marks, call),
                     }
                 }
                 Class::Api(api) => {
@@ -341,9 +341,9 @@ impl Interp<'_> {
                     let method = self.cx.api.child(api, Symbol::new("__call__"));
                     self.call_api(method, Some(&receiver), call, span)
                 }
-                _ => self.unknown_call(marks, call, span),
+                _ => self.unknown_call(marks, call),
             },
-            _ => self.unknown_call(marks, call, span),
+            _ => self.unknown_call(marks, call),
         }
     }
 
@@ -358,18 +358,12 @@ impl Interp<'_> {
     }
 
     /// A call of which nothing is known: the result may hold whatever went in.
-    pub(super) fn unknown_call(
-        &mut self,
-        callee_marks: &Marks,
-        call: &CallArgs,
-        span: Span,
-    ) -> Value {
+    pub(super) fn unknown_call(&mut self, callee_marks: &Marks, call: &CallArgs) -> Value {
         let mut marks = callee_marks.clone();
         for value in call.values() {
             marks = marks.union(&self.state.deep_marks(value));
         }
         self.escape(call);
-        let _ = span;
         Value::unknown().with_marks(marks.flagged(flag::OBSCURE))
     }
 
@@ -429,8 +423,7 @@ impl Interp<'_> {
         }
         let known = !matches!(&owner.shape, Shape::Unknown)
             && !matches!(&owner.shape, Shape::Object(id) if self.state.object(*id).class == Class::Unknown);
-        if known && let Some(value) = self.builtin_method(owner, attr, call, span, Some(owner_expr))
-        {
+        if known && let Some(value) = self.builtin_method(owner, attr, call, Some(owner_expr)) {
             return value;
         }
         // A callable kept in a field (`self.handler(x)`) that turned out to be a parameter's.
@@ -439,9 +432,7 @@ impl Interp<'_> {
         if !known && self.cx.api.entry(duck).is_some() {
             modelled = Some(self.call_duck(duck, owner, call, span, owner_expr));
         }
-        if !known
-            && let Some(value) = self.builtin_method(owner, attr, call, span, Some(owner_expr))
-        {
+        if !known && let Some(value) = self.builtin_method(owner, attr, call, Some(owner_expr)) {
             return match modelled {
                 Some(m) => {
                     let marks = m.marks.union(&value.marks);

@@ -7,6 +7,7 @@ use pyward_program::ClassId;
 
 use super::Interp;
 use super::call::CallArgs;
+use super::lookup::ANNOTATED;
 use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, export};
 use crate::tables::{Base, ClassInfo, Entry};
@@ -123,6 +124,7 @@ impl Interp<'_> {
         let class = ir.class(id.index);
         let mut guards: Vec<Symbol> = class_guards.to_vec();
         let mut points: Vec<usize> = Vec::new();
+        let mut templates: Vec<usize> = Vec::new();
         for base in &bases {
             if let Base::Api(api) = base {
                 let mut queue = vec![*api];
@@ -134,11 +136,15 @@ impl Interp<'_> {
                     }
                     if let Some(entry) = self.cx.api.entry(api) {
                         points.extend(entry.entry_bases.iter().copied());
+                        templates.extend(entry.template_bases.iter().copied());
                         guards.extend(entry.access.iter().copied());
                         queue.extend(entry.bases.iter().map(|b| self.cx.api.path(b)));
                     }
                 }
             }
+        }
+        for template in templates {
+            self.note_template_class(template, id);
         }
         points.sort_unstable();
         points.dedup();
@@ -203,6 +209,17 @@ impl Interp<'_> {
     }
 
     /// An attribute of a class, found along its bases; `after` starts behind that class.
+    /// The classes outside the project that a class derives from.
+    pub(super) fn external_bases(&self, id: ClassId) -> Vec<crate::api::ApiId> {
+        self.linear_bases(id)
+            .into_iter()
+            .filter_map(|base| match base {
+                Base::Api(api) => Some(api),
+                Base::Project(_) => None,
+            })
+            .collect()
+    }
+
     pub(super) fn class_attribute(
         &mut self,
         id: ClassId,
@@ -562,6 +579,18 @@ impl Interp<'_> {
                     None if self.cx.api.looks_like_class(api) => Value::of(Shape::Instance(api)),
                     None => Value::unknown(),
                 }
+            }
+            Shape::Object(id) => {
+                let object = self.state.object(id);
+                let first = match (object.class, object.items.as_deref()) {
+                    (Class::Api(api), Some([first, ..]))
+                        if self.cx.api.name(api).as_str() == ANNOTATED =>
+                    {
+                        first.clone()
+                    }
+                    _ => return Value::unknown(),
+                };
+                self.instance_of(&first)
             }
             _ => Value::unknown(),
         }

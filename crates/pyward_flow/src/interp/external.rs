@@ -233,7 +233,13 @@ impl Interp<'_> {
                 }
             }
         }
-        let value = value.with_marks(marks);
+        let mut value = value.with_marks(marks);
+        if !entry.templates.is_empty() {
+            self.remember_template(entry, &mut value, receiver, call);
+        }
+        if !entry.regexes.is_empty() {
+            self.remember_regex(entry, &value, receiver, call);
+        }
         self.state_of_result(entry, value, receiver, call)
     }
 
@@ -335,7 +341,7 @@ impl Interp<'_> {
                 if first.marks.is_empty() {
                     marks = self.after_prefix(prefix.as_str(), &marks);
                 }
-                shape = super::expr::text_shape(prefix.as_str(), prefix.as_str(), false);
+                shape = super::text::text_shape(prefix.as_str(), prefix.as_str(), false);
             }
         }
         Value { shape, marks }

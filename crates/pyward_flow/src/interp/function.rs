@@ -9,14 +9,12 @@ use pyward_program::FunctionId;
 use rustc_hash::FxHashMap;
 
 use super::call::CallArgs;
+use super::translate::Translator;
 use super::{Interp, MAX_INLINE_DEPTH};
 use crate::heap::{Class, Key, Object};
-use crate::summary::{Portable, PortableShape, Summary, export, import};
+use crate::summary::{Portable, PortableShape, Summary, View, export, import};
 use crate::tables::Entry;
-use crate::value::{
-    Builtin, Closure, Contexts, Mark, Marks, Origin, PathId, Shape, StepKind, Value, concat,
-    extend, join,
-};
+use crate::value::{Builtin, Closure, Contexts, Marks, Origin, Shape, StepKind, Value, join};
 
 /// Largest body, in statements, that is run for constant arguments' sake alone.
 const SMALL: u32 = 40;
@@ -39,25 +37,16 @@ impl Interp<'_> {
         let mut value = self.make_function(index);
         let mut entry = Entry::default();
         for &decorator in function.decorators.iter().rev() {
-            value = self.decorate(decorator, value, &mut entry, id);
+            value = self.decorate(decorator, value, &mut entry);
         }
-        if let Some(class) = function.class {
-            let _ = class;
-        }
-        if !entry.points.is_empty() || !entry.guards.is_empty() {
+        if !entry.is_empty() {
             self.out.entries.push((id, entry));
         }
         self.write_var(target, value);
     }
 
     /// Applies a decorator.
-    fn decorate(
-        &mut self,
-        decorator: ExprId,
-        value: Value,
-        entry: &mut Entry,
-        id: FunctionId,
-    ) -> Value {
+    fn decorate(&mut self, decorator: ExprId, value: Value, entry: &mut Entry) -> Value {
         let ir = self.ir;
         let span = ir.expr(decorator).span;
         let (callee_expr, args) = match &ir.expr(decorator).kind {
@@ -114,24 +103,19 @@ impl Interp<'_> {
                             }
                         }
                     }
-                    for verb in &description.verb {
-                        entry.verbs.push(Symbol::new(verb));
-                    }
-                    if let (Some(call), Some(place)) = (&call, &description.verbs) {
-                        for value in self.place_values(&place.clone(), call, None) {
-                            let items = match &value.shape {
-                                Shape::Object(o) => {
-                                    self.state.object(*o).items.clone().unwrap_or_default()
-                                }
-                                _ => vec![value.clone()],
-                            };
-                            entry
-                                .verbs
-                                .extend(items.iter().filter_map(|v| v.as_str().map(Symbol::new)));
-                        }
+                    let verbs = self.given_verbs(description.verbs.as_ref(), call.as_ref());
+                    match verbs {
+                        Some(verbs) => entry.verbs.extend(verbs),
+                        None => entry
+                            .verbs
+                            .extend(description.verb.iter().map(|v| Symbol::new(v))),
                     }
                 }
                 entry.guards.extend(model.access.iter().copied());
+                entry.gives_context.extend(&model.template_contexts);
+                if let Some(call) = &call {
+                    self.note_template_decorator(model, call, entry);
+                }
                 if let Some(call) = &call {
                     let receiver = owner.as_ref().map(|(o, _, _)| o.clone());
                     self.check_call(model, api, receiver.as_ref(), call, span);
@@ -168,11 +152,32 @@ impl Interp<'_> {
                 _ => {}
             }
         }
-        let _ = id;
         match applied {
             Some(new) if callable(&new.shape) => new,
             _ => value,
         }
+    }
+
+    /// HTTP methods that a registering call names; `None` if it names none at all.
+    pub(super) fn given_verbs(
+        &mut self,
+        place: Option<&crate::place::Place>,
+        call: Option<&CallArgs>,
+    ) -> Option<Vec<Symbol>> {
+        let values = self.place_values(&place?.clone(), call?, None);
+        if values.is_empty() {
+            return None;
+        }
+        let mut verbs = Vec::new();
+        for value in values {
+            let items = match &value.shape {
+                Shape::Object(o) => self.state.object(*o).items.clone().unwrap_or_default(),
+                _ => vec![value.clone()],
+            };
+            let texts = items.iter().filter_map(|v| v.as_str());
+            verbs.extend(texts.map(|text| Symbol::new(&text.to_uppercase())));
+        }
+        Some(verbs)
     }
 
     fn wrap_descriptor(&mut self, kind: &str, value: Value) -> Value {
@@ -193,8 +198,10 @@ impl Interp<'_> {
         span: Span,
     ) -> Value {
         self.out.calls.push(id);
+        if let (Some(site), false) = (call.site, self.is_inlined()) {
+            self.out.call_sites.push((site, id));
+        }
         let bound = self.bind(id, receiver, call);
-        let function = self.cx.program.ir(id.file).function(id.index);
         let summary = self.cx.tables.summary(id).cloned();
         if self.should_inline(id, &bound, !captured.is_empty(), summary.as_deref()) {
             let size = summary.as_ref().map_or(20, |s| s.size.max(1));
@@ -206,7 +213,6 @@ impl Interp<'_> {
             for value in &bound {
                 marks = marks.union(&self.state.deep_marks(value));
             }
-            let _ = function;
             return Value::unknown().with_marks(marks.flagged(crate::value::flag::OBSCURE));
         };
         self.apply(&summary, id, &bound, span)
@@ -332,16 +338,17 @@ impl Interp<'_> {
     }
 
     /// The value of a default, read off its text: defaults of other files are not evaluated again.
-    fn default_value(&mut self, id: FunctionId, default: ExprId) -> Value {
+    pub(super) fn default_value(&mut self, id: FunctionId, default: ExprId) -> Value {
         let ir = self.cx.program.ir(id.file);
         match ir.expr(default).kind {
             ExprKind::Const(c) => Value::constant(c),
-            ExprKind::Name(_) | ExprKind::Attribute { .. } if id.file == self.file => {
-                if self.frame_ref().function.index == FunctionIndex(0) {
-                    self.eval(default)
-                } else {
-                    Value::unknown()
-                }
+            ExprKind::Name(_) | ExprKind::Attribute { .. }
+                if id.file == self.file && self.frame_ref().function.index == FunctionIndex(0) =>
+            {
+                self.eval(default)
+            }
+            ExprKind::Name(Var::Global(name)) => {
+                self.module_value(id.file, name).unwrap_or_default()
             }
             _ => Value::unknown(),
         }
@@ -417,7 +424,6 @@ impl Interp<'_> {
             }
         }
         self.state.locals = caller_locals;
-        let _ = caller_captured;
         if !frame.raises.is_empty() {
             self.note_raised(&frame.raises);
         }
@@ -445,26 +451,34 @@ impl Interp<'_> {
         bound: &[Value],
         span: Span,
     ) -> Value {
-        let name = self.cx.program.ir(id.file).function(id.index).name;
+        let function = self.cx.program.ir(id.file).function(id.index);
+        let (name, is_method) = (function.name, function.class.is_some());
         let call_step = self.call_step(span, name);
-        let arguments: Vec<Value> = bound.to_vec();
+        let mut translator = Translator::new(bound, call_step);
         // What flows through to sinks inside.
         for sink in &summary.sinks {
-            let marks = self.translate(&sink.mark, &arguments, call_step);
-            for mark in marks.iter() {
-                self.arrive(mark, &sink.sink);
+            match sink.mark.origin {
+                Origin::Param { index, path } => {
+                    let theirs = translator.arriving(&self.state, index, path);
+                    for mark in theirs.iter() {
+                        self.arrive_through(mark, &sink.mark, &sink.sink);
+                    }
+                }
+                Origin::Source { .. } => self.arrive(&sink.mark, &sink.sink),
             }
         }
         for effect in &summary.effects {
-            let Some(owner) = arguments.get(usize::from(effect.index)) else {
+            if bound.len() <= usize::from(effect.index) {
                 continue;
-            };
-            let owner = self.resolve(owner, effect.path);
-            let value = self.import_for_call(&effect.value, &arguments, call_step);
+            }
+            let owner = translator.value(&self.state, effect.index, effect.path);
+            let value = self.import_for_call(&effect.value, &mut translator);
             for shape in owner.shape.alternatives().to_vec() {
                 if let Shape::Object(object) = shape {
-                    if let (Key::Attribute(attr), Class::Project(class)) =
-                        (effect.key, self.state.object(object).class)
+                    // What a method always stores in its own object was noted when it was analysed.
+                    if !(is_method && effect.index == 0 && !effect.value.mentions_params())
+                        && let (Key::Attribute(attr), Class::Project(class)) =
+                            (effect.key, self.state.object(object).class)
                     {
                         let portable = export(&self.state, &value).without_params();
                         self.out.instance_writes.push(((class, attr), portable));
@@ -476,17 +490,14 @@ impl Interp<'_> {
             }
         }
         if !summary.raises.is_empty() {
-            let mut raised = Marks::NONE;
-            for mark in summary.raises.iter() {
-                raised = raised.union(&self.translate(mark, &arguments, call_step));
-            }
+            let raised = translator.marks(&self.state, &summary.raises);
             self.note_raised(&raised);
         }
         if summary.diverges {
             self.raise(&Marks::NONE);
             return Value::unknown();
         }
-        let value = self.import_for_call(&summary.returns, &arguments, call_step);
+        let value = self.import_for_call(&summary.returns, &mut translator);
         if value.marks.is_empty() {
             return value;
         }
@@ -495,50 +506,13 @@ impl Interp<'_> {
         value.with_marks(marks)
     }
 
-    fn import_for_call(
-        &mut self,
-        portable: &Portable,
-        arguments: &[Value],
-        step: crate::value::Step,
-    ) -> Value {
+    fn import_for_call(&mut self, portable: &Portable, translator: &mut Translator<'_>) -> Value {
         if let PortableShape::Plain(shape) = &portable.shape
             && portable.marks.is_empty()
         {
             return Value::of(shape.clone());
         }
-        let mut state = std::mem::take(&mut self.state);
-        let mut known: Vec<(Origin, Contexts, u8, Marks)> = Vec::new();
-        let value = import(
-            &mut state,
-            portable,
-            &mut |state, index, path| {
-                arguments
-                    .get(usize::from(index))
-                    .map_or_else(Value::unknown, |v| resolve_in(state, v, path))
-            },
-            &mut |state, mark| {
-                // The same parameter is in many parts of a value: translate it once.
-                let found = known.iter().find(|(o, c, f, _)| {
-                    *o == mark.origin && *c == mark.cleaned && *f == mark.flags
-                });
-                if let Some((_, _, _, marks)) = found {
-                    return marks.clone();
-                }
-                let marks = translate_in(state, mark, arguments, step);
-                known.push((mark.origin, mark.cleaned, mark.flags, marks.clone()));
-                marks
-            },
-        );
-        self.state = state;
-        value
-    }
-
-    fn translate(&mut self, mark: &Mark, arguments: &[Value], step: crate::value::Step) -> Marks {
-        translate_in(&self.state, mark, arguments, step)
-    }
-
-    fn resolve(&self, value: &Value, path: PathId) -> Value {
-        resolve_in(&self.state, value, path)
+        import(&mut self.state, portable, translator)
     }
 
     /// Calls a method found by look-up with plain arguments.
@@ -604,125 +578,6 @@ impl Interp<'_> {
         })
         .unwrap_or_default()
     }
-}
-
-/// The caller's marks for a mark of the callee.
-fn translate_in(
-    state: &crate::heap::State,
-    mark: &Mark,
-    arguments: &[Value],
-    step: crate::value::Step,
-) -> Marks {
-    match mark.origin {
-        Origin::Source { .. } => Marks::one(mark.clone()),
-        Origin::Param { index, path } => {
-            let Some(argument) = arguments.get(usize::from(index)) else {
-                return Marks::NONE;
-            };
-            let value = resolve_in(state, argument, path);
-            let theirs = if path == PathId::ROOT {
-                state.deep_marks(&value)
-            } else {
-                deep_or_own(state, &value, argument)
-            };
-            theirs.map(|m| {
-                Some(Mark {
-                    origin: m.origin,
-                    cleaned: m.cleaned | mark.cleaned,
-                    flags: m.flags | mark.flags,
-                    trace: concat(&extend(&m.trace, step), &mark.trace),
-                })
-            })
-        }
-    }
-}
-
-fn deep_or_own(state: &crate::heap::State, value: &Value, argument: &Value) -> Marks {
-    // Data in the argument as a whole is in every part of it, unless the argument is itself an object that
-    // stands for a parameter, whose parts have marks of their own.
-    let stands_for_param = argument.shape.alternatives().iter().any(|s| match s {
-        Shape::Object(id) => state.object(*id).origin.is_some(),
-        _ => false,
-    });
-    let deep = state.deep_marks(value);
-    if stands_for_param {
-        deep
-    } else {
-        deep.union(&argument.marks)
-    }
-}
-
-/// What the argument holds at a path.
-fn resolve_in(state: &crate::heap::State, value: &Value, path: PathId) -> Value {
-    let mut current = value.clone();
-    for key in path.keys() {
-        let mut next: Option<Value> = None;
-        for shape in current.shape.alternatives() {
-            let found = match shape {
-                Shape::Object(id) => {
-                    let object = state.object(*id);
-                    let direct = match (key, &object.items) {
-                        (Key::Index(i), Some(items)) => {
-                            let length = i64::try_from(items.len()).unwrap_or(0);
-                            usize::try_from(if i < 0 { i + length } else { i })
-                                .ok()
-                                .and_then(|i| items.get(i).cloned())
-                        }
-                        _ => object.field(key).cloned(),
-                    };
-                    direct
-                        .or_else(|| match key {
-                            Key::Attribute(_) => None,
-                            _ => object.rest.clone(),
-                        })
-                        .or_else(|| {
-                            // A part of a caller's own parameter that the caller never touched.
-                            let (index, at) = object.origin?;
-                            let longer = at.child(key)?;
-                            let trace = current.marks.iter().find_map(|m| match m.origin {
-                                Origin::Param { index: i, path } if i == index && path == at => {
-                                    Some(m.trace.clone())
-                                }
-                                _ => None,
-                            });
-                            let cleaned = current
-                                .marks
-                                .iter()
-                                .find(|m| m.origin == Origin::Param { index, path: at })
-                                .map_or(0, |m| m.cleaned);
-                            Some(Value::unknown().with_marks(Marks::one(Mark {
-                                origin: Origin::Param {
-                                    index,
-                                    path: longer,
-                                },
-                                cleaned,
-                                flags: 0,
-                                trace: trace.flatten(),
-                            })))
-                        })
-                }
-                _ => None,
-            };
-            if let Some(found) = found {
-                next = Some(next.map_or_else(|| found.clone(), |n| join(&n, &found)));
-            }
-        }
-        let through = if current
-            .shape
-            .alternatives()
-            .iter()
-            .any(|s| matches!(s, Shape::Object(_)))
-        {
-            Marks::NONE
-        } else {
-            current.marks.clone()
-        };
-        current = match next {
-            Some(found) => found,
-            None => Value::unknown().with_marks(through),
-        };
-    }
-    current
 }
 
 /// Variable names under which applications and routers go.

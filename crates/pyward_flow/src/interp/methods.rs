@@ -1,6 +1,6 @@
 //! Methods of Python's own types: strings, lists, dictionaries, sets.
 
-use pyward_ir::{Const, ExprId, Span, Symbol};
+use pyward_ir::{Const, ExprId, Symbol};
 
 use super::Interp;
 use super::call::CallArgs;
@@ -15,7 +15,6 @@ impl Interp<'_> {
         receiver: &Value,
         name: Symbol,
         call: &CallArgs,
-        span: Span,
         receiver_expr: Option<ExprId>,
     ) -> Option<Value> {
         let method = name.as_str();
@@ -35,7 +34,7 @@ impl Interp<'_> {
                 _ => return None,
             }
         }
-        self.str_method(receiver, method, call, span, receiver_expr)
+        self.str_method(receiver, method, call, receiver_expr)
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm per method")]
@@ -44,10 +43,8 @@ impl Interp<'_> {
         receiver: &Value,
         method: &str,
         call: &CallArgs,
-        span: Span,
         receiver_expr: Option<ExprId>,
     ) -> Option<Value> {
-        let _ = span;
         if let Some(c) = receiver.as_const() {
             let args: Option<Vec<Const>> = call.positional.iter().map(Value::as_const).collect();
             if let Some(args) = args
@@ -158,7 +155,7 @@ impl Interp<'_> {
                 let marks = self.state.deep_marks(&parts).union(&own);
                 match literal {
                     Some(l) => Value {
-                        shape: super::expr::text_shape("", l.as_str(), false),
+                        shape: super::text::text_shape("", l.as_str(), false),
                         marks,
                     },
                     None => text(marks),
@@ -510,7 +507,7 @@ impl Interp<'_> {
 
 fn encoded(shape: &Shape, to_bytes: bool) -> Shape {
     match shape {
-        Shape::Text(t) => super::expr::text_shape(t.prefix.as_str(), t.literal.as_str(), to_bytes),
+        Shape::Text(t) => super::text::text_shape(t.prefix.as_str(), t.literal.as_str(), to_bytes),
         _ if to_bytes => Shape::Builtin(Builtin::Bytes),
         _ => Shape::Builtin(Builtin::Str),
     }

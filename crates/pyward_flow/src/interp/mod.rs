@@ -10,11 +10,19 @@ mod external;
 mod function;
 mod lookup;
 mod methods;
+mod model_condition;
+mod names;
+mod proof;
 mod refine;
+mod refine_call;
+mod regex;
 mod root;
+mod settings;
 mod sink;
 mod stmt;
 mod template;
+mod text;
+mod translate;
 
 use std::sync::Arc;
 
@@ -25,7 +33,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::ApiTable;
 use crate::finding::RawFinding;
-use crate::heap::{Class, Object, State};
+use crate::heap::{Class, Key, Object, State};
 use crate::index::Index;
 use crate::models::Compiled;
 use crate::path;
@@ -39,6 +47,7 @@ use crate::value::{
 /// What every analysis of a run shares.
 pub(crate) struct Context<'a> {
     pub(crate) program: &'a Program,
+    pub(crate) templates: &'a pyward_templates::Library,
     pub(crate) api: &'a ApiTable<'a>,
     pub(crate) models: &'a Compiled,
     pub(crate) sensitive: &'a SensitiveNames,
@@ -46,6 +55,8 @@ pub(crate) struct Context<'a> {
     pub(crate) contexts: KnownContexts,
     pub(crate) index: &'a Index,
     pub(crate) regex: &'a RegexProofs,
+    /// The kind of data that comes with requests.
+    pub(crate) remote: Option<u8>,
     pub(crate) settings_by_name: &'a FxHashMap<Symbol, Vec<usize>>,
     /// What models say of `==`.
     pub(crate) compare_entry: Option<u32>,
@@ -70,6 +81,8 @@ pub(crate) struct KnownContexts {
     pub(crate) code: Contexts,
     /// Where a leading dash does the harm.
     pub(crate) argument: Contexts,
+    /// Where the length of a text does the harm.
+    pub(crate) backtracking: Contexts,
     /// Where a text does none.
     pub(crate) not_text: Contexts,
 }
@@ -92,8 +105,14 @@ pub(crate) struct Output {
     pub(crate) instance_writes: Vec<((ClassId, Symbol), Portable)>,
     pub(crate) module_writes: Vec<((FileId, Symbol), Portable)>,
     pub(crate) captured: Vec<((FileId, u32, u32), Portable)>,
+    /// Whether the templates of an environment escape.
+    pub(crate) escaping: Vec<(Symbol, Option<bool>)>,
+    /// Variables of every template of an environment.
+    pub(crate) template_variables: Vec<((Symbol, Symbol), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
     pub(crate) calls: Vec<FunctionId>,
+    /// Calls that stand in the code under analysis itself, and the project's functions that they reach.
+    pub(crate) call_sites: Vec<(ExprId, FunctionId)>,
     pub(crate) interesting: u64,
     /// What was left out because of a budget.
     pub(crate) truncated: bool,
@@ -115,12 +134,18 @@ struct Frame {
     exit: Option<State>,
     raises: Marks,
     loops: Vec<Loop>,
+    /// Conditions of the `if` statements around the statement at hand.
+    tests: Vec<ExprId>,
     /// States at which an exception may leave each `try` body.
     handlers: Vec<Option<State>>,
     captured: Arc<FxHashMap<(u32, u32), Value>>,
     proofs: Proofs,
     /// Rules that look at what an entry point returns.
     response_rules: Vec<u16>,
+    /// Templates rendered with what it returns.
+    templates: Vec<(usize, Symbol)>,
+    /// Environments whose every template gets what it returns.
+    gives_context: Vec<Symbol>,
     loop_depth: u8,
 }
 
@@ -137,7 +162,7 @@ const MAX_STEPS: u32 = 15_000;
 const MAX_OBJECTS: u32 = 8_000;
 const MAX_INLINE_DEPTH: usize = 4;
 /// Statements of other functions run in place, all told.
-const MAX_INLINED: u32 = 250;
+const MAX_INLINED: u32 = 60;
 /// Budget of code that is not the product: tests.
 const TEST_STEPS: u32 = 2_000;
 const MAX_FINDINGS: usize = 400;
@@ -162,6 +187,8 @@ pub(crate) struct Interp<'a> {
     current_span: Span,
     /// The receiver of a call by method name alone.
     receiver_expr: Option<ExprId>,
+    /// Members of parameters that were read and are known from elsewhere, as they were then.
+    read_members: FxHashMap<(ObjectId, Key), Value>,
     /// Fields declared by the class body being run.
     class_fields: Vec<(Symbol, Portable)>,
 }
@@ -180,7 +207,7 @@ fn origin_key(origin: Origin) -> OriginKey {
 impl<'a> Interp<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, function: FunctionId) -> Self {
         let ir = cx.program.ir(function.file);
-        let is_test = crate::driver::is_test_path(cx.program.path(function.file));
+        let is_test = cx.program.is_test(function.file);
         let mut interp = Self {
             cx,
             file: function.file,
@@ -200,6 +227,7 @@ impl<'a> Interp<'a> {
             used_as: Vec::new(),
             current_span: Span::default(),
             receiver_expr: None,
+            read_members: FxHashMap::default(),
             class_fields: Vec::new(),
         };
         interp.frames.push(interp.new_frame(function));
@@ -217,10 +245,13 @@ impl<'a> Interp<'a> {
             exit: None,
             raises: Marks::NONE,
             loops: Vec::new(),
+            tests: Vec::new(),
             handlers: Vec::new(),
             captured: Arc::default(),
             proofs: Proofs::default(),
             response_rules: Vec::new(),
+            templates: Vec::new(),
+            gives_context: Vec::new(),
             loop_depth: 0,
         }
     }
@@ -301,7 +332,7 @@ impl<'a> Interp<'a> {
     }
 
     /// What a parameter's object holds under a key: made on first use.
-    fn param_member(&mut self, id: ObjectId, key: crate::heap::Key, of: &Marks) -> Option<Value> {
+    fn param_member(&mut self, id: ObjectId, key: Key, of: &Marks) -> Option<Value> {
         let (index, at) = self.state.object(id).origin?;
         let value = match at.child(key) {
             Some(longer) if path::MAX_LENGTH > 0 => {
@@ -376,6 +407,7 @@ impl<'a> Interp<'a> {
                 .ir(function.file)
                 .function(function.index)
                 .qualname,
+            details: None,
         }
     }
 }

@@ -1,9 +1,6 @@
-//! What the outcome of a test says of the values in it: barriers.
+//! What the outcome of a test says of the values in it: barriers. Truth, comparisons, membership.
 
-use pyward_ir::{
-    Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, Pattern, PatternId, StmtKind, Symbol,
-    Target, UnaryOp,
-};
+use pyward_ir::{BoolOp, CompareOp, Const, ExprId, ExprKind, Symbol, UnaryOp};
 
 use super::Interp;
 use super::lookup::Place;
@@ -12,11 +9,11 @@ use crate::models::Outcome;
 use crate::place::{Base, Content};
 use crate::value::{Builtin, Contexts, Marks, Origin, Shape, Value, flag};
 
-/// Most statements of a function that is searched for the definition of a test's variable.
-const MAX_SEARCHED: u32 = 200;
+/// Texts of this length are matched in time by expressions whose time grows with a power of it.
+const MAX_HARMLESS_LENGTH: i64 = 1024;
 
 /// Cleaned for every purpose.
-const EVERYTHING: Contexts = Contexts::MAX;
+pub(super) const EVERYTHING: Contexts = Contexts::MAX;
 
 impl Interp<'_> {
     /// Applies what follows from `test` being `outcome` to the state.
@@ -241,7 +238,46 @@ impl Interp<'_> {
                     self.clean_expr(right, contexts);
                 }
             }
+            CompareOp::Lt | CompareOp::LtE => {
+                let (bounded, bound) = if outcome {
+                    (left, right)
+                } else {
+                    (right, left)
+                };
+                self.refine_length(bounded, bound);
+            }
+            CompareOp::Gt | CompareOp::GtE => {
+                let (bounded, bound) = if outcome {
+                    (right, left)
+                } else {
+                    (left, right)
+                };
+                self.refine_length(bounded, bound);
+            }
             _ => {}
+        }
+    }
+
+    /// `len(text) < 100`: short texts do not keep a regular expression busy.
+    fn refine_length(&mut self, bounded: ExprId, bound: ExprId) {
+        let ExprKind::Call { callee, args } = &self.ir.expr(bounded).kind else {
+            return;
+        };
+        let (callee, [text]) = (*callee, args.as_ref()) else {
+            return;
+        };
+        let text = text.value;
+        let Some(Const::Int(limit)) = self.eval(bound).as_const() else {
+            return;
+        };
+        if limit > MAX_HARMLESS_LENGTH {
+            return;
+        }
+        let callee = self.eval(callee);
+        if let Shape::Api(id) = callee.shape
+            && self.cx.api.text(id) == "builtins.len"
+        {
+            self.clean_expr(text, self.cx.contexts.backtracking);
         }
     }
 
@@ -469,420 +505,6 @@ impl Interp<'_> {
             }
         }
     }
-
-    fn refine_call(&mut self, callee: ExprId, args: &[Arg], outcome: bool) {
-        let ir = self.ir;
-        // A method of a string.
-        if let ExprKind::Attribute { value, attr, .. } = ir.expr(callee).kind {
-            self.refine_str_method(value, attr, args, outcome);
-        }
-        let callee_value = self.eval(callee);
-        for shape in callee_value.shape.alternatives().to_vec() {
-            match &shape {
-                Shape::Api(id) | Shape::ApiMethod(id, _) => {
-                    match self.cx.api.text(*id) {
-                        "builtins.isinstance" => self.refine_isinstance(args, outcome),
-                        "builtins.all" | "builtins.any" => self.refine_all(args, outcome),
-                        _ => {}
-                    }
-                    self.refine_regex(*id, &callee_value, args, outcome);
-                    self.refine_by_guards(
-                        *id,
-                        callee,
-                        args,
-                        if outcome {
-                            Outcome::True
-                        } else {
-                            Outcome::False
-                        },
-                    );
-                }
-                Shape::Function(_) | Shape::Closure(_) => {
-                    self.refine_by_summary(&shape, args, outcome)
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// `if check:` where `check` was computed before has no place to clean; see the proof of summaries instead.
-    fn refine_by_origin_of_test(&mut self, test: ExprId, outcome: bool) {
-        if let Some(check) = self.only_definition(test)
-            && matches!(self.ir.expr(check).kind, ExprKind::Call { .. })
-        {
-            self.refine(check, outcome);
-        }
-    }
-
-    /// The expression that a local variable of this function is bound to, where that happens in one place.
-    fn only_definition(&self, name: ExprId) -> Option<ExprId> {
-        let ExprKind::Name(pyward_ir::Var::Local(slot)) = self.ir.expr(name).kind else {
-            return None;
-        };
-        let id = self.frame_ref().function;
-        let ir = self.cx.program.ir(id.file);
-        // Longer functions are rarely that plain, and every test would walk them.
-        if self.cx.index.size(id) > MAX_SEARCHED || !std::ptr::eq(ir, self.ir) {
-            return None;
-        }
-        let (mut found, mut bindings) = (None, 0);
-        ir.each_stmt(&ir.function(id.index).body, &mut |stmt| {
-            if let StmtKind::Assign { targets, value, .. } = &ir.stmt(stmt).kind {
-                for target in targets {
-                    if matches!(target, Target::Var(pyward_ir::Var::Local(s), _) if *s == slot) {
-                        bindings += 1;
-                        found = Some(*value);
-                    }
-                }
-            }
-        });
-        found.filter(|_| bindings == 1)
-    }
-
-    fn refine_str_method(&mut self, receiver: ExprId, attr: Symbol, args: &[Arg], outcome: bool) {
-        match attr.as_str() {
-            "isdigit" | "isdecimal" | "isnumeric" | "isalpha" | "isalnum" | "isidentifier"
-                if outcome && args.is_empty() =>
-            {
-                self.clean_expr(receiver, EVERYTHING);
-            }
-            // `if value.startswith("-"): refuse`
-            "startswith" if !outcome => {
-                let dash = args.first().map(|a| self.eval(a.value));
-                if dash.is_some_and(|d| d.as_str() == Some("-")) {
-                    self.clean_expr(receiver, self.cx.contexts.argument);
-                }
-            }
-            "startswith" if outcome => {
-                let Some(first) = args.first() else { return };
-                let prefix = self.eval(first.value);
-                let subject = self.eval(receiver);
-                // A prefix check is sound on a normalised path only.
-                if !subject.marks.is_empty()
-                    && subject
-                        .marks
-                        .iter()
-                        .all(|m| m.flags & flag::NORMALISED != 0)
-                {
-                    self.clean_expr(receiver, self.cx.contexts.path);
-                }
-                let prefixes: Vec<&'static str> = match &prefix.shape {
-                    Shape::Object(id) => self
-                        .state
-                        .object(*id)
-                        .items
-                        .iter()
-                        .flatten()
-                        .filter_map(Value::as_str)
-                        .collect(),
-                    _ => prefix.as_str().into_iter().collect(),
-                };
-                if !prefixes.is_empty() {
-                    let known = self.cx.contexts;
-                    let host_fixed = prefixes.iter().all(|p| {
-                        p.split_once("://")
-                            .is_some_and(|(_, rest)| rest.contains('/'))
-                    });
-                    if host_fixed {
-                        self.clean_expr(receiver, known.redirect | known.url);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn refine_isinstance(&mut self, args: &[Arg], outcome: bool) {
-        let [subject, class] = args else { return };
-        if !outcome {
-            return;
-        }
-        let class = self.eval(class.value);
-        let classes: Vec<Shape> = match &class.shape {
-            Shape::Object(id) => self
-                .state
-                .object(*id)
-                .items
-                .iter()
-                .flatten()
-                .map(|v| v.shape.clone())
-                .collect(),
-            other => vec![other.clone()],
-        };
-        let harmless = !classes.is_empty()
-            && classes.iter().all(|s| match s {
-                Shape::Api(id) => matches!(
-                    self.cx.api.text(*id),
-                    "builtins.int"
-                        | "builtins.float"
-                        | "builtins.bool"
-                        | "builtins.complex"
-                        | "decimal.Decimal"
-                        | "uuid.UUID"
-                        | "datetime.datetime"
-                        | "datetime.date"
-                ),
-                _ => false,
-            });
-        if harmless {
-            self.clean_expr(subject.value, EVERYTHING);
-            return;
-        }
-        let text = !classes.is_empty()
-            && classes.iter().all(|s| match s {
-                Shape::Api(id) => {
-                    matches!(self.cx.api.text(*id), "builtins.str" | "builtins.bytes")
-                }
-                _ => false,
-            });
-        if text {
-            self.clean_expr(subject.value, self.cx.contexts.not_text);
-        }
-    }
-
-    /// `all(c in ALLOWED for c in name)`
-    fn refine_all(&mut self, args: &[Arg], outcome: bool) {
-        if !outcome {
-            return;
-        }
-        let Some(first) = args.first() else { return };
-        let ir = self.ir;
-        let ExprKind::Comprehension(comprehension) = &ir.expr(first.value).kind else {
-            return;
-        };
-        let [generator] = comprehension.generators.as_ref() else {
-            return;
-        };
-        let positive = match &ir.expr(comprehension.element).kind {
-            ExprKind::Compare { rest, .. } => matches!(rest.as_ref(), [(CompareOp::In, _)]),
-            ExprKind::Call { callee, .. } => match ir.expr(*callee).kind {
-                ExprKind::Attribute { attr, .. } => {
-                    matches!(
-                        attr.as_str(),
-                        "isdigit" | "isalnum" | "isalpha" | "isdecimal" | "isnumeric"
-                    )
-                }
-                _ => false,
-            },
-            ExprKind::Bool { op: BoolOp::Or, .. } => true,
-            _ => false,
-        };
-        if positive {
-            self.clean_expr(generator.iter, EVERYTHING);
-        }
-    }
-
-    /// Checks that models describe.
-    pub(super) fn refine_by_guards(
-        &mut self,
-        id: crate::api::ApiId,
-        callee: ExprId,
-        args: &[Arg],
-        outcome: Outcome,
-    ) {
-        let Some(entry) = self.cx.api.entry(id) else {
-            return;
-        };
-        for guard in &entry.guards {
-            if guard.outcome != outcome || guard.arg.content != Content::Whole {
-                continue;
-            }
-            if !guard.when.is_empty() || !guard.unless.is_empty() {
-                let call = self.eval_args(args);
-                let receiver = match self.ir.expr(callee).kind {
-                    ExprKind::Attribute { value, .. } => Some(self.eval(value)),
-                    _ => None,
-                };
-                if !self.conditions_hold(&guard.when, &guard.unless, &call, receiver.as_ref()) {
-                    continue;
-                }
-            }
-            let subject = match &guard.arg.base {
-                Base::Receiver => match self.ir.expr(callee).kind {
-                    ExprKind::Attribute { value, .. } => Some(value),
-                    _ => None,
-                },
-                Base::Argument(position, name) => args
-                    .iter()
-                    .find(|a| matches!((a.kind, name), (ArgKind::Keyword(k), Some(n)) if k == *n))
-                    .or_else(|| {
-                        position.and_then(|p| args.get(p).filter(|a| a.kind == ArgKind::Positional))
-                    })
-                    .map(|a| a.value),
-                _ => None,
-            };
-            let Some(subject) = subject else { continue };
-            if guard.of_normalised {
-                let value = self.eval(subject);
-                if value.marks.iter().any(|m| m.flags & flag::NORMALISED == 0) {
-                    continue;
-                }
-            }
-            self.clean_expr(subject, guard.cleans);
-        }
-    }
-
-    /// What a function of the project proves of its arguments.
-    fn refine_by_summary(&mut self, shape: &Shape, args: &[Arg], outcome: bool) {
-        let id = match shape {
-            Shape::Function(id) => *id,
-            Shape::Closure(c) => c.function,
-            _ => return,
-        };
-        let Some(summary) = self.cx.tables.summary(id).cloned() else {
-            return;
-        };
-        let proofs = if outcome {
-            &summary.proves_true
-        } else {
-            &summary.proves_false
-        };
-        let function = self.cx.program.ir(id.file).function(id.index);
-        let skip = usize::from(matches!(shape, Shape::Closure(c) if c.receiver.is_some()));
-        let proofs: Vec<(usize, Contexts)> =
-            proofs.iter().map(|(i, c)| (usize::from(*i), *c)).collect();
-        for (index, contexts) in proofs {
-            let name = function.params.get(index).map(|p| p.name);
-            let arg = args
-                .iter()
-                .find(|a| matches!((a.kind, name), (ArgKind::Keyword(k), Some(n)) if k == n))
-                .or_else(|| {
-                    index
-                        .checked_sub(skip)
-                        .and_then(|p| args.get(p).filter(|a| a.kind == ArgKind::Positional))
-                });
-            if let Some(arg) = arg {
-                self.clean_expr(arg.value, contexts);
-            }
-        }
-    }
-
-    /// `re.fullmatch(pattern, subject)` and its kin: what a full match cannot contain.
-    fn refine_regex(&mut self, id: crate::api::ApiId, callee: &Value, args: &[Arg], outcome: bool) {
-        let path = self.cx.api.text(id);
-        let Some(method) = path.strip_prefix("re.") else {
-            return;
-        };
-        let (method, compiled) = match method.strip_prefix("Pattern.") {
-            Some(m) => (m, true),
-            None => (method, false),
-        };
-        let (pattern, subject) = if compiled {
-            let Shape::ApiMethod(_, receiver) = &callee.shape else {
-                return;
-            };
-            let Shape::Object(object) = receiver.shape else {
-                return;
-            };
-            let pattern = self
-                .state
-                .object(object)
-                .field(Key::Attribute(Symbol::new("0")))
-                .cloned();
-            (pattern, args.first())
-        } else {
-            let Some(first) = args.first() else { return };
-            (Some(self.eval(first.value)), args.get(1))
-        };
-        let (Some(pattern), Some(subject)) = (pattern.as_ref().and_then(Value::as_str), subject)
-        else {
-            return;
-        };
-        let contexts = self
-            .cx
-            .regex
-            .proof(pattern, method, outcome, self.cx.models);
-        self.clean_expr(subject.value, contexts);
-    }
-
-    pub(super) fn refine_by_pattern(&mut self, pattern: PatternId, place: &Place) {
-        let ir = self.ir;
-        let constant = |p: &PatternId| match ir.pattern(*p) {
-            Pattern::Value(e) => matches!(ir.expr(*e).kind, ExprKind::Const(_)),
-            Pattern::Singleton(_) => true,
-            _ => false,
-        };
-        let all = match ir.pattern(pattern) {
-            Pattern::Or(list) => list.iter().all(constant),
-            Pattern::Capture {
-                pattern: Some(inner),
-                ..
-            } => match ir.pattern(*inner) {
-                Pattern::Or(list) => list.iter().all(constant),
-                _ => constant(inner),
-            },
-            _ => constant(&pattern),
-        };
-        if all {
-            self.clean_place(place, EVERYTHING);
-        }
-    }
-
-    /// Records what is proven of the parameters where a function returns.
-    pub(super) fn note_proofs(&mut self, expr: Option<ExprId>, result: &Value) {
-        let count = self
-            .ir
-            .function(self.frame_ref().function.index)
-            .params
-            .len();
-        if count == 0 || self.is_inlined() {
-            return;
-        }
-        let proven = self.proven_params(count);
-        meet(&mut self.frame().proofs.always, &proven);
-        match (self.truth(result), expr) {
-            (Some(true), _) => meet(&mut self.frame().proofs.on_true, &proven),
-            (Some(false), _) => meet(&mut self.frame().proofs.on_false, &proven),
-            (None, Some(expr)) if self.is_test(expr) => {
-                let before = self.fork();
-                self.refine(expr, true);
-                let proven = self.proven_params(count);
-                meet(&mut self.frame().proofs.on_true, &proven);
-                self.state = before.clone();
-                self.refine(expr, false);
-                let proven = self.proven_params(count);
-                meet(&mut self.frame().proofs.on_false, &proven);
-                self.state = before;
-            }
-            (None, _) => {
-                meet(&mut self.frame().proofs.on_true, &proven);
-                meet(&mut self.frame().proofs.on_false, &proven);
-            }
-        }
-    }
-
-    fn is_test(&self, expr: ExprId) -> bool {
-        matches!(
-            self.ir.expr(expr).kind,
-            ExprKind::Compare { .. }
-                | ExprKind::Bool { .. }
-                | ExprKind::Call { .. }
-                | ExprKind::Unary {
-                    op: UnaryOp::Not,
-                    ..
-                }
-        )
-    }
-
-    fn proven_params(&self, count: usize) -> Vec<Contexts> {
-        (0..count)
-            .map(|i| {
-                let index = u16::try_from(i).unwrap_or(u16::MAX);
-                self.state.locals.get(i).map_or(0, |v| {
-                    v.marks
-                        .iter()
-                        .find(|m| {
-                            m.origin
-                                == Origin::Param {
-                                    index,
-                                    path: crate::value::PathId::ROOT,
-                                }
-                        })
-                        .map_or(0, |m| m.cleaned)
-                })
-            })
-            .collect()
-    }
 }
 
 /// Marks cleaned without being dropped, so that a proof about a parameter is not lost.
@@ -896,13 +518,6 @@ fn clean_marks(marks: &Marks, contexts: Contexts) -> Marks {
         })
     } else {
         marks.cleaned(contexts)
-    }
-}
-
-fn meet(slot: &mut Option<Vec<Contexts>>, proven: &[Contexts]) {
-    match slot {
-        Some(old) => old.iter_mut().zip(proven).for_each(|(a, b)| *a &= b),
-        None => *slot = Some(proven.to_vec()),
     }
 }
 

@@ -168,7 +168,7 @@ impl Interp<'_> {
                 && !(first && (is_method || is_class_method))
             {
                 let position = slot - usize::from(is_method || is_class_method);
-                value = self.entry_param(entry, position, param, value, id);
+                value = self.entry_param(entry, position, param, value);
             }
             if let Some(place) = self.state.locals.get_mut(slot) {
                 *place = value;
@@ -182,6 +182,8 @@ impl Interp<'_> {
             rules.sort_unstable();
             rules.dedup();
             self.frame().response_rules = rules;
+            self.frame().templates.clone_from(&entry.templates);
+            self.frame().gives_context.clone_from(&entry.gives_context);
         }
     }
 
@@ -235,11 +237,8 @@ impl Interp<'_> {
         entry: &crate::tables::Entry,
         position: usize,
         param: &pyward_ir::Param,
-        value: Value,
-        id: FunctionId,
+        mut value: Value,
     ) -> Value {
-        let _ = id;
-        let mut value = value;
         if entry
             .routes
             .iter()
@@ -271,13 +270,29 @@ impl Interp<'_> {
                 continue;
             };
             if let Some(default) = param.default {
-                let injected = self.eval_injected(default, &description.injected.clone());
+                let injected = self.eval_injected(default, &description.injected);
                 if let Some(injected) = injected {
                     value = injected;
                     continue;
                 }
             }
-            if self.is_injected_type(&value, &description.injected.clone()) {
+            if let Some(annotation) = param.annotation
+                && let Some(injected) =
+                    self.injected_by_annotation(annotation, &value, &description.injected)
+            {
+                value = injected;
+                continue;
+            }
+            if self.is_injected_type(&value, &description.injected) {
+                continue;
+            }
+            if description.params_in_route
+                && !entry.routes.is_empty()
+                && !entry
+                    .routes
+                    .iter()
+                    .any(|route| route.as_str().contains(param.name.as_str()))
+            {
                 continue;
             }
             // Numbers, dates and the like have been checked by the framework.
@@ -328,6 +343,44 @@ impl Interp<'_> {
         Some(self.call_value(&dependency, &inner, span))
     }
 
+    /// The result of a dependency that an annotation names: `Annotated[User, Depends(current_user)]`, there or under
+    /// a name of its own.
+    fn injected_by_annotation(
+        &mut self,
+        annotation: pyward_ir::ExprId,
+        declared: &Value,
+        injected: &[String],
+    ) -> Option<Value> {
+        if injected.is_empty() {
+            return None;
+        }
+        let ir = self.ir;
+        let plain = Value::of(declared.shape.clone());
+        if let pyward_ir::ExprKind::Subscript { index, .. } = ir.expr(annotation).kind {
+            let pyward_ir::ExprKind::Tuple(parts) = &ir.expr(index).kind else {
+                return None;
+            };
+            let result = parts
+                .iter()
+                .skip(1)
+                .find_map(|part| self.eval_injected(*part, injected))?;
+            return Some(if result.shape.is_unknown() && result.marks.is_empty() {
+                plain
+            } else {
+                result
+            });
+        }
+        let Shape::Object(id) = self.eval(annotation).shape else {
+            return None;
+        };
+        let parts = self.state.object(id).items.clone()?;
+        parts
+            .iter()
+            .skip(1)
+            .any(|part| self.is_injected_type(part, injected))
+            .then_some(plain)
+    }
+
     fn is_injected_type(&self, value: &Value, injected: &[String]) -> bool {
         match &value.shape {
             Shape::Instance(api) => injected.iter().any(|p| p == self.cx.api.text(*api)),
@@ -362,7 +415,7 @@ impl Interp<'_> {
     /// What was stored into the objects that parameters refer to.
     fn collect_effects(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        for object in self.state.objects() {
+        for (id, object) in self.state.objects() {
             let Some((index, path)) = object.origin else {
                 continue;
             };
@@ -377,6 +430,13 @@ impl Interp<'_> {
                     Shape::Unknown => value.marks.is_empty(),
                     _ => false,
                 };
+                // So is what other code put there.
+                let untouched = untouched
+                    || self.read_members.get(&(id, *key)).is_some_and(|read| {
+                        read.shape == value.shape
+                            && read.marks.equivalent(&value.marks)
+                            && self.state.is_pristine(&value.shape)
+                    });
                 if untouched || effects.len() >= 64 {
                     continue;
                 }

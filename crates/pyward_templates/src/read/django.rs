@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::Reader;
-use crate::expr::{Expr, parse_django, string_end};
+use crate::expr::{Expr, parse_django};
 use crate::read::jinja::names_in;
+use crate::token::string_end;
 
 /// Splits at blanks outside of quotes, as Django does.
 fn words(text: &str) -> Vec<&str> {

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::Reader;
-use crate::expr::{Expr, Syntax, parse, parse_arguments, split_outside};
+use crate::expr::{Expr, Syntax, parse, parse_arguments};
 use crate::model::{Import, Include};
+use crate::token::split_outside;
 
 /// The first word and the rest.
 pub(super) fn first_word(text: &str) -> (&str, &str) {

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::Reader;
-use crate::expr::{Arguments, Expr, Syntax, parse, parse_arguments, split_outside, string_end};
+use crate::expr::{Arguments, Expr, Syntax, parse, parse_arguments};
 use crate::model::{Autoescape, Import};
 use crate::read::jinja::{first_word, split_assignment};
+use crate::token::{split_outside, string_end};
 
 /// The attributes of a tag.
 fn attributes(text: &str) -> Vec<(&str, &str)> {

@@ -1,0 +1,342 @@
+//! Applications: the files that belong together, their routes, and the facts of both.
+
+use pyward_flow::{Analysis, Route};
+use pyward_ir::{Const, ExprKind, FunctionIndex, Span, Symbol};
+use pyward_program::{ClassId, FileId, FunctionId, Program};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::facts::{Facts, Kinds, On, Subject};
+use crate::names::Names;
+use crate::walk::{Found, Place, Walker};
+
+/// A route and what it does.
+pub(crate) struct RouteFacts<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) found: Found,
+}
+
+/// Files that belong together.
+pub(crate) struct Application<'a> {
+    pub(crate) routes: Vec<RouteFacts<'a>>,
+    /// Facts of all its code.
+    pub(crate) found: Found,
+}
+
+/// The files of each application that has routes, in order. Files belong together if one imports the other or
+/// names its module in a text (`include("shop.urls")`).
+pub(crate) fn group(program: &Program, analysis: &Analysis, names: &Names<'_>) -> Vec<Vec<FileId>> {
+    let mut parents: Vec<u32> = (0..u32::try_from(program.len()).unwrap_or(u32::MAX)).collect();
+    fn root(parents: &mut [u32], mut at: u32) -> u32 {
+        while parents[at as usize] != at {
+            let up = parents[parents[at as usize] as usize];
+            parents[at as usize] = up;
+            at = up;
+        }
+        at
+    }
+    let mut join = |a: FileId, b: FileId| {
+        let (a, b) = (root(&mut parents, a.0), root(&mut parents, b.0));
+        parents[a.max(b) as usize] = a.min(b);
+    };
+    for file in program.file_ids() {
+        for imported in names.imports(file) {
+            join(file, *imported);
+        }
+        for expr in &program.ir(file).exprs {
+            if let ExprKind::Const(Const::Str(text)) = expr.kind
+                && is_dotted(text.as_str())
+                && let Some(named) = module_of(program, text.as_str())
+            {
+                join(file, named);
+            }
+        }
+    }
+    let mut with_routes: FxHashSet<u32> = FxHashSet::default();
+    for route in &analysis.routes {
+        if crate::is_http(route) {
+            with_routes.insert(root(&mut parents, route.function.file.0));
+        }
+    }
+    let mut groups: FxHashMap<u32, Vec<FileId>> = FxHashMap::default();
+    for file in program.file_ids() {
+        let of = root(&mut parents, file.0);
+        if with_routes.contains(&of) {
+            groups.entry(of).or_default().push(file);
+        }
+    }
+    let mut groups: Vec<Vec<FileId>> = groups.into_values().collect();
+    groups.sort();
+    groups
+}
+
+fn is_dotted(text: &str) -> bool {
+    text.contains('.')
+        && text.len() < 120
+        && text.split('.').all(|part| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        })
+}
+
+/// The file of the module that a dotted name is or lies in.
+fn module_of(program: &Program, dotted: &str) -> Option<FileId> {
+    let mut name = dotted;
+    for _ in 0..3 {
+        if let Some(file) = program.file_named(Symbol::new(name)) {
+            return Some(file);
+        }
+        name = name.rsplit_once('.')?.0;
+        if !name.contains('.') {
+            return None;
+        }
+    }
+    None
+}
+
+impl<'a> Application<'a> {
+    pub(crate) fn new(
+        program: &'a Program,
+        analysis: &'a Analysis,
+        facts: &'a Facts,
+        names: &'a Names<'a>,
+        files: &[FileId],
+    ) -> Self {
+        let found = everywhere(program, facts, names, files);
+        let mut walker = Walker::new(program, analysis, facts, names);
+        let members: FxHashSet<FileId> = files.iter().copied().collect();
+        let ours: Vec<&Route> = analysis
+            .routes
+            .iter()
+            .filter(|r| members.contains(&r.function.file))
+            .collect();
+        let hooks = hooks(program, facts, names, files, &mut walker);
+        let mut routes = Vec::new();
+        for route in ours.into_iter().filter(|r| crate::is_http(r)) {
+            let mut of_route = route_facts(program, analysis, facts, names, &mut walker, route);
+            of_route.merge(&hooks);
+            routes.push(RouteFacts {
+                route,
+                found: of_route,
+            });
+        }
+        let mut application = Self { routes, found };
+        for route in &application.routes {
+            application.found.merge(&route.found);
+        }
+        application
+    }
+}
+
+/// Facts that need nothing but names, of all code of an application.
+fn everywhere(program: &Program, facts: &Facts, names: &Names<'_>, files: &[FileId]) -> Found {
+    let mut found = Found::default();
+    let known = facts.last_parts();
+    for &file in files {
+        let ir = program.ir(file);
+        // Which function an expression stands in matters for imports inside functions alone.
+        let function = FunctionIndex(0);
+        let mut add = |kinds: Kinds, span: Span| {
+            found.add(
+                kinds,
+                Place {
+                    file,
+                    span,
+                    function,
+                },
+            );
+        };
+        for (at, expr) in ir.exprs.iter().enumerate() {
+            let id = pyward_ir::ExprId(u32::try_from(at).unwrap_or(u32::MAX));
+            match &expr.kind {
+                ExprKind::Const(Const::Str(text)) => {
+                    add(facts.of_text(*text), expr.span);
+                    continue;
+                }
+                ExprKind::Attribute { attr, .. } if known.contains(attr) => {}
+                ExprKind::Name(pyward_ir::Var::Global(_)) => {}
+                _ => continue,
+            }
+            let chain = names.chain(file, function, id);
+            let Some(chain) = chain.filter(|c| c.last().is_some_and(|l| known.contains(l))) else {
+                continue;
+            };
+            let subject = Subject {
+                chain: &chain,
+                ..Subject::default()
+            };
+            let kinds = [On::Call, On::Read, On::Guard];
+            add(
+                kinds
+                    .iter()
+                    .fold(0, |set, on| set | facts.find(*on, &subject)),
+                expr.span,
+            );
+        }
+    }
+    found
+}
+
+/// What functions do that run before every handler, if they turn requests away.
+fn hooks(
+    program: &Program,
+    facts: &Facts,
+    names: &Names<'_>,
+    files: &[FileId],
+    walker: &mut Walker<'_>,
+) -> Found {
+    let mut all = Found::default();
+    let (hook, denies) = (facts.kind("hook"), facts.kind("denies"));
+    let mut add = |walker: &mut Walker<'_>, id: FunctionId| {
+        let summary = walker.function(id, &[]);
+        if denies.is_some_and(|kind| summary.found.has(kind)) {
+            all.merge(&summary.found);
+        }
+    };
+    for &file in files {
+        let ir = program.ir(file);
+        for (at, function) in ir.functions.iter().enumerate() {
+            let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
+            let parent = function.parent.unwrap_or(FunctionIndex(0));
+            let is_hook = function.decorators.iter().any(|&decorator| {
+                let mut chain = names.chain(file, parent, decorator).unwrap_or_default();
+                if chain.len() == 1 {
+                    chain.insert(0, Symbol::new("?"));
+                }
+                let subject = Subject {
+                    chain: &chain,
+                    ..Subject::default()
+                };
+                hook.is_some_and(|kind| facts.find(On::Guard, &subject) & (1 << kind) != 0)
+            });
+            if is_hook {
+                add(walker, FunctionId { file, index });
+            }
+        }
+        for class in &ir.classes {
+            let is_hook = class.bases.iter().any(|&base| {
+                let chain = names.chain(file, class.parent, base).unwrap_or_default();
+                let subject = Subject {
+                    chain: &chain,
+                    ..Subject::default()
+                };
+                hook.is_some_and(|kind| facts.find(On::Guard, &subject) & (1 << kind) != 0)
+            }) || class.name.as_str().ends_with("Middleware");
+            if is_hook {
+                for &index in &class.methods {
+                    add(walker, FunctionId { file, index });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What a route does and what guards it.
+fn route_facts(
+    program: &Program,
+    analysis: &Analysis,
+    facts: &Facts,
+    names: &Names<'_>,
+    walker: &mut Walker<'_>,
+    route: &Route,
+) -> Found {
+    let id = route.function;
+    let file = id.file;
+    let function = program.function(id);
+    let parent = function.parent.unwrap_or(FunctionIndex(0));
+    let here = Place {
+        file,
+        span: function.name_span,
+        function: id.index,
+    };
+    let mut found = Found::default();
+    for guard in &route.guards {
+        let kind = facts.kind(guard.as_str());
+        found.add(kind.map_or(0, |k| 1 << k), here);
+    }
+    for &decorator in &function.decorators {
+        walker.guard(file, parent, decorator, &mut found);
+    }
+    if let Some(index) = function.class {
+        class_facts(
+            program,
+            analysis,
+            walker,
+            ClassId { file, index },
+            id,
+            &mut found,
+        );
+    }
+    let mut texts: Vec<Symbol> = route.paths.clone();
+    texts.push(function.name);
+    let subject = Subject {
+        names: &texts,
+        ..Subject::default()
+    };
+    found.add(facts.find(On::Route, &subject), here);
+    let mut params = Vec::new();
+    for param in &function.params {
+        let mut labels = 0;
+        for expr in param.default.into_iter().chain(param.annotation) {
+            labels |= walker.guard(file, parent, expr, &mut found);
+        }
+        let of_name = facts.find(
+            On::Parameter,
+            &Subject {
+                chain: &[param.name],
+                labels,
+                ..Subject::default()
+            },
+        );
+        found.add(
+            of_name,
+            Place {
+                span: param.span,
+                ..here
+            },
+        );
+        params.push(labels | of_name);
+    }
+    let summary = walker.function(id, &params);
+    found.merge(&summary.found);
+    let _ = names;
+    found
+}
+
+/// Facts of a handler's class and its bases: their attributes, and their methods that are no handlers.
+fn class_facts(
+    program: &Program,
+    analysis: &Analysis,
+    walker: &mut Walker<'_>,
+    class: ClassId,
+    handler: FunctionId,
+    found: &mut Found,
+) {
+    let mut queue = vec![class];
+    let mut seen: FxHashSet<ClassId> = FxHashSet::default();
+    while let Some(class) = queue.pop() {
+        if seen.len() > 16 || !seen.insert(class) {
+            continue;
+        }
+        let ir = program.ir(class.file);
+        let description = ir.class(class.index);
+        for &expr in description.bases.iter().chain(&description.decorators) {
+            walker.guard(class.file, description.parent, expr, found);
+        }
+        walker.class_body(class.file, description.body, found);
+        for &index in &description.methods {
+            let method = FunctionId {
+                file: class.file,
+                index,
+            };
+            let is_route = analysis
+                .routes
+                .binary_search_by_key(&method, |r| r.function)
+                .is_ok();
+            if method != handler && !is_route {
+                let summary = walker.function(method, &[]);
+                found.merge(&summary.found);
+            }
+        }
+        queue.extend(analysis.bases.get(&class).into_iter().flatten());
+    }
+}

@@ -611,7 +611,7 @@ pub struct Condition {
     /// The value is an API path or an instance of one: any of these (`ssl.CERT_NONE`, `yaml.SafeLoader`).
     #[serde(default)]
     pub is: Option<OneOrMany>,
-    /// What the value is: `str`, `bytes`, `int`, `list`, `tuple`, `dict`, `none`, `callable`, `unknown`.
+    /// What the value is: `str`, `bytes`, `int`, `list`, `tuple`, `dict`, `none`, `callable`, `class`, `module`, `unknown`.
     #[serde(default)]
     pub r#type: Option<OneOrMany>,
     /// The literal text in the built string finds a match of this regular expression (case-insensitive):

@@ -223,6 +223,15 @@ impl Interp<'_> {
             }
             return value.with_marks(marks);
         }
+        // Whatever else is asked for, where models say what that is: `client.database.collection`.
+        if !self.cx.api.is_known(member) && !attr.as_str().starts_with('_') {
+            let any = self.cx.api.child(class, Symbol::new("__getattr__"));
+            if let Some(t) = self.cx.api.entry(any).and_then(|e| e.returns.clone()) {
+                let value = self.typed(&t, Some(owner), &[]);
+                let marks = value.marks.union(&owner.marks);
+                return value.with_marks(marks);
+            }
+        }
         Value {
             shape: Shape::ApiMethod(member, Arc::new(owner.clone())),
             marks: owner.marks.clone(),

@@ -152,6 +152,7 @@ impl Interp<'_> {
         let mut site = site.clone();
         site.handed_on = over.handed_on;
         if over.is_composed {
+            site.end = site.end.or(Some((site.file, site.span)));
             site.file = over.file;
             site.span = over.span;
             site.call_span = over.call_span;

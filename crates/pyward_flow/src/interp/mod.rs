@@ -412,6 +412,7 @@ impl<'a> Interp<'a> {
                 .function(function.index)
                 .qualname,
             details: None,
+            end: None,
             handed_on: None,
         }
     }

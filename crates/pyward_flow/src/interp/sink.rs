@@ -348,6 +348,7 @@ impl Interp<'_> {
             message: misuse.message.clone(),
             trace: Vec::new(),
             subject: None,
+            end: None,
             function: self
                 .cx
                 .program
@@ -572,6 +573,7 @@ pub(crate) fn flow_finding(
         message: site.details.as_ref().map(|d| d.message.clone()),
         trace,
         subject: None,
+        end: site.end,
         function: site.function,
     }
 }

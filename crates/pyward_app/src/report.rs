@@ -88,8 +88,9 @@ fn places(
         if program.is_test(route.route.function.file) {
             continue;
         }
-        let of_route = |fact: &str| match fact.strip_prefix("app:") {
-            Some(fact) => has(facts, &application.found, fact),
+        let of_route = |fact: &str| match fact.split_once(':') {
+            Some(("app", fact)) => has(facts, &application.found, fact),
+            Some((_, fact)) => facts.kind(fact).is_some_and(|kind| route.own.has_near(kind)),
             None => has(facts, &route.found, fact) || is_by_nature(route, fact),
         };
         if !holds(report, &of_route) {
@@ -97,13 +98,15 @@ fn places(
         }
         if at == "route" {
             let function = program.function(route.route.function);
-            places.push(Place {
-                file: route.route.function.file,
-                span: function.name_span,
-                function: route.route.function.index,
-            });
+            places.push(Place::new(
+                route.route.function.file,
+                function.name_span,
+                route.route.function.index,
+            ));
         } else if let Some(kind) = facts.kind(at) {
-            places.extend_from_slice(route.found.places(kind));
+            let own = route.own.places(kind);
+            let all = if own.is_empty() { route.found.places(kind) } else { own };
+            places.extend_from_slice(all);
         }
     }
     places

@@ -12,6 +12,7 @@ fn lines(rule: &str, files: &[(&str, &str)]) -> Vec<(String, usize)> {
             .map(|(path, text)| ProgramFile {
                 path: PathBuf::from(path),
                 ir: pyward_syntax::lower(text, Default::default()),
+                is_test: false,
             })
             .collect(),
     );

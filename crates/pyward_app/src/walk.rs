@@ -11,14 +11,14 @@ use pyward_ir::{
     Arg, ArgKind, Block, Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind,
     InterpolatedPart, ParamKind, Span, StmtId, StmtKind, Symbol, Target, Var,
 };
-use pyward_program::{FileId, FunctionId, Program};
+use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::FxHashMap;
 
 use crate::facts::{Facts, Kinds, On, Subject};
 use crate::names::{Names, Referent, item_read};
 
 /// Calls followed below one another.
-const MAX_DEPTH: usize = 8;
+const MAX_DEPTH: usize = 6;
 /// Nesting of expressions and statements followed, all told.
 const MAX_NESTING: u32 = 600;
 /// Functions walked for one application.
@@ -32,11 +32,24 @@ pub(crate) struct Place {
     pub(crate) file: FileId,
     pub(crate) span: Span,
     pub(crate) function: FunctionIndex,
+    /// How many calls lie between it and where the walk began.
+    pub(crate) depth: u8,
 }
 
 /// The facts seen, and where.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found(BTreeMap<u8, Vec<Place>>);
+
+impl Place {
+    pub(crate) fn new(file: FileId, span: Span, function: FunctionIndex) -> Self {
+        Self {
+            file,
+            span,
+            function,
+            depth: 0,
+        }
+    }
+}
 
 impl Found {
     pub(crate) fn add(&mut self, kinds: Kinds, place: Place) {
@@ -45,7 +58,10 @@ impl Found {
             let kind = u8::try_from(left.trailing_zeros()).unwrap_or(u8::MAX);
             left &= left - 1;
             let places = self.0.entry(kind).or_default();
-            if places.len() < MAX_PLACES && !places.contains(&place) {
+            let same = |p: &&mut Place| p.file == place.file && p.span == place.span;
+            if let Some(known) = places.iter_mut().find(same) {
+                known.depth = known.depth.min(place.depth);
+            } else if places.len() < MAX_PLACES {
                 places.push(place);
             }
         }
@@ -59,8 +75,27 @@ impl Found {
         }
     }
 
+    /// What a called function does, as seen from the call.
+    fn merge_called(&mut self, other: &Self, call: Place) {
+        for (kind, places) in &other.0 {
+            // One of them will do.
+            if let Some(inner) = places.iter().min_by_key(|p| p.depth) {
+                let place = Place {
+                    depth: inner.depth.saturating_add(1),
+                    ..call
+                };
+                self.add(1 << kind, place);
+            }
+        }
+    }
+
     pub(crate) fn has(&self, kind: u8) -> bool {
         self.0.contains_key(&kind)
+    }
+
+    /// Whether it is seen in the walk's first function or one that it calls.
+    pub(crate) fn has_near(&self, kind: u8) -> bool {
+        self.places(kind).iter().any(|p| p.depth <= 1)
     }
 
     /// All kinds seen.
@@ -87,6 +122,7 @@ pub(crate) struct Walker<'a> {
     facts: &'a Facts,
     names: &'a Names<'a>,
     known: FxHashMap<(FunctionId, Vec<Kinds>), Rc<Summary>>,
+    classes: FxHashMap<ClassId, Kinds>,
     stack: Vec<FunctionId>,
     nesting: u32,
     left: u32,
@@ -109,6 +145,7 @@ impl Frame<'_> {
             file: self.file,
             span,
             function: self.function,
+            depth: 0,
         }
     }
 
@@ -159,6 +196,7 @@ impl<'a> Walker<'a> {
             facts,
             names,
             known: FxHashMap::default(),
+            classes: FxHashMap::default(),
             stack: Vec::new(),
             nesting: 0,
             left: MAX_FUNCTIONS,
@@ -167,7 +205,8 @@ impl<'a> Walker<'a> {
 
     /// What a function does when its parameters carry these labels.
     pub(crate) fn function(&mut self, id: FunctionId, params: &[Kinds]) -> Rc<Summary> {
-        let key = (id, params.to_vec());
+        let params: Vec<Kinds> = params.iter().map(|p| self.facts.labels(*p)).collect();
+        let key = (id, params.clone());
         if let Some(known) = self.known.get(&key) {
             return Rc::clone(known);
         }
@@ -239,14 +278,7 @@ impl<'a> Walker<'a> {
                         };
                         let kinds = self.facts.find(On::Guard, &subject);
                         labels |= kinds;
-                        found.add(
-                            kinds,
-                            Place {
-                                file,
-                                span,
-                                function,
-                            },
-                        );
+                        found.add(kinds, Place::new(file, span, function));
                     }
                     match self.names.referent(file, function, node) {
                         Some(Referent::Function(id)) => labels |= self.whole(id, found),
@@ -278,14 +310,7 @@ impl<'a> Walker<'a> {
                 }
                 ExprKind::Const(Const::Str(text)) => {
                     let kinds = self.facts.of_text(*text);
-                    found.add(
-                        kinds,
-                        Place {
-                            file,
-                            span,
-                            function,
-                        },
-                    );
+                    found.add(kinds, Place::new(file, span, function));
                 }
                 _ => {}
             }
@@ -764,7 +789,7 @@ impl<'a> Walker<'a> {
         let keywords: Vec<Symbol> = passed.keywords.iter().map(|(name, _)| *name).collect();
         let subject = Subject {
             chain: &chain,
-            labels: passed.all,
+            labels: passed.all | self.class_kinds(frame, callee),
             constants: &passed.constants,
             texts: &passed.texts,
             keywords: &keywords,
@@ -774,6 +799,7 @@ impl<'a> Walker<'a> {
         };
         let mut kinds = self.facts.find(On::Call, &subject);
         frame.found.add(kinds, frame.place(span));
+        kinds = self.facts.labels(kinds);
         if item_read(ir, id).is_some() {
             kinds |= self.named(frame, id);
         }
@@ -786,9 +812,41 @@ impl<'a> Walker<'a> {
             let params = self.bind(target, receiver, &passed);
             let summary = self.function(target, &params);
             labels |= summary.returns;
-            frame.found.merge(&summary.found);
+            frame.found.merge_called(&summary.found, frame.place(span));
         }
         labels
+    }
+
+    /// What the names of a called class's bases say of it.
+    fn class_kinds(&mut self, frame: &Frame<'a>, callee: ExprId) -> Kinds {
+        let Some(Referent::Class(class)) = self.names.referent(frame.file, frame.function, callee) else {
+            return 0;
+        };
+        if let Some(known) = self.classes.get(&class) {
+            return *known;
+        }
+        self.classes.insert(class, 0);
+        let mut queue = vec![class];
+        let mut kinds = 0;
+        let mut seen = 0;
+        while let Some(class) = queue.pop() {
+            seen += 1;
+            if seen > 16 {
+                break;
+            }
+            let description = self.program.class(class);
+            for &base in &description.bases {
+                let chain = self.names.chain(class.file, description.parent, base).unwrap_or_default();
+                let subject = Subject {
+                    chain: &chain,
+                    ..Subject::default()
+                };
+                kinds |= self.facts.find(On::Guard, &subject);
+            }
+            queue.extend(self.analysis.bases.get(&class).into_iter().flatten());
+        }
+        self.classes.insert(class, kinds);
+        kinds
     }
 
     /// The project's functions that a call reaches.

@@ -429,19 +429,26 @@ pub struct Fact {
     /// handler, of `string` over the text, of `compare` over the names of the operands.
     #[serde(default)]
     pub named: Option<String>,
+    /// Regular expression (case-insensitive) over the whole dotted name.
+    #[serde(default)]
+    pub dotted: Option<String>,
     /// Regular expression over the dotted name that must not match.
     #[serde(default)]
     pub not_named: Option<String>,
     /// Kinds of which an argument (operand, value, receiver) has to carry at least one.
     #[serde(default)]
     pub with: Vec<String>,
+    /// Kinds that must all be there among the arguments. A class of the project carries, when it is called, the kinds
+    /// of its bases' names (as `guard`).
+    #[serde(default)]
+    pub with_all: Vec<String>,
     /// Kinds that no argument may carry.
     #[serde(default)]
     pub without: Vec<String>,
     /// One of the arguments (operands, elements of what is returned) is one of these constants.
     #[serde(default)]
     pub constant: Option<OneOrMany>,
-    /// `true`: an argument or operand is a constant text or number of the program; `false`: none is.
+    /// `true`: an argument or operand is a constant of the program; `false`: none is.
     #[serde(default)]
     pub literal: Option<bool>,
     /// Regular expression (case-insensitive) over the constant texts among the arguments, in full.

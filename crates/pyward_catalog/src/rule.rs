@@ -84,6 +84,9 @@ pub struct Rule {
 /// belongs to (see `Fact` in the models). A condition names a fact of the route, or after `app:` one of the application;
 /// alternatives stand between spaces (`"changes-data administrative"`: either).
 ///
+/// `own:changes-data` is a fact of what the handler does itself or in a function that it calls, not of its guards or further
+/// down.
+///
 /// Besides the facts of models a route has `route` itself, `answers-get` and `answers-post` (or another method
 /// that changes things), `has-parameter` (in its path), and an application `routes`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -348,7 +348,13 @@ impl Check<'_> {
             if let Some(on) = &item.on {
                 self.one_of("`on`", on, FACT_PLACES);
             }
-            let patterns = [&item.named, &item.not_named, &item.text, &item.keyword];
+            let patterns = [
+                &item.named,
+                &item.not_named,
+                &item.dotted,
+                &item.text,
+                &item.keyword,
+            ];
             for pattern in patterns.into_iter().flatten() {
                 if let Err(error) = RegexBuilder::new(pattern).build() {
                     self.error(format!("`{pattern}` is not a regular expression: {error}"));

@@ -1,7 +1,7 @@
 //! Applications: the files that belong together, their routes, and the facts of both.
 
 use pyward_flow::{Analysis, Route};
-use pyward_ir::{Const, ExprKind, FunctionIndex, Span, Symbol};
+use pyward_ir::{Const, ExprKind, FunctionIndex, Span, StmtKind, Symbol, Target};
 use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -115,7 +115,7 @@ impl<'a> Application<'a> {
         let mut routes = Vec::new();
         for route in ours.into_iter().filter(|r| crate::is_http(r)) {
             let mut of_route = route_facts(program, analysis, facts, &mut walker, route);
-            of_route.found.merge(&hooks);
+            of_route.found.merge_kinds(&hooks, facts.protecting);
             routes.push(of_route);
         }
         let mut application = Self { routes, found };
@@ -132,6 +132,26 @@ fn everywhere(program: &Program, facts: &Facts, names: &Names<'_>, files: &[File
     let known = facts.last_parts();
     for &file in files {
         let ir = program.ir(file);
+        for class in &ir.classes {
+            for &stmt in &ir.function(class.body).body {
+                let targets = match &ir.stmt(stmt).kind {
+                    StmtKind::Assign { targets, .. } => &**targets,
+                    StmtKind::Declare { target, .. } => std::slice::from_ref(target),
+                    _ => &[],
+                };
+                for target in targets {
+                    if let Target::Var(var, span) = target {
+                        let name = names.var_name(file, class.body, *var);
+                        let subject = Subject {
+                            chain: &[name],
+                            ..Subject::default()
+                        };
+                        let kinds = facts.find(On::Column, &subject);
+                        found.add(kinds, Place::new(file, *span, class.body));
+                    }
+                }
+            }
+        }
         // Which function an expression stands in matters for imports inside functions alone.
         let function = FunctionIndex(0);
         let mut add = |kinds: Kinds, span: Span| {
@@ -196,20 +216,35 @@ fn hooks(
             let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
             let parent = function.parent.unwrap_or(FunctionIndex(0));
             let id = FunctionId { file, index };
-            let has = |kind: &str| function.decorators.iter().any(|&d| is_of(file, parent, d, kind));
+            let has = |kind: &str| {
+                function
+                    .decorators
+                    .iter()
+                    .any(|&d| is_of(file, parent, d, kind))
+            };
             if has("hook") {
                 hooks.push(id);
             } else if has("middleware") {
                 // One defined inside another function is made by calling that.
-                let name = if parent.0 == 0 { function.name } else { ir.function(parent).name };
+                let name = if parent.0 == 0 {
+                    function.name
+                } else {
+                    ir.function(parent).name
+                };
                 parts.push((name, vec![id]));
             }
         }
         for class in &ir.classes {
             let is_middleware = class.name.as_str().ends_with("Middleware")
-                || class.bases.iter().any(|&base| is_of(file, class.parent, base, "middleware"));
+                || class
+                    .bases
+                    .iter()
+                    .any(|&base| is_of(file, class.parent, base, "middleware"));
             if is_middleware {
-                let methods = class.methods.iter().map(|&index| FunctionId { file, index });
+                let methods = class
+                    .methods
+                    .iter()
+                    .map(|&index| FunctionId { file, index });
                 parts.push((class.name, methods.collect()));
             }
         }
@@ -270,10 +305,6 @@ fn route_facts<'a>(
     let parent = function.parent.unwrap_or(FunctionIndex(0));
     let here = Place::new(file, function.name_span, id.index);
     let mut found = Found::default();
-    for guard in &route.guards {
-        let kind = facts.kind(guard.as_str());
-        found.add(kind.map_or(0, |k| 1 << k), here);
-    }
     for &decorator in &function.decorators {
         walker.guard(file, parent, decorator, &mut found);
     }
@@ -287,13 +318,20 @@ fn route_facts<'a>(
             &mut found,
         );
     }
+    for guard in &route.guards {
+        let kind = facts.kind(guard.as_str());
+        if let Some(kind) = kind.filter(|kind| !found.has(*kind)) {
+            found.add(1 << kind, here);
+        }
+    }
     let mut texts: Vec<Symbol> = route.paths.clone();
     texts.push(function.name);
     let subject = Subject {
         names: &texts,
         ..Subject::default()
     };
-    found.add(facts.find(On::Route, &subject), here);
+    let mut of_route = facts.find(On::Route, &subject);
+    found.add(of_route, here);
     let mut params = Vec::new();
     for param in &function.params {
         let mut labels = 0;
@@ -315,8 +353,11 @@ fn route_facts<'a>(
                 ..here
             },
         );
+        of_route |= of_name;
         params.push(labels | of_name);
     }
+    let guards = std::mem::take(&mut found);
+    found.merge_kinds(&guards, facts.protecting | of_route);
     let summary = walker.function(id, &params);
     found.merge(&summary.found);
     RouteFacts {

@@ -25,6 +25,7 @@ pub(crate) enum On {
     Guard,
     Route,
     Parameter,
+    Column,
     String,
 }
 
@@ -75,6 +76,8 @@ pub(crate) struct Facts {
     by_name: FxHashMap<Symbol, Vec<usize>>,
     /// Matchers without paths, by place.
     unnamed: FxHashMap<On, Vec<usize>>,
+    /// Kinds that count where a guard or hook does it.
+    pub(crate) protecting: Kinds,
     /// Kinds that descriptions ask for as labels.
     asked: Kinds,
     /// Constant texts that are paths: settings name middleware and classes so.
@@ -94,6 +97,7 @@ fn places(on: Option<&str>) -> Vec<On> {
         Some("guard") => vec![On::Guard],
         Some("route") => vec![On::Route],
         Some("parameter") => vec![On::Parameter],
+        Some("column") => vec![On::Column],
         Some("string") => vec![On::String],
         _ => vec![On::Call, On::Read],
     }
@@ -144,6 +148,7 @@ impl Facts {
             matchers: Vec::new(),
             by_name: FxHashMap::default(),
             unnamed: FxHashMap::default(),
+            protecting: 0,
             asked: 0,
             by_text: FxHashMap::default(),
         };
@@ -152,6 +157,7 @@ impl Facts {
                 let fact = Fact {
                     kind: access.kind.clone(),
                     path: access.path.clone(),
+                    protects: true,
                     ..Fact::default()
                 };
                 all.add(&fact, vec![On::Call, On::Read, On::Guard]);
@@ -167,6 +173,9 @@ impl Facts {
         let Some(kind) = self.intern(&fact.kind) else {
             return;
         };
+        if fact.protects {
+            self.protecting |= 1 << kind;
+        }
         let mut paths = Vec::new();
         for path in &fact.path {
             let (anywhere, rest) = match path.strip_prefix("*.") {
@@ -340,10 +349,7 @@ impl Matcher {
             return false;
         }
         if let Some(keyword) = &self.keyword
-            && !subject
-                .keywords
-                .iter()
-                .any(|k| keyword.matches(*k))
+            && !subject.keywords.iter().any(|k| keyword.matches(*k))
         {
             return false;
         }

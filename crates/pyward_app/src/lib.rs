@@ -63,7 +63,7 @@ const STACK: usize = 64 << 20;
 
 fn run(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Found {
     let facts = Facts::new(catalog);
-    let names = Names::new(program);
+    let names = Names::new(program, catalog);
     let applications = application::group(program, analysis, &names);
     let results: Vec<Found> = applications
         .par_iter()

@@ -1,5 +1,6 @@
 //! Dotted names of expressions, as imports resolve them.
 
+use pyward_catalog::Catalog;
 use pyward_ir::{
     ArgKind, Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind, StmtKind, Symbol, Var,
 };
@@ -49,6 +50,19 @@ fn reads_item(name: &str) -> bool {
     )
 }
 
+/// Replaces a name that models know under another one.
+fn canonical(path: &mut Chain, aliases: &FxHashMap<&str, &str>) {
+    for length in (1..=path.len()).rev() {
+        let prefix: Vec<&str> = path[..length].iter().map(|s| s.as_str()).collect();
+        if let Some(to) = aliases.get(prefix.join(".").as_str()) {
+            let mut new = split(to);
+            new.extend_from_slice(&path[length..]);
+            *path = new;
+            return;
+        }
+    }
+}
+
 fn split(dotted: &str) -> Chain {
     dotted
         .split('.')
@@ -58,11 +72,22 @@ fn split(dotted: &str) -> Chain {
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn new(program: &'a Program) -> Self {
+    pub(crate) fn new(program: &'a Program, catalog: &Catalog) -> Self {
         let files: Vec<FileId> = program.file_ids().collect();
+        let aliases: FxHashMap<&str, &str> = catalog
+            .models
+            .iter()
+            .flat_map(|models| &models.aliases)
+            .map(|(from, to)| (from.as_str(), to.as_str()))
+            .collect();
         let files = files
             .par_iter()
-            .map(|file| FileNames::new(program, *file))
+            .map(|file| {
+                let mut names = FileNames::new(program, *file);
+                let imported = names.globals.values_mut().chain(names.locals.values_mut());
+                imported.for_each(|path| canonical(path, &aliases));
+                names
+            })
             .collect();
         Self { program, files }
     }

@@ -24,14 +24,20 @@ pub(crate) fn findings(
             continue;
         }
         let mut seen: FxHashSet<(u32, u32, u32)> = FxHashSet::default();
+        let mut is_done = false;
         for report in &rule.report {
+            let once = report.once.as_deref() == Some("application");
+            if once && is_done {
+                continue;
+            }
             for place in places(program, facts, application, report) {
                 let key = (place.file.0, place.span.start, place.span.end);
                 if !seen.insert(key) {
                     continue;
                 }
                 findings.push(finding(program, number, rule, report, place));
-                if report.once.is_some() {
+                if once {
+                    is_done = true;
                     break;
                 }
             }
@@ -72,25 +78,15 @@ fn places(
 ) -> Vec<Place> {
     let at = report.at.as_deref().unwrap_or("route");
     let mut places = Vec::new();
-    if let Some(kind) = at.strip_prefix("app:") {
-        let whole = |fact: &str| {
-            let fact = fact.strip_prefix("app:").unwrap_or(fact);
-            has(facts, &application.found, fact) || fact == "routes"
-        };
-        if holds(report, &whole)
-            && let Some(kind) = facts.kind(kind)
-        {
-            places.extend_from_slice(application.found.places(kind));
-        }
-        return places;
-    }
     for route in &application.routes {
         if program.is_test(route.route.function.file) {
             continue;
         }
         let of_route = |fact: &str| match fact.split_once(':') {
             Some(("app", fact)) => has(facts, &application.found, fact),
-            Some((_, fact)) => facts.kind(fact).is_some_and(|kind| route.own.has_near(kind)),
+            Some((_, fact)) => facts
+                .kind(fact)
+                .is_some_and(|kind| route.own.has_near(kind)),
             None => has(facts, &route.found, fact) || is_by_nature(route, fact),
         };
         if !holds(report, &of_route) {
@@ -103,10 +99,22 @@ fn places(
                 function.name_span,
                 route.route.function.index,
             ));
+        } else if let Some(at) = at.strip_prefix("app:") {
+            let kind = facts.kind(at);
+            let all = kind.map_or(&[][..], |kind| application.found.places(kind));
+            places.extend(all.first());
         } else if let Some(kind) = facts.kind(at) {
             let own = route.own.places(kind);
-            let all = if own.is_empty() { route.found.places(kind) } else { own };
-            places.extend_from_slice(all);
+            let all = if own.is_empty() {
+                route.found.places(kind)
+            } else {
+                own
+            };
+            if report.once.is_some() {
+                places.extend(all.first());
+            } else {
+                places.extend_from_slice(all);
+            }
         }
     }
     places

@@ -16,7 +16,12 @@ fn lines(rule: &str, files: &[(&str, &str)]) -> Vec<(String, usize)> {
             })
             .collect(),
     );
-    let analysis = pyward_flow::analyse(&program, catalog, &pyward_templates::Library::default(), pyward_flow::Options::default());
+    let analysis = pyward_flow::analyse(
+        &program,
+        catalog,
+        &pyward_templates::Library::default(),
+        pyward_flow::Options::default(),
+    );
     let mut found = Vec::new();
     let of_application = crate::analyse(&program, &analysis, catalog);
     for finding in of_application.iter().chain(&analysis.findings) {

@@ -19,6 +19,8 @@ use crate::names::{Names, Referent, item_read};
 
 /// Calls followed below one another.
 const MAX_DEPTH: usize = 6;
+/// Depth down to which functions are told apart by the labels of their arguments.
+const MAX_SENSITIVE: usize = 3;
 /// Nesting of expressions and statements followed, all told.
 const MAX_NESTING: u32 = 600;
 /// Functions walked for one application.
@@ -69,6 +71,19 @@ impl Found {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         for (kind, places) in &other.0 {
+            for place in places {
+                self.add(1 << kind, *place);
+            }
+        }
+    }
+
+    /// Adds the places of some kinds of another.
+    pub(crate) fn merge_kinds(&mut self, other: &Self, kinds: Kinds) {
+        for (kind, places) in other
+            .0
+            .iter()
+            .filter(|(kind, _)| kinds & (1 << **kind) != 0)
+        {
             for place in places {
                 self.add(1 << kind, *place);
             }
@@ -205,8 +220,14 @@ impl<'a> Walker<'a> {
 
     /// What a function does when its parameters carry these labels.
     pub(crate) fn function(&mut self, id: FunctionId, params: &[Kinds]) -> Rc<Summary> {
-        let params: Vec<Kinds> = params.iter().map(|p| self.facts.labels(*p)).collect();
-        let key = (id, params.clone());
+        // Far down, what a function does for any caller has to do.
+        let is_far = self.stack.len() >= MAX_SENSITIVE;
+        let labels = |p: &Kinds| if is_far { 0 } else { self.facts.labels(*p) };
+        let mut params: Vec<Kinds> = params.iter().map(labels).collect();
+        while params.last() == Some(&0) {
+            params.pop();
+        }
+        let key = (id, params);
         if let Some(known) = self.known.get(&key) {
             return Rc::clone(known);
         }
@@ -216,7 +237,7 @@ impl<'a> Walker<'a> {
         self.left -= 1;
         self.stack.push(id);
         let mut frame = self.frame(id.file, id.index);
-        for (slot, labels) in params.iter().enumerate() {
+        for (slot, labels) in key.1.iter().enumerate() {
             frame.write(Var::Local(u32::try_from(slot).unwrap_or(u32::MAX)), *labels);
         }
         let body = &self.program.ir(id.file).function(id.index).body;
@@ -782,7 +803,10 @@ impl<'a> Walker<'a> {
                 ArgKind::Star => passed.rest |= labels,
                 ArgKind::DoubleStar => {
                     passed.rest |= labels;
-                    passed.unpacks |= !matches!(ir.expr(arg.value).kind, ExprKind::Dict(_));
+                    passed.unpacks |= !matches!(
+                        ir.expr(arg.value).kind,
+                        ExprKind::Dict(_) | ExprKind::Comprehension(_)
+                    );
                 }
             }
         }
@@ -819,7 +843,8 @@ impl<'a> Walker<'a> {
 
     /// What the names of a called class's bases say of it.
     fn class_kinds(&mut self, frame: &Frame<'a>, callee: ExprId) -> Kinds {
-        let Some(Referent::Class(class)) = self.names.referent(frame.file, frame.function, callee) else {
+        let Some(Referent::Class(class)) = self.names.referent(frame.file, frame.function, callee)
+        else {
             return 0;
         };
         if let Some(known) = self.classes.get(&class) {
@@ -836,7 +861,10 @@ impl<'a> Walker<'a> {
             }
             let description = self.program.class(class);
             for &base in &description.bases {
-                let chain = self.names.chain(class.file, description.parent, base).unwrap_or_default();
+                let chain = self
+                    .names
+                    .chain(class.file, description.parent, base)
+                    .unwrap_or_default();
                 let subject = Subject {
                     chain: &chain,
                     ..Subject::default()

@@ -268,6 +268,10 @@ pub struct Entry {
     /// Functions by name in a module that imports the library (`lambda_handler`).
     #[serde(default)]
     pub function: Vec<String>,
+    /// Functions that an OpenAPI description in the project names (`operationId`), in a project that imports one of
+    /// the library's packages.
+    #[serde(default)]
+    pub operations: bool,
     /// Conditions on the decorator's or the registering call, or on the file's imports.
     #[serde(default)]
     pub when: Vec<Condition>,
@@ -417,7 +421,7 @@ pub struct Fact {
     /// `store` (assignment to a name, attribute or item), `keyword` (an argument passed by name, or an item of
     /// a dictionary in the text), `field` (the same; the name is that of the value, a plain attribute or item),
     /// `compare`, `test` (the condition of `if`, `while`, `assert`), `return`, `guard` (a decorator, base class, dependency or
-    /// attribute of the handler's class), `route` (URL pattern or handler's name), `parameter` (of a handler),
+    /// attribute of the handler's class), `route` (URL pattern or handler's name), `parameter` (of a handler), `column` (a name bound in a class's body),
     /// `string` (a constant text).
     #[serde(default)]
     pub on: Option<String>,
@@ -463,6 +467,9 @@ pub struct Fact {
     /// Only within the condition of an `if`, `while`, `assert` or conditional expression.
     #[serde(default)]
     pub in_test: bool,
+    /// It counts for a route also where a guard of the route or a hook that runs before it does so.
+    #[serde(default)]
+    pub protects: bool,
 }
 
 /// A call that renders a template.

@@ -75,6 +75,9 @@ pub struct Rule {
     /// Not run unless selected by name.
     #[serde(default)]
     pub off_by_default: bool,
+    /// Rules whose finding at the same call says it all: this one is then left out.
+    #[serde(default)]
+    pub yields_to: Vec<String>,
     /// Application rules: what is reported.
     #[serde(default)]
     pub report: Vec<Report>,
@@ -88,7 +91,7 @@ pub struct Rule {
 /// down.
 ///
 /// Besides the facts of models a route has `route` itself, `answers-get` and `answers-post` (or another method
-/// that changes things), `has-parameter` (in its path), and an application `routes`.
+/// that changes things), and `has-parameter` (in its path).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Report {
@@ -98,10 +101,12 @@ pub struct Report {
     /// None may hold.
     #[serde(default)]
     pub unless: Vec<String>,
-    /// The fact whose places are reported: `route` (default) for the handler's name, or one of `app:...`.
+    /// The fact whose places are reported: `route` (default) for the handler's name, or `app:...`, the
+    /// first place of one of the application's.
     #[serde(default)]
     pub at: Option<String>,
-    /// `application`: at most one finding for each application.
+    /// `application`: at most one finding of the rule for each application, of the first report that applies;
+    /// `route`: at most one for each route.
     #[serde(default)]
     pub once: Option<String>,
     /// What is wrong here; the rule's own message where absent.

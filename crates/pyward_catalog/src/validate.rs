@@ -58,6 +58,7 @@ const FACT_PLACES: &[&str] = &[
     "guard",
     "route",
     "parameter",
+    "column",
     "string",
 ];
 const LEVELS: &[&str] = &["high", "medium", "low"];

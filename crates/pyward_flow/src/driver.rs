@@ -178,6 +178,9 @@ impl Run<'_> {
         self.truncated.clear();
         self.tables.entries.clear();
         self.tables.call_sites.clear();
+        for (function, entry) in described_entries(self.shared) {
+            merge_entry(self.tables.entries.entry(function).or_default(), entry);
+        }
         for level in program.import_levels() {
             let outcomes: Vec<_> = level
                 .par_iter()
@@ -491,7 +494,14 @@ fn finish(
             }
         }
     }
-    let mut findings: Vec<RawFinding> = best.into_values().collect();
+    let yields = |finding: &RawFinding| {
+        let rule = &shared.models.rules[usize::from(finding.rule)];
+        rule.yields_to.iter().any(|other| {
+            let other = shared.models.rule(other);
+            other.is_some_and(|o| best.contains_key(&(o, finding.file, finding.context_span)))
+        })
+    };
+    let mut findings: Vec<RawFinding> = best.values().filter(|f| !yields(f)).cloned().collect();
     findings.sort_by_key(|f| (f.file, f.span, f.rule));
     let mut routes: Vec<Route> = tables
         .entries
@@ -521,6 +531,44 @@ fn finish(
         calls: FxHashMap::default(),
         bases: project_bases(shared.program, tables),
     }
+}
+
+/// Entry points that descriptions of the interface name.
+fn described_entries(shared: &Shared<'_>) -> Vec<(FunctionId, Entry)> {
+    let program = shared.program;
+    if program.operations.is_empty() {
+        return Vec::new();
+    }
+    let imported = |package: &Symbol| {
+        let mut files = program.file_ids();
+        files.any(|file| shared.index.imports(file).contains(package))
+    };
+    let points: Vec<usize> = shared
+        .models
+        .entry_points
+        .iter()
+        .enumerate()
+        .filter(|(_, point)| point.operations && point.packages.iter().any(imported))
+        .map(|(at, _)| at)
+        .collect();
+    if points.is_empty() {
+        return Vec::new();
+    }
+    let described = program.operations.iter().filter_map(|operation| {
+        let function = program.function_named(&operation.handler)?;
+        let guards = operation
+            .is_guarded
+            .then(|| Symbol::new("authentication"));
+        let entry = Entry {
+            points: points.clone(),
+            routes: vec![Symbol::new(&operation.path)],
+            verbs: vec![Symbol::new(&operation.verb)],
+            guards: guards.into_iter().collect(),
+            ..Entry::default()
+        };
+        Some((function, entry))
+    });
+    described.collect()
 }
 
 /// The bases of each class that are classes of the project.

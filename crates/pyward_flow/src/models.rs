@@ -253,7 +253,9 @@ pub struct EntryPoint {
     pub handler: Option<Place>,
     /// Function names.
     pub functions: Vec<Symbol>,
-    /// Import names that must be present for `functions`.
+    /// Functions that an OpenAPI description names.
+    pub operations: bool,
+    /// Import names that must be present for `functions` and `operations`.
     pub packages: Vec<Symbol>,
     /// Conditions on the decorator's or the registering call.
     pub when: Vec<Condition>,
@@ -361,6 +363,8 @@ pub struct FlowRule {
     pub confidence: Confidence,
     /// What kind of rule.
     pub kind: RuleKind,
+    /// Rules whose finding at the same place takes its place.
+    pub yields_to: Vec<String>,
 }
 
 /// The compiled catalogue.
@@ -413,6 +417,7 @@ impl Compiled {
                 base: rule.severity,
                 confidence: rule.confidence,
                 kind: rule.kind,
+                yields_to: rule.yields_to.clone(),
             });
         }
         for file in models {

@@ -48,6 +48,7 @@ pub(crate) fn group(program: &Program, analysis: &Analysis, names: &Names<'_>) -
         for expr in &program.ir(file).exprs {
             if let ExprKind::Const(Const::Str(text)) = expr.kind
                 && is_dotted(text.as_str())
+                && names.is_ours(text.as_str())
                 && let Some(named) = module_of(program, text.as_str())
             {
                 join(file, named);
@@ -197,16 +198,15 @@ fn hooks(
     walker: &mut Walker<'_>,
 ) -> Found {
     let mut all = Found::default();
-    let is_of = |file: FileId, function: FunctionIndex, expr: pyward_ir::ExprId, kind: &str| {
-        let Some(kind) = facts.kind(kind) else {
-            return false;
-        };
+    let bit = |kind: &str| facts.kind(kind).map_or(0, |kind| 1 << kind);
+    let (hook, middleware): (Kinds, Kinds) = (bit("hook"), bit("middleware"));
+    let is_of = |file: FileId, function: FunctionIndex, expr: pyward_ir::ExprId, kind: Kinds| {
         let chain = names.chain(file, function, expr).unwrap_or_default();
         let subject = Subject {
             chain: &chain,
             ..Subject::default()
         };
-        facts.find(On::Guard, &subject) & (1 << kind) != 0
+        facts.find(On::Guard, &subject) & kind != 0
     };
     let mut hooks: Vec<FunctionId> = Vec::new();
     let mut parts: Vec<(Symbol, Vec<FunctionId>)> = Vec::new();
@@ -216,15 +216,15 @@ fn hooks(
             let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
             let parent = function.parent.unwrap_or(FunctionIndex(0));
             let id = FunctionId { file, index };
-            let has = |kind: &str| {
+            let has = |kind: Kinds| {
                 function
                     .decorators
                     .iter()
                     .any(|&d| is_of(file, parent, d, kind))
             };
-            if has("hook") {
+            if has(hook) {
                 hooks.push(id);
-            } else if has("middleware") {
+            } else if has(middleware) {
                 // One defined inside another function is made by calling that.
                 let name = if parent.0 == 0 {
                     function.name
@@ -239,7 +239,7 @@ fn hooks(
                 || class
                     .bases
                     .iter()
-                    .any(|&base| is_of(file, class.parent, base, "middleware"));
+                    .any(|&base| is_of(file, class.parent, base, middleware));
             if is_middleware {
                 let methods = class
                     .methods

@@ -173,6 +173,20 @@ impl Facts {
         let Some(kind) = self.intern(&fact.kind) else {
             return;
         };
+        let patterns = [
+            &fact.named,
+            &fact.dotted,
+            &fact.not_named,
+            &fact.text,
+            &fact.keyword,
+        ];
+        // The catalogue's own check reports a malformed pattern.
+        if patterns
+            .into_iter()
+            .any(|p| p.is_some() && Pattern::new(p.as_ref()).is_none())
+        {
+            return;
+        }
         if fact.protects {
             self.protecting |= 1 << kind;
         }

@@ -6,7 +6,7 @@ use pyward_ir::{
 };
 use pyward_program::{ClassId, FileId, FunctionId, ModuleTarget, Program};
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The parts of a dotted name.
 pub(crate) type Chain = Vec<Symbol>;
@@ -18,6 +18,8 @@ const MAX_PARTS: usize = 16;
 pub(crate) struct Names<'a> {
     program: &'a Program,
     files: Vec<FileNames>,
+    /// First parts of the names of the project's modules.
+    roots: FxHashSet<&'static str>,
 }
 
 #[derive(Default)]
@@ -89,7 +91,21 @@ impl<'a> Names<'a> {
                 names
             })
             .collect();
-        Self { program, files }
+        let module_names = program.file_ids().map(|f| program.module_name(f).as_str());
+        let roots = module_names.filter_map(|name| name.split('.').next());
+        Self {
+            program,
+            files,
+            roots: roots.collect(),
+        }
+    }
+
+    /// Whether a dotted name may be one of the project's.
+    pub(crate) fn is_ours(&self, dotted: &str) -> bool {
+        dotted
+            .split('.')
+            .next()
+            .is_some_and(|first| self.roots.contains(first))
     }
 
     /// The files that a file imports.
@@ -218,6 +234,9 @@ impl<'a> Names<'a> {
 
     /// What a full dotted name (`package.module.name`, also `package.module.Class.method`) means.
     pub(crate) fn by_chain(&self, chain: &[Symbol]) -> Option<Referent> {
+        if !self.roots.contains(chain.first()?.as_str()) {
+            return None;
+        }
         for length in (1..chain.len()).rev() {
             let module: Vec<&str> = chain[..length].iter().map(|s| s.as_str()).collect();
             let Some(file) = self.program.file_named(Symbol::new(&module.join("."))) else {

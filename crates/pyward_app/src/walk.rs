@@ -138,6 +138,7 @@ pub(crate) struct Walker<'a> {
     names: &'a Names<'a>,
     known: FxHashMap<(FunctionId, Vec<Kinds>), Rc<Summary>>,
     classes: FxHashMap<ClassId, Kinds>,
+    guards: FxHashMap<FunctionId, Rc<Summary>>,
     stack: Vec<FunctionId>,
     nesting: u32,
     left: u32,
@@ -212,6 +213,7 @@ impl<'a> Walker<'a> {
             names,
             known: FxHashMap::default(),
             classes: FxHashMap::default(),
+            guards: FxHashMap::default(),
             stack: Vec::new(),
             nesting: 0,
             left: MAX_FUNCTIONS,
@@ -339,23 +341,37 @@ impl<'a> Walker<'a> {
         labels
     }
 
-    /// A function with nothing known of its parameters.
+    /// What a guard does with nothing known of its parameters, as far as it protects; labels of what it yields.
     fn whole(&mut self, id: FunctionId, found: &mut Found) -> Kinds {
+        if let Some(known) = self.guards.get(&id) {
+            let known = Rc::clone(known);
+            found.merge(&known.found);
+            return known.returns;
+        }
+        self.guards.insert(id, Rc::default());
         let summary = self.function(id, &[]);
-        found.merge(&summary.found);
+        let mut all = summary.found.clone();
+        let mut returns = summary.returns;
         let function = self.program.function(id);
-        let mut labels = summary.returns;
+        let parent = function.parent.unwrap_or(FunctionIndex(0));
         for param in &function.params {
             for expr in param.default.into_iter().chain(param.annotation) {
-                if self.stack.len() < MAX_DEPTH && !self.stack.contains(&id) {
+                if self.stack.len() < MAX_DEPTH {
                     self.stack.push(id);
-                    let parent = function.parent.unwrap_or(FunctionIndex(0));
-                    labels |= self.guard(id.file, parent, expr, found);
+                    returns |= self.guard(id.file, parent, expr, &mut all);
                     self.stack.pop();
                 }
             }
         }
-        labels
+        let mut kept = Found::default();
+        kept.merge_kinds(&all, self.facts.protecting);
+        let known = Rc::new(Summary {
+            found: kept,
+            returns: self.facts.labels(returns),
+        });
+        self.guards.insert(id, Rc::clone(&known));
+        found.merge(&known.found);
+        known.returns
     }
 
     fn block(&mut self, frame: &mut Frame<'a>, block: &Block) {

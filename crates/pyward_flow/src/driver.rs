@@ -556,9 +556,7 @@ fn described_entries(shared: &Shared<'_>) -> Vec<(FunctionId, Entry)> {
     }
     let described = program.operations.iter().filter_map(|operation| {
         let function = program.function_named(&operation.handler)?;
-        let guards = operation
-            .is_guarded
-            .then(|| Symbol::new("authentication"));
+        let guards = operation.is_guarded.then(|| Symbol::new("authentication"));
         let entry = Entry {
             points: points.clone(),
             routes: vec![Symbol::new(&operation.path)],

@@ -4,7 +4,7 @@
 //! every route reaches (the handler, what it calls, its decorators, dependencies, class and hooks) and collects
 //! *facts*: names of things that code does, as models describe them ([`pyward_catalog::model::Fact`]). Files that
 //! belong together form an application, with facts of its own. Rules of kind `application` are conditions over these
-//! facts ([`pyward_catalog::rule::Report`]); nothing here knows a rule or a library.
+//! facts, and others may have such conditions beside what they are otherwise about ([`pyward_catalog::rule::Report`]); nothing here knows a rule or a library.
 
 mod application;
 mod facts;
@@ -13,7 +13,6 @@ mod report;
 mod walk;
 
 use pyward_catalog::Catalog;
-use pyward_catalog::rule::RuleKind;
 use pyward_flow::{Analysis, RawFinding};
 use pyward_program::{FunctionId, Program};
 use rayon::prelude::*;
@@ -41,9 +40,7 @@ pub fn route_facts(
 type Found = (Vec<RawFinding>, Vec<(FunctionId, Vec<String>)>);
 
 fn run_stage(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Found {
-    let declares = |rule: &pyward_catalog::rule::Rule| {
-        rule.kind == RuleKind::Application && !rule.report.is_empty()
-    };
+    let declares = |rule: &pyward_catalog::rule::Rule| !rule.report.is_empty();
     if !catalog.rules.iter().any(declares) || !analysis.routes.iter().any(|r| is_http(r)) {
         return Found::default();
     }

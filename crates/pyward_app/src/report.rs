@@ -1,7 +1,7 @@
 //! From facts to findings: the conditions that rules declare.
 
 use pyward_catalog::Catalog;
-use pyward_catalog::rule::{Report, Rule, RuleKind};
+use pyward_catalog::rule::{Report, Rule};
 use pyward_flow::RawFinding;
 use pyward_ir::Symbol;
 use pyward_program::Program;
@@ -20,9 +20,6 @@ pub(crate) fn findings(
 ) -> Vec<RawFinding> {
     let mut findings = Vec::new();
     for (number, rule) in catalog.rules.iter().enumerate() {
-        if rule.kind != RuleKind::Application {
-            continue;
-        }
         let mut seen: FxHashSet<(u32, u32, u32)> = FxHashSet::default();
         let mut is_done = false;
         for report in &rule.report {

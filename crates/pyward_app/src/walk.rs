@@ -583,6 +583,26 @@ impl<'a> Walker<'a> {
         value: Option<ExprId>,
         span: Span,
     ) {
+        // `users[name] = {"password": password}`
+        if let Some(value) = value
+            && chain.len() > 1
+            && let ExprKind::Dict(items) = &frame.ir.expr(value).kind
+        {
+            for (key, item) in items {
+                let key = key.map(|k| &frame.ir.expr(k).kind);
+                if let Some(ExprKind::Const(Const::Str(name))) = key {
+                    let labels = self.eval(frame, *item);
+                    let subject = Subject {
+                        chain: &[*name],
+                        labels,
+                        ..Subject::default()
+                    };
+                    let kinds = self.facts.find(On::Item, &subject);
+                    let place = frame.place(frame.ir.expr(*item).span);
+                    frame.found.add(kinds, place);
+                }
+            }
+        }
         let mut passed = Passed::default();
         if let Some(value) = value {
             collect_literals(frame.ir, value, 1, &mut passed);
@@ -829,7 +849,7 @@ impl<'a> Walker<'a> {
         let keywords: Vec<Symbol> = passed.keywords.iter().map(|(name, _)| *name).collect();
         let subject = Subject {
             chain: &chain,
-            labels: passed.all | self.class_kinds(frame, callee),
+            labels: passed.all | receiver | self.class_kinds(frame, callee),
             constants: &passed.constants,
             texts: &passed.texts,
             keywords: &keywords,

@@ -420,6 +420,7 @@ pub struct Fact {
     /// Where it is looked for: `call`, `read` (a name, attribute or item), `use` (default: either of them),
     /// `store` (assignment to a name, attribute or item), `keyword` (an argument passed by name, or an item of
     /// a dictionary in the text), `field` (the same; the name is that of the value, a plain attribute or item),
+    /// `item` (an item of a dictionary in the text that is stored under a key),
     /// `compare`, `test` (the condition of `if`, `while`, `assert`), `return`, `guard` (a decorator, base class, dependency or
     /// attribute of the handler's class), `route` (URL pattern or handler's name), `parameter` (of a handler), `column` (a name bound in a class's body),
     /// `string` (a constant text).

@@ -75,10 +75,17 @@ pub struct Rule {
     /// Not run unless selected by name.
     #[serde(default)]
     pub off_by_default: bool,
+    /// One finding in a function is enough.
+    #[serde(default)]
+    pub once_per_function: bool,
     /// Rules whose finding at the same call says it all: this one is then left out.
     #[serde(default)]
     pub yields_to: Vec<String>,
-    /// Application rules: what is reported.
+    /// Flow rules: the flaw is where the data comes from. A source that reaches several sinks, or one in another
+    /// function, is reported once and where it stands.
+    #[serde(default)]
+    pub per_source: bool,
+    /// Conditions over facts of routes that are reported: all that application rules are about.
     #[serde(default)]
     pub report: Vec<Report>,
 }

@@ -52,6 +52,7 @@ const FACT_PLACES: &[&str] = &[
     "store",
     "keyword",
     "field",
+    "item",
     "compare",
     "test",
     "return",

@@ -503,6 +503,12 @@ fn finish(
     };
     let mut findings: Vec<RawFinding> = best.values().filter(|f| !yields(f)).cloned().collect();
     findings.sort_by_key(|f| (f.file, f.span, f.rule));
+    report_sources(shared, &mut findings);
+    let mut in_function = FxHashSet::default();
+    findings.retain(|f| {
+        !shared.models.rules[usize::from(f.rule)].once_per_function
+            || in_function.insert((f.rule, f.file, f.function))
+    });
     let mut routes: Vec<Route> = tables
         .entries
         .iter()
@@ -531,6 +537,45 @@ fn finish(
         calls: FxHashMap::default(),
         bases: project_bases(shared.program, tables),
     }
+}
+
+/// Findings of rules whose flaw is the source: one for each source, there if it reaches several places or another
+/// function.
+fn report_sources(shared: &Shared<'_>, findings: &mut Vec<RawFinding>) {
+    let source = |finding: &RawFinding| {
+        let step = finding.trace.first()?;
+        let rule = &shared.models.rules[usize::from(finding.rule)];
+        rule.per_source
+            .then_some((finding.rule, step.file, step.span))
+    };
+    let mut reached: FxHashMap<(u16, FileId, Span), usize> = FxHashMap::default();
+    for key in findings.iter().filter_map(source) {
+        *reached.entry(key).or_default() += 1;
+    }
+    let mut seen = FxHashSet::default();
+    findings.retain_mut(|finding| {
+        let Some(key) = source(finding) else {
+            return true;
+        };
+        if !seen.insert(key) {
+            return false;
+        }
+        let (_, file, span) = key;
+        let functions = shared.program.ir(file).functions.iter();
+        let around = functions.filter(|f| {
+            f.kind == FunctionKind::Def && f.span.start <= span.start && span.end <= f.span.end
+        });
+        let inner = around.min_by_key(|f| f.span.end - f.span.start);
+        let name = inner.map_or_else(|| Symbol::new(""), |f| f.qualname);
+        if reached[&key] > 1 || name != finding.function || file != finding.file {
+            finding.file = file;
+            finding.span = span;
+            finding.context_span = span;
+            finding.function = name;
+        }
+        true
+    });
+    findings.sort_by_key(|f| (f.file, f.span, f.rule));
 }
 
 /// Entry points that descriptions of the interface name.

@@ -363,6 +363,10 @@ pub struct FlowRule {
     pub confidence: Confidence,
     /// What kind of rule.
     pub kind: RuleKind,
+    /// One finding in a function is enough.
+    pub once_per_function: bool,
+    /// A source is reported once.
+    pub per_source: bool,
     /// Rules whose finding at the same place takes its place.
     pub yields_to: Vec<String>,
 }
@@ -418,6 +422,8 @@ impl Compiled {
                 confidence: rule.confidence,
                 kind: rule.kind,
                 yields_to: rule.yields_to.clone(),
+                per_source: rule.per_source,
+                once_per_function: rule.once_per_function,
             });
         }
         for file in models {

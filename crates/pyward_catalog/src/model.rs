@@ -233,7 +233,8 @@ pub struct Guard {
     /// Contexts; `*` for all.
     pub cleans: Vec<String>,
     /// Outcome that means safe: `true` (default), `false`, `return` (it raises otherwise), or `member`: what it
-    /// yields is one of values that the program names (`urlparse(u).netloc in HOSTS` proves `u`).
+    /// yields is one of values that the program names (`urlparse(u).netloc in HOSTS` proves `u`), or `contains`: what
+    /// it yields contains such a value (`ROOT in path.parents` proves `path`).
     #[serde(default)]
     pub outcome: Option<String>,
     /// Conditions on the call.
@@ -272,6 +273,9 @@ pub struct Propagator {
     /// The result is a normalised absolute path, on which a prefix check is sound.
     #[serde(default)]
     pub normalises_path: bool,
+    /// With one argument, a normalised path stays one.
+    #[serde(default)]
+    pub keeps_path: bool,
     /// The result starts with this place's text (`os.path.join`, `urljoin`), so that its fixed prefix holds.
     #[serde(default)]
     pub prefix: Option<String>,

@@ -124,7 +124,11 @@ impl Check<'_> {
             self.contexts(&item.cleans, true);
             self.places([&item.arg]);
             if let Some(outcome) = &item.outcome {
-                self.one_of("outcome", outcome, &["true", "false", "return", "member"]);
+                self.one_of(
+                    "outcome",
+                    outcome,
+                    &["true", "false", "return", "member", "contains"],
+                );
             }
             self.conditions(&item.when, true);
             self.conditions(&item.unless, true);

@@ -142,6 +142,8 @@ pub enum Outcome {
     Return,
     /// What it yields is one of values that the program names.
     Member,
+    /// What it yields contains a value that the program names.
+    Contains,
 }
 
 /// A check, compiled.
@@ -176,6 +178,8 @@ pub struct Propagator {
     pub decodes: bool,
     /// The result is a normalised path.
     pub normalises_path: bool,
+    /// With one argument, a normalised path stays one.
+    pub keeps_path: bool,
     /// Whose fixed beginning the result has.
     pub prefix: Option<Place>,
 }

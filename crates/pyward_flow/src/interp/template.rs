@@ -609,6 +609,7 @@ impl Interp<'_> {
                     let marks = element.marks.union(&keys);
                     element.with_marks(marks)
                 }
+                PathStep::Item(at) => self.template_item(&value, *at, render.at),
                 PathStep::Key => {
                     let keys = self.state.key_marks(&value);
                     Value::unknown().with_marks(keys)
@@ -638,8 +639,23 @@ impl Interp<'_> {
         result.with_marks(marks)
     }
 
+    /// The item at a position; of a named tuple the field.
+    fn template_item(&mut self, owner: &Value, position: usize, at: ExprId) -> Value {
+        if let Shape::Object(id) = owner.shape
+            && let Class::Project(class) = self.state.object(id).class
+            && let Some(name) = self.declared_fields(class).get(position)
+        {
+            return self.get_attribute(owner, *name, at);
+        }
+        let key = Value::constant(Const::Int(i64::try_from(position).unwrap_or(i64::MAX)));
+        self.get_item(owner, &key, at)
+    }
+
     /// An attribute or item: templates do not tell them apart.
     fn template_member(&mut self, owner: &Value, name: Symbol, at: ExprId) -> Value {
+        if let Ok(position) = name.as_str().parse::<usize>() {
+            return self.template_item(owner, position, at);
+        }
         let mut found: Option<Value> = None;
         for shape in owner.shape.alternatives().to_vec() {
             let one = Value {

@@ -182,6 +182,7 @@ impl Compiled {
                         Some("false") => Outcome::False,
                         Some("return") => Outcome::Return,
                         Some("member") => Outcome::Member,
+                        Some("contains") => Outcome::Contains,
                         _ => Outcome::True,
                     },
                     when: self.conditions(&g.when),
@@ -229,6 +230,7 @@ impl Compiled {
                     load: places(&p.load),
                     decodes: p.decodes,
                     normalises_path: p.normalises_path,
+                    keeps_path: p.keeps_path,
                     prefix: p.prefix.as_deref().and_then(Place::parse),
                 });
             }

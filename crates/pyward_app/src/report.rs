@@ -60,6 +60,7 @@ fn finding(
         message: report.message.clone(),
         trace: Vec::new(),
         subject: None,
+        end: None,
         function: function.qualname,
     }
 }

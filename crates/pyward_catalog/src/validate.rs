@@ -291,7 +291,8 @@ impl Check<'_> {
         }
         for (number, item) in models.template.iter().enumerate() {
             self.at = ("template".to_owned(), number);
-            self.paths(&item.path, true);
+            self.paths(&item.path, item.base.is_empty());
+            self.paths(&item.base, false);
             self.one_of(
                 "dialect",
                 &item.dialect,
@@ -358,7 +359,12 @@ impl Check<'_> {
         }
         for (number, item) in models.fact.iter().enumerate() {
             self.at = ("fact".to_owned(), number);
-            self.paths(&item.path, false);
+            for path in &item.path {
+                // `*.headers.*`: any member.
+                if !is_path(path.strip_suffix(".*").unwrap_or(path)) {
+                    self.error(format!("`{path}` is not an API path"));
+                }
+            }
             if let Some(on) = &item.on {
                 self.one_of("`on`", on, FACT_PLACES);
             }

@@ -43,6 +43,7 @@ pub(crate) fn add_secrets(
                     .get(FunctionIndex(secret.function).0 as usize)?;
                 Some(RawFinding {
                     subject: None,
+                    end: None,
                     rule,
                     file,
                     span: secret.span,

@@ -136,6 +136,10 @@ pub struct SinkSite {
     pub confidence: Confidence,
     /// Name of the function it stands in.
     pub function: Symbol,
+    /// Where the data ends, if the site is where it was handed over.
+    pub end: Option<(FileId, Span)>,
+    /// Position of the parameter that the sink gets as it is: then a caller is the place to report.
+    pub handed_on: Option<u16>,
     /// What is particular to a place: one in a template, a regular expression.
     pub details: Option<Box<SiteDetails>>,
 }

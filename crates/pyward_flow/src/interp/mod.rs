@@ -8,6 +8,7 @@ mod condition;
 mod expr;
 mod external;
 mod function;
+mod hand_over;
 mod lookup;
 mod methods;
 mod model_condition;
@@ -134,6 +135,8 @@ struct Frame {
     exit: Option<State>,
     raises: Marks,
     loops: Vec<Loop>,
+    /// Where each parameter of an inlined function was handed to it, and its marks then.
+    received: Vec<(Option<hand_over::HandOver>, Marks)>,
     /// Conditions of the `if` statements around the statement at hand.
     tests: Vec<ExprId>,
     /// States at which an exception may leave each `try` body.
@@ -245,6 +248,7 @@ impl<'a> Interp<'a> {
             exit: None,
             raises: Marks::NONE,
             loops: Vec::new(),
+            received: Vec::new(),
             tests: Vec::new(),
             handlers: Vec::new(),
             captured: Arc::default(),
@@ -408,6 +412,8 @@ impl<'a> Interp<'a> {
                 .function(function.index)
                 .qualname,
             details: None,
+            end: None,
+            handed_on: None,
         }
     }
 }

@@ -77,7 +77,7 @@ impl Interp<'_> {
             .lexical_kinds
             .iter()
             .any(|k| rule.severity[*k as usize].is_some());
-        let mut arriving: Vec<(Marks, Span)> = Vec::new();
+        let mut arriving: Vec<(Marks, Span, Option<ExprId>)> = Vec::new();
         for place in &sink.args {
             let at = match &place.base {
                 Base::Positional | Base::Keyword => None,
@@ -89,7 +89,7 @@ impl Interp<'_> {
                     continue;
                 }
                 let at_span = at.map_or(span, |e| self.expr_span(e));
-                arriving.push((marks, at_span));
+                arriving.push((marks, at_span, at));
             }
             if lexical {
                 let exprs: Vec<ExprId> = match &place.base {
@@ -100,7 +100,7 @@ impl Interp<'_> {
                 for expr in exprs {
                     let marks = self.lexical_marks(expr, 0);
                     if !marks.is_empty() {
-                        arriving.push((marks, self.expr_span(expr)));
+                        arriving.push((marks, self.expr_span(expr), None));
                     }
                 }
             }
@@ -108,8 +108,9 @@ impl Interp<'_> {
         if arriving.is_empty() || !self.conditions_hold(&sink.when, &sink.unless, call, receiver) {
             return;
         }
-        for (marks, at) in arriving {
-            let site = Arc::new(self.site(sink.rule, at, span, what, sink.confidence));
+        for (marks, at, expr) in arriving {
+            let site = self.site(sink.rule, at, span, what, sink.confidence);
+            let site = Arc::new(self.placed(site, expr, &marks));
             for mark in marks.iter() {
                 self.arrive(mark, &site);
             }
@@ -262,17 +263,18 @@ impl Interp<'_> {
         entry.is_some_and(|e| e.sanitizers.iter().any(|s| s.cleans == Contexts::MAX))
     }
 
-    /// A mark arrives at a sink.
     /// Data reached a sink inside a function that was called: `mark` as it went in, `inside` as it went on.
     pub(super) fn arrive_through(&mut self, mark: &Mark, inside: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
+        let context = site.details.as_ref().map_or(rule.context, |d| d.cleaned_by);
         let cleaned = mark.cleaned | inside.cleaned;
         let key = (site.rule, site.file, site.span, origin_key(mark.origin), 0);
-        if cleaned & rule.context == 0 && !self.sink_seen.contains(&key) {
+        if cleaned & context == 0 && !self.sink_seen.contains(&key) {
             self.arrive(&through(mark, inside), site);
         }
     }
 
+    /// A mark arrives at a sink.
     pub(super) fn arrive(&mut self, mark: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
         let details = site.details.as_ref();
@@ -346,6 +348,7 @@ impl Interp<'_> {
             message: misuse.message.clone(),
             trace: Vec::new(),
             subject: None,
+            end: None,
             function: self
                 .cx
                 .program
@@ -570,6 +573,7 @@ pub(crate) fn flow_finding(
         message: site.details.as_ref().map(|d| d.message.clone()),
         trace,
         subject: None,
+        end: site.end,
         function: site.function,
     }
 }

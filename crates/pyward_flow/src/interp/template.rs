@@ -754,6 +754,8 @@ impl Interp<'_> {
                 confidence: certain.min(self.confidence(output.exposure, rule)),
                 // In a template there are no functions, and several may render it.
                 function: Symbol::new(""),
+                end: None,
+                handed_on: None,
                 details: Some(Box::new(SiteDetails {
                     message: format!("{{source}} is {}", output.exposure.reason()),
                     cleaned_by: self.cleaned_by(output.exposure, rule),

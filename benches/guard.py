@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import platform
+import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -97,13 +98,15 @@ class Bench:
         """Measures one thing.
 
         The target is one of: ``at_least`` times as fast as the peer, ``at_most`` times the peer's time, ``under`` so
-        many seconds. Ours and the peer's are measured in turns, so that a busy machine hits both.
+        many seconds. Ours and the peer's are measured in turns and the median of the turns' ratios counts, so that a busy
+        machine hits both.
         """
         if peer is None:
-            mine, other = seconds(ours, clock=clock), None
-        else:
-            pairs = [(seconds(ours, repeats=3, clock=clock), seconds(peer, repeats=3, clock=clock)) for _ in range(3)]
-            mine, other = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+            self.add(what, seconds(ours, clock=clock), under=under)
+            return
+        turns = [(seconds(ours, repeats=3, budget=0.05, clock=clock), seconds(peer, repeats=3, budget=0.05, clock=clock)) for _ in range(7)]
+        other = statistics.median(theirs for _, theirs in turns)
+        mine = other * statistics.median(own / theirs for own, theirs in turns)
         self.add(what, mine, peer=other, peer_name=peer_name, at_least=at_least, at_most=at_most, under=under)
 
     def add(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import importlib.util
 import os
 import shutil
@@ -34,26 +33,8 @@ EVIL = "evil.example"
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for both hosts, good for a day, and its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    built = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST), x509.DNSName(EVIL)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    certificate, private = folder / "cert.pem", folder / "key.pem"
-    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    private.touch(0o600)
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return certificate, private
+    made: tuple[Path, Path] = servers.make_certificate(tmp_path_factory.mktemp("tls"), [HOST, EVIL])
+    return made
 
 
 @contextmanager
@@ -95,6 +76,20 @@ def connect(certificate: tuple[Path, Path]) -> Callable[..., Any]:
         return httpx.Client(transport=Loopback(verify=context), base_url=base, timeout=30, trust_env=False, **options)
 
     return make
+
+
+@pytest.fixture
+def new_client(connect: Callable[..., Any], base: str) -> Iterator[Callable[[], Any]]:
+    """Makes clients of the application at ``base``, a fixture of the test module; each has cookies of its own."""
+    made: list[Any] = []
+
+    def make() -> Any:
+        made.append(connect(base, headers={"Origin": base, "User-Agent": "test"}))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ type Found = (Vec<RawFinding>, Vec<(FunctionId, Vec<String>)>);
 
 fn run_stage(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Found {
     let declares = |rule: &pyward_catalog::rule::Rule| !rule.report.is_empty();
-    if !catalog.rules.iter().any(declares) || !analysis.routes.iter().any(|r| is_http(r)) {
+    if !catalog.rules.iter().any(declares) || !analysis.routes.iter().any(is_http) {
         return Found::default();
     }
     // The walk recurses with the nesting of the source.

@@ -62,6 +62,8 @@ fn finding(
         confidence: report.confidence.unwrap_or(rule.confidence),
         message: report.message.clone(),
         trace: Vec::new(),
+        subject: None,
+        end: None,
         function: function.qualname,
     }
 }

@@ -10,6 +10,7 @@ fn lines(rule: &str, files: &[(&str, &str)]) -> Vec<(String, usize)> {
         files
             .iter()
             .map(|(path, text)| ProgramFile {
+                is_test: false,
                 path: PathBuf::from(path),
                 ir: pyward_syntax::lower(text, Default::default()),
                 is_test: false,

@@ -46,6 +46,7 @@ pub const CONTEXTS: &[&str] = &[
     "disclosure",
     "compare",
     "random",
+    "backtracking",
 ];
 
 /// The kinds of sources. `parameter` (of a public function of a library) is given by the engine, not by models.

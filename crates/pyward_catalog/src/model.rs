@@ -79,9 +79,40 @@ pub struct Models {
     /// Calls that render a template.
     #[serde(default)]
     pub template: Vec<TemplateCall>,
+    /// What decides whether an application's templates escape.
+    #[serde(default)]
+    pub escaping: Vec<EscapingChoice>,
+    /// Functions that give every template variables.
+    #[serde(default)]
+    pub template_context: Vec<TemplateContext>,
     /// Calls and assignments that change what an object is.
     #[serde(default)]
     pub state: Vec<State>,
+    /// Calls that compile or apply a regular expression in the language of `re`.
+    #[serde(default)]
+    pub regex: Vec<RegexUse>,
+}
+
+/// A call that compiles a regular expression, or applies one to a text. The engine looks for catastrophic backtracking
+/// in expressions whose text it knows.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RegexUse {
+    /// Rule reported.
+    pub rule: String,
+    /// API paths that are called.
+    pub path: Vec<String>,
+    /// The expression: its text, or a compiled one.
+    pub pattern: String,
+    /// Flags of the `re` module.
+    #[serde(default)]
+    pub flags: Option<String>,
+    /// The text that it is applied to; absent where it is only compiled.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// How it is applied: `match`, `fullmatch` or `search` (default).
+    #[serde(default)]
+    pub method: Option<String>,
 }
 
 /// A call (or assignment) after which an object is of a more particular type, so that other entries can ask for
@@ -202,7 +233,8 @@ pub struct Guard {
     /// Contexts; `*` for all.
     pub cleans: Vec<String>,
     /// Outcome that means safe: `true` (default), `false`, `return` (it raises otherwise), or `member`: what it
-    /// yields is one of values that the program names (`urlparse(u).netloc in HOSTS` proves `u`).
+    /// yields is one of values that the program names (`urlparse(u).netloc in HOSTS` proves `u`), or `contains`: what
+    /// it yields contains such a value (`ROOT in path.parents` proves `path`).
     #[serde(default)]
     pub outcome: Option<String>,
     /// Conditions on the call.
@@ -241,6 +273,9 @@ pub struct Propagator {
     /// The result is a normalised absolute path, on which a prefix check is sound.
     #[serde(default)]
     pub normalises_path: bool,
+    /// With one argument, a normalised path stays one.
+    #[serde(default)]
+    pub keeps_path: bool,
     /// The result starts with this place's text (`os.path.join`, `urljoin`), so that its fixed prefix holds.
     #[serde(default)]
     pub prefix: Option<String>,
@@ -290,6 +325,9 @@ pub struct Entry {
     /// Where the URL pattern stands: a place of the decorator or registering call.
     #[serde(default)]
     pub route: Option<String>,
+    /// Parameters come from the URL pattern alone: one that a known pattern does not name is not from outside.
+    #[serde(default)]
+    pub params_in_route: bool,
     /// Where the HTTP methods stand.
     #[serde(default)]
     pub verbs: Option<String>,
@@ -404,6 +442,33 @@ pub struct Access {
     pub kind: String,
 }
 
+/// A call or assignment that decides whether the templates of an application escape.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EscapingChoice {
+    /// The `environment` of the render calls that it decides for.
+    pub environment: String,
+    /// API paths that are called.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// Attribute paths assigned to.
+    #[serde(default)]
+    pub assign: Vec<String>,
+    /// Place of the choice in the call; nothing is decided without it.
+    #[serde(default)]
+    pub option: Option<String>,
+}
+
+/// Functions that return a dictionary of variables for every template.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TemplateContext {
+    /// The `environment` of the render calls.
+    pub environment: String,
+    /// Decorators.
+    pub decorator: Vec<String>,
+}
+
 /// Something that code does (`checks-password`, `changes-data`), told by names alone.
 ///
 /// The application model walks what each route reaches (the handler, what it calls, its decorators, dependencies,
@@ -481,10 +546,20 @@ pub struct TemplateCall {
     /// function returns.
     #[serde(default)]
     pub path: Vec<String>,
+    /// Only templates whose names end so: of several entries for one path each has another dialect.
+    #[serde(default)]
+    pub suffix: Vec<String>,
+    /// Applications of a library share what they set about templates under this name.
+    #[serde(default)]
+    pub environment: Option<String>,
     /// Base classes whose `method` returns the context of the template that the class attribute `name-attribute`
     /// names.
     #[serde(default)]
     pub base: Vec<String>,
+    /// With `base`: variables that the template gets from the class, each with a path from the class such as
+    /// `model.objects.get()`. A name that starts with `@` is that of the class attribute that has the name.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// See `base`.
     #[serde(default)]
     pub method: Option<String>,
@@ -555,7 +630,7 @@ pub struct Condition {
     /// The value is an API path or an instance of one: any of these (`ssl.CERT_NONE`, `yaml.SafeLoader`).
     #[serde(default)]
     pub is: Option<OneOrMany>,
-    /// What the value is: `str`, `bytes`, `int`, `list`, `tuple`, `dict`, `none`, `callable`, `unknown`.
+    /// What the value is: `str`, `bytes`, `int`, `list`, `tuple`, `dict`, `none`, `callable`, `class`, `module`, `unknown`.
     #[serde(default)]
     pub r#type: Option<OneOrMany>,
     /// The literal text in the built string finds a match of this regular expression (case-insensitive):

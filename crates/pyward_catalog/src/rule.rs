@@ -72,6 +72,10 @@ pub struct Rule {
     /// Flow rules: source kinds that matter, each with the severity of a finding.
     #[serde(default)]
     pub sources: BTreeMap<String, Severity>,
+    /// Names (regular expression, case-insensitive) in the condition around a finding that say that a user asked for
+    /// it: `if not verify:`. Such a finding has severity `low`.
+    #[serde(default)]
+    pub opt_in: Option<String>,
     /// Not run unless selected by name.
     #[serde(default)]
     pub off_by_default: bool,

@@ -126,7 +126,11 @@ impl Check<'_> {
             self.contexts(&item.cleans, true);
             self.places([&item.arg]);
             if let Some(outcome) = &item.outcome {
-                self.one_of("outcome", outcome, &["true", "false", "return", "member"]);
+                self.one_of(
+                    "outcome",
+                    outcome,
+                    &["true", "false", "return", "member", "contains"],
+                );
             }
             self.conditions(&item.when, true);
             self.conditions(&item.unless, true);
@@ -289,13 +293,24 @@ impl Check<'_> {
         }
         for (number, item) in models.template.iter().enumerate() {
             self.at = ("template".to_owned(), number);
-            self.paths(&item.path, true);
+            self.paths(&item.path, item.base.is_empty());
+            self.paths(&item.base, false);
             self.one_of(
                 "dialect",
                 &item.dialect,
                 &["jinja2", "django", "mako", "tornado"],
             );
             self.places(item.name.iter().chain(&item.source).chain(&item.context));
+        }
+        for (number, item) in models.regex.iter().enumerate() {
+            self.at = ("regex".to_owned(), number);
+            self.rule(&item.rule);
+            self.paths(&item.path, true);
+            self.places([&item.pattern]);
+            self.places(item.flags.iter().chain(&item.text));
+            if let Some(method) = &item.method {
+                self.one_of("method", method, &["match", "fullmatch", "search"]);
+            }
         }
     }
 
@@ -346,7 +361,12 @@ impl Check<'_> {
         }
         for (number, item) in models.fact.iter().enumerate() {
             self.at = ("fact".to_owned(), number);
-            self.paths(&item.path, false);
+            for path in &item.path {
+                // `*.headers.*`: any member.
+                if !is_path(path.strip_suffix(".*").unwrap_or(path)) {
+                    self.error(format!("`{path}` is not an API path"));
+                }
+            }
             if let Some(on) = &item.on {
                 self.one_of("`on`", on, FACT_PLACES);
             }

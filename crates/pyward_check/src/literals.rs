@@ -44,6 +44,8 @@ pub(crate) fn add_secrets(
                     .functions
                     .get(FunctionIndex(secret.function).0 as usize)?;
                 Some(RawFinding {
+                    subject: None,
+                    end: None,
                     rule,
                     file,
                     span: secret.span,

@@ -131,6 +131,7 @@ fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Optio
             lines: bit("header") | bit("log"),
             code: bit("code"),
             argument: bit("argument"),
+            backtracking: bit("backtracking"),
             not_text: bit("nosql"),
         },
         lexical_kinds: [models.kind("secret"), models.kind("personal")]
@@ -252,6 +253,20 @@ impl Run<'_> {
                 }
             }
         }
+        for (environment, escapes) in out.escaping {
+            let agreed = self.tables.escaping.entry(environment).or_insert(escapes);
+            if *agreed != escapes {
+                *agreed = None;
+            }
+        }
+        for (key, value) in out.template_variables {
+            match self.tables.template_variables.get_mut(&key) {
+                Some(old) => *old = old.join(&value),
+                None => {
+                    self.tables.template_variables.insert(key, value);
+                }
+            }
+        }
         for (key, value) in out.captured {
             self.tables.captured.insert(key, value);
         }
@@ -299,6 +314,7 @@ impl<'a> Shared<'a> {
             index: self.index,
             regex: self.regex,
             contexts: self.contexts,
+            remote: self.models.kind("remote"),
             settings_by_name: &self.settings_by_name,
             assign_anything: self.models.entry("*"),
             assign_any_item: self.models.entry("*"),
@@ -390,6 +406,7 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.guards, from.guards);
     into.wraps |= from.wraps;
     add(&mut into.templates, from.templates);
+    add(&mut into.gives_context, from.gives_context);
 }
 
 /// Flows from the parameters of public functions, for code that others call.
@@ -509,6 +526,7 @@ fn finish(
         !shared.models.rules[usize::from(f.rule)].once_per_function
             || in_function.insert((f.rule, f.file, f.function))
     });
+    fold_settings(&mut findings);
     let mut routes: Vec<Route> = tables
         .entries
         .iter()
@@ -612,6 +630,30 @@ fn described_entries(shared: &Shared<'_>) -> Vec<(FunctionId, Entry)> {
         Some((function, entry))
     });
     described.collect()
+}
+
+/// Distance in bytes up to which wrong settings of one object are one finding.
+const NEAR: u32 = 240;
+
+/// Leaves one finding of several that one rule has about settings of one object in neighbouring statements.
+fn fold_settings(findings: &mut Vec<RawFinding>) {
+    let mut kept: Vec<RawFinding> = Vec::with_capacity(findings.len());
+    for finding in findings.drain(..) {
+        let same = kept.iter_mut().rev().take(8).find(|k| {
+            finding.subject.is_some()
+                && k.subject == finding.subject
+                && k.rule == finding.rule
+                && k.file == finding.file
+                && k.function == finding.function
+                && finding.span.start.saturating_sub(k.span.end) < NEAR
+        });
+        match same {
+            Some(old) if rank(&finding) > rank(old) => *old = finding,
+            Some(_) => {}
+            None => kept.push(finding),
+        }
+    }
+    *findings = kept;
 }
 
 /// The bases of each class that are classes of the project.

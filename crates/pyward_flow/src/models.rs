@@ -5,6 +5,7 @@ mod compile;
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Rule, RuleKind, Severity};
 use pyward_ir::{Const, Symbol};
+use pyward_regex::Method;
 use pyward_templates::Dialect;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -50,8 +51,16 @@ pub struct Entry {
     pub access: Vec<Symbol>,
     /// Renders a template.
     pub templates: Vec<usize>,
+    /// Decides whether templates escape: the environment, and the place of the choice.
+    pub escaping: Vec<(Symbol, Place)>,
+    /// When assigned to, decides whether the templates of these environments escape.
+    pub assign_escaping: Vec<Symbol>,
+    /// As decorator, makes a function that gives every template of the environment variables.
+    pub template_contexts: Vec<Symbol>,
     /// As base class, has a method that returns the context of a template.
     pub template_bases: Vec<usize>,
+    /// Compiles or applies a regular expression.
+    pub regexes: Vec<RegexUse>,
     /// Type of its result.
     pub returns: Option<TypeExpr>,
     /// Calling it never returns.
@@ -133,6 +142,8 @@ pub enum Outcome {
     Return,
     /// What it yields is one of values that the program names.
     Member,
+    /// What it yields contains a value that the program names.
+    Contains,
 }
 
 /// A check, compiled.
@@ -167,6 +178,8 @@ pub struct Propagator {
     pub decodes: bool,
     /// The result is a normalised path.
     pub normalises_path: bool,
+    /// With one argument, a normalised path stays one.
+    pub keeps_path: bool,
     /// Whose fixed beginning the result has.
     pub prefix: Option<Place>,
 }
@@ -269,6 +282,8 @@ pub struct EntryPoint {
     pub returns: Vec<u16>,
     /// Where the URL pattern stands.
     pub route: Option<Place>,
+    /// Parameters that no URL pattern names are not from outside.
+    pub params_in_route: bool,
     /// Where the HTTP methods stand.
     pub verbs: Option<Place>,
     /// Fixed methods.
@@ -300,10 +315,31 @@ pub struct TemplateCall {
     pub method: Option<Symbol>,
     /// The attribute of a class that names the template.
     pub name_attribute: Option<Symbol>,
+    /// Endings of the names of the templates.
+    pub suffix: Vec<String>,
+    /// What applications set about templates goes by this name.
+    pub environment: Option<Symbol>,
+    /// Variables from the class, with their paths.
+    pub variables: Vec<(Symbol, String)>,
     /// Names that every template has, with their API paths.
     pub globals: Vec<(Symbol, String)>,
     /// Rules for what arrives.
     pub rules: Vec<u16>,
+}
+
+/// A call that compiles or applies a regular expression, compiled.
+#[derive(Debug)]
+pub struct RegexUse {
+    /// Index of the rule.
+    pub rule: u16,
+    /// The expression.
+    pub pattern: Place,
+    /// Flags of the `re` module.
+    pub flags: Option<Place>,
+    /// The text, where it is applied to one.
+    pub text: Option<Place>,
+    /// How it is applied.
+    pub method: Method,
 }
 
 /// A condition, compiled.
@@ -369,6 +405,8 @@ pub struct FlowRule {
     pub per_source: bool,
     /// Rules whose finding at the same place takes its place.
     pub yields_to: Vec<String>,
+    /// Names in a condition that lower the severity.
+    pub opt_in: Option<LazyRegex>,
 }
 
 /// The compiled catalogue.
@@ -424,6 +462,10 @@ impl Compiled {
                 yields_to: rule.yields_to.clone(),
                 per_source: rule.per_source,
                 once_per_function: rule.once_per_function,
+                opt_in: rule
+                    .opt_in
+                    .as_deref()
+                    .map(|names| LazyRegex::new(names, true)),
             });
         }
         for file in models {

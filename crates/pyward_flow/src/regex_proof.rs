@@ -1,7 +1,10 @@
 //! What passing a regular expression proves of a text, context by context.
 
+use std::sync::Arc;
+
 use dashmap::DashMap;
-use pyward_regex::{Flags, Method, Pattern};
+use pyward_ir::Symbol;
+use pyward_regex::{Analysis, Flags, Method, Pattern, analyse_with};
 
 use crate::models::Compiled;
 use crate::value::Contexts;
@@ -37,6 +40,8 @@ const DANGEROUS: &[(&str, &[&str])] = &[
 #[derive(Debug, Default)]
 pub(crate) struct RegexProofs {
     proofs: DashMap<(String, Kind), Contexts>,
+    /// By text, flags and whether it matches bytes.
+    verdicts: DashMap<(Symbol, u32, bool), Arc<Analysis>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +53,29 @@ enum Kind {
 }
 
 impl RegexProofs {
+    /// How a pattern backtracks. Nothing is said of one whose flags (those of `re`) are not known where they could
+    /// change its meaning much.
+    pub(crate) fn backtracking(
+        &self,
+        pattern: Symbol,
+        flags: Option<u32>,
+        is_bytes: bool,
+    ) -> Arc<Analysis> {
+        // What stands on several lines is most likely written for `re.VERBOSE`.
+        if flags.is_none() && pattern.as_str().contains('\n') {
+            return Arc::default();
+        }
+        let key = (pattern, flags.unwrap_or(0), is_bytes);
+        if let Some(found) = self.verdicts.get(&key) {
+            return Arc::clone(&found);
+        }
+        let mut flags = Flags::from_bits(key.1);
+        flags.ascii |= is_bytes;
+        let verdict = Arc::new(analyse_with(pattern.as_str(), flags));
+        self.verdicts.insert(key, Arc::clone(&verdict));
+        verdict
+    }
+
     /// The contexts that a text is safe in when `re.<method>` with the pattern has this outcome on it.
     pub(crate) fn proof(
         &self,

@@ -136,18 +136,22 @@ pub struct SinkSite {
     pub confidence: Confidence,
     /// Name of the function it stands in.
     pub function: Symbol,
-    /// What is particular to a place in a template.
-    pub template: Option<Box<TemplateSite>>,
+    /// Where the data ends, if the site is where it was handed over.
+    pub end: Option<(FileId, Span)>,
+    /// Position of the parameter that the sink gets as it is: then a caller is the place to report.
+    pub handed_on: Option<u16>,
+    /// What is particular to a place: one in a template, a regular expression.
+    pub details: Option<Box<SiteDetails>>,
 }
 
-/// A place in a template that data reaches.
+/// What is particular to a place that data reaches.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TemplateSite {
+pub struct SiteDetails {
     /// The message, with `{source}` for the source.
     pub message: String,
     /// Contexts of which one cleans what arrives here, in place of the rule's.
     pub cleaned_by: Contexts,
-    /// The way from the call that renders to the output.
+    /// The way on to the place: from the call that renders to the output, to the call that applies the expression.
     pub way: Vec<Step>,
 }
 

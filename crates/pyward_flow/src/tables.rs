@@ -50,10 +50,23 @@ pub struct Entry {
     pub verbs: Vec<Symbol>,
     /// Guards seen (`authentication`, ...), as the models name them.
     pub guards: Vec<Symbol>,
+    /// Environments whose every template gets what it returns.
+    pub gives_context: Vec<Symbol>,
     /// It stands round another entry point, which the framework reaches through it (a decorator's inner function).
     pub wraps: bool,
     /// Templates rendered with what it returns: index in [`crate::models::Compiled::templates`], and name.
     pub templates: Vec<(usize, Symbol)>,
+}
+
+impl Entry {
+    /// Whether nothing is known that makes the function special.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+            && self.guards.is_empty()
+            && self.templates.is_empty()
+            && self.gives_context.is_empty()
+    }
 }
 
 /// Everything that outlives the analysis of one function.
@@ -71,6 +84,10 @@ pub struct Tables {
     pub instances: FxHashMap<(ClassId, Symbol), Portable>,
     /// Values of variables that nested functions capture.
     pub captured: FxHashMap<(FileId, u32, u32), Portable>,
+    /// Whether the templates of an environment escape, as far as the program sets it and agrees.
+    pub escaping: FxHashMap<Symbol, Option<bool>>,
+    /// Variables that every template of an environment has.
+    pub template_variables: FxHashMap<(Symbol, Symbol), Portable>,
     /// Entry points.
     pub entries: FxHashMap<FunctionId, Entry>,
     /// The project's functions that a call expression reaches.

@@ -14,7 +14,13 @@ use crate::error::{InvalidInput, to_py};
 /// Containers deeper than this are refused before they are walked (a list can hold itself).
 const MAX_DEPTH: u32 = 16;
 
-/// A typed name.
+/// A typed name: who or what a rule is about, such as `Entity("Page", "7")`. Equal and hashable by type and name.
+///
+/// Protects against CWE-285, CWE-863. ASVS 5.0: v5.0.0-8.2.2. Raises InvalidInput when the type is not an identifier.
+///
+/// >>> from pyward_guard.access import Entity
+/// >>> Entity("Page", "7")
+/// Page::"7"
 #[pyclass(frozen, module = "pyward_guard.access", name = "Entity")]
 #[derive(Clone)]
 struct Entity(access::Entity);

@@ -1,9 +1,10 @@
 //! Bindings of `pyward_guard::headers`.
 
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use pyward_guard::headers::{self, CsrfError, OriginVerdict, RequestOrigin};
 
-use crate::error::to_py;
+use crate::error::{InvalidInput, to_py};
 
 /// A checked Content-Security-Policy.
 #[pyclass(frozen, module = "pyward_guard._core")]
@@ -25,6 +26,141 @@ impl Csp {
 
     fn header(&self, nonce: &str) -> String {
         self.0.header(nonce)
+    }
+}
+
+/// The headers of every response, laid out so that adding them costs little.
+#[pyclass(frozen, module = "pyward_guard._core")]
+struct ResponseHeaders {
+    /// Lower-case name, pair of `str` for WSGI, pair of `bytes` (lower-case name) for ASGI.
+    fixed: Vec<(String, Py<PyTuple>, Py<PyTuple>)>,
+    /// Lower-case name, name, policy with a nonce.
+    nonced: Vec<(String, Py<PyString>, Py<Csp>)>,
+    removed: Vec<String>,
+}
+
+impl ResponseHeaders {
+    /// The application's headers without the removed ones, then ours, except those that the application set itself.
+    fn finish<'py>(
+        &self,
+        py: Python<'py>,
+        headers: &Bound<'py, PyAny>,
+        nonce: &str,
+        binary: bool,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let out = PyList::empty(py);
+        // One bit for each of ours; `new` bounds their number.
+        let mut own = 0u64;
+        for item in headers.try_iter()? {
+            let item = item?;
+            let name = match item.cast::<PyTuple>() {
+                Ok(pair) => pair.get_item(0)?,
+                Err(_) => item.get_item(0)?,
+            };
+            let text = if let Ok(text) = name.cast::<PyString>() {
+                text.to_str()?.as_bytes()
+            } else {
+                name.cast::<PyBytes>()?.as_bytes()
+            };
+            let is = |known: &String| known.as_bytes().eq_ignore_ascii_case(text);
+            if self.removed.iter().any(is) {
+                continue;
+            }
+            let ours = self.fixed.iter().map(|(name, ..)| name);
+            if let Some(at) = ours
+                .chain(self.nonced.iter().map(|(name, ..)| name))
+                .position(is)
+            {
+                own |= 1 << at;
+            }
+            out.append(item)?;
+        }
+        for (at, (_, text, bytes)) in self.fixed.iter().enumerate() {
+            if own & 1 << at == 0 {
+                out.append(if binary { bytes } else { text })?;
+            }
+        }
+        for (at, (lower, name, csp)) in self.nonced.iter().enumerate() {
+            if own & 1 << (self.fixed.len() + at) == 0 {
+                let value = csp.get().0.header(nonce);
+                if binary {
+                    let pair = (
+                        PyBytes::new(py, lower.as_bytes()),
+                        PyBytes::new(py, value.as_bytes()),
+                    );
+                    out.append(pair)?;
+                } else {
+                    out.append((name, value))?;
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[pymethods]
+impl ResponseHeaders {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        fixed: Vec<(String, String)>,
+        nonced: Vec<(String, Py<Csp>)>,
+        removed: Vec<String>,
+    ) -> PyResult<Self> {
+        if fixed.len() + nonced.len() > 64 {
+            return Err(InvalidInput::new_err(
+                "at most 64 headers are added to a response",
+            ));
+        }
+        let fixed: PyResult<Vec<_>> = fixed
+            .into_iter()
+            .map(|(name, value)| {
+                let lower = name.to_ascii_lowercase();
+                let bytes = (
+                    PyBytes::new(py, lower.as_bytes()),
+                    PyBytes::new(py, value.as_bytes()),
+                );
+                let bytes = bytes.into_pyobject(py)?.unbind();
+                Ok((lower, (name, value).into_pyobject(py)?.unbind(), bytes))
+            })
+            .collect();
+        Ok(Self {
+            fixed: fixed?,
+            nonced: nonced
+                .into_iter()
+                .map(|(name, csp)| {
+                    (
+                        name.to_ascii_lowercase(),
+                        PyString::new(py, &name).unbind(),
+                        csp,
+                    )
+                })
+                .collect(),
+            removed: removed
+                .iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
+        })
+    }
+
+    /// For `start_response`.
+    fn wsgi<'py>(
+        &self,
+        py: Python<'py>,
+        headers: &Bound<'py, PyAny>,
+        nonce: &str,
+    ) -> PyResult<Bound<'py, PyList>> {
+        self.finish(py, headers, nonce, false)
+    }
+
+    /// For `http.response.start`.
+    fn asgi<'py>(
+        &self,
+        py: Python<'py>,
+        headers: &Bound<'py, PyAny>,
+        nonce: &str,
+    ) -> PyResult<Bound<'py, PyList>> {
+        self.finish(py, headers, nonce, true)
     }
 }
 
@@ -109,6 +245,7 @@ fn origin_of(url: &str) -> Option<String> {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Csp>()?;
+    module.add_class::<ResponseHeaders>()?;
     module.add_class::<Csrf>()?;
     module.add_class::<HostList>()?;
     module.add_function(wrap_pyfunction!(csp_nonce, module)?)?;

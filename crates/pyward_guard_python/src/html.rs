@@ -27,7 +27,14 @@ fn markup<'py>(py: Python<'py>, text: Bound<'py, PyString>) -> PyResult<Bound<'p
         .call1((text,))
 }
 
-/// Escapes a value: a `str` as it is, an object with `__html__` by its word, anything else by `str()`.
+/// Text for HTML, escaped: a `str` as it is, an object with `__html__` by its word, anything else by `str()`.
+///
+/// For text between tags and for attribute values in quotes. Protects against CWE-79, CWE-83, CWE-116.
+/// ASVS 5.0: v5.0.0-1.2.1.
+///
+/// >>> from pyward_guard.html import escape
+/// >>> escape("<b> & 'quotes'")
+/// Markup('&lt;b&gt; &amp; &#39;quotes&#39;')
 #[pyfunction]
 fn html_escape<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let text = match value.cast_exact::<PyString>() {

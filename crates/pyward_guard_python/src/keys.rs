@@ -32,6 +32,21 @@ pub(crate) fn secrets(objects: &[Bound<'_, PyAny>]) -> PyResult<Vec<Zeroizing<Ve
     objects.iter().map(secret).collect()
 }
 
+/// Several versions of one key, of the kind "aead", "streaming", "deterministic" or "mac": new data is made with the
+/// primary one, older data names its own. Every change holds for all who share the object; it can be used by threads.
+///
+/// Protects against CWE-320, CWE-321, CWE-324. ASVS 5.0: v5.0.0-11.2.2, v5.0.0-13.3.4. Raises InvalidInput for
+/// malformed documents and for changes that leave no usable key.
+///
+/// >>> from pyward_guard.crypto import KeySet
+/// >>> keys = KeySet.generate("aead")
+/// >>> first = keys.primary_id
+/// >>> second = keys.rotate()
+/// >>> keys.disable(first)
+/// >>> [(status, primary) for _id, status, primary in keys.info()]
+/// [('disabled', False), ('enabled', True)]
+/// >>> KeySet.from_json(keys.to_json()).primary_id == second
+/// True
 #[pyclass(name = "KeySet", module = "pyward_guard._core", frozen)]
 pub(crate) struct PyKeySet(pub(crate) Arc<KeySet>);
 

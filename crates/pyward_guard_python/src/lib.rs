@@ -27,6 +27,10 @@ mod validate;
 
 use pyo3::prelude::*;
 
+/// Of the extension alone: Python and other extensions keep theirs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The Rust core of `pyward_guard`.
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -80,6 +80,14 @@ impl SessionRecord {
         Record::decode(record).map(Self).map_err(to_py)
     }
 
+    /// Decodes a record and judges its time: see `state`.
+    #[staticmethod]
+    fn open(record: &[u8], now: u64, idle: u64, touch: u64) -> PyResult<(Self, u8)> {
+        let record = Self::decode(record)?;
+        let state = record.state(now, idle, touch);
+        Ok((record, state))
+    }
+
     fn encode<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.0.encode().map_err(to_py)?))
     }

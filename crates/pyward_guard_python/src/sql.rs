@@ -33,6 +33,14 @@ fn style(name: &str) -> PyResult<ParamStyle> {
     })
 }
 
+/// An identifier in the quotes of a dialect ("postgresql", "sqlite", "mysql", "ansi"), whatever is in it.
+///
+/// Protects against CWE-89. ASVS 5.0: v5.0.0-1.2.4. Raises InvalidInput for an empty name, one with NUL, and one that is
+/// too long for the dialect.
+///
+/// >>> from pyward_guard.sql import quote_identifier
+/// >>> quote_identifier('odd "name"', "mysql")
+/// '`odd "name"`'
 #[pyfunction]
 fn sql_quote_identifier(name: &str, dialect_name: &str) -> PyResult<String> {
     sql::quote_identifier(name, dialect(dialect_name)?).map_err(to_py)

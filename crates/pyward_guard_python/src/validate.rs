@@ -42,6 +42,7 @@ fn validate_plain_text(
     max: usize,
     multiline: bool,
     one_script_per_word: bool,
+    compatibility: bool,
 ) -> PyResult<String> {
     validate::plain_text(
         value,
@@ -50,6 +51,7 @@ fn validate_plain_text(
             max,
             multiline,
             one_script_per_word,
+            compatibility,
         },
     )
     .map_err(to_py)

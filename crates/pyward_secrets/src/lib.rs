@@ -107,8 +107,9 @@ impl<'c> Scanner<'c> {
         found
     }
 
-    /// The well-known format that a text has, with the place of the secret in it.
-    fn format(&self, text: &str) -> Option<&Format> {
+    /// The well-known format that a text has, and how sure it is that a secret is in it: where it is part of a longer
+    /// text, a word may be an example (`mysql://demo:demo@host`).
+    fn format(&self, text: &str) -> Option<(&Format, Confidence)> {
         if text.len() < 16 {
             return None;
         }
@@ -134,7 +135,13 @@ impl<'c> Scanner<'c> {
                 self.is_placeholder(secret)
             };
             if !dummy {
-                return Some(format);
+                let is_word = !whole_is_secret && literal::look(secret) == literal::Look::Words;
+                let confidence = if is_word {
+                    Confidence::Low
+                } else {
+                    format.confidence
+                };
+                return Some((format, confidence));
             }
         }
         None

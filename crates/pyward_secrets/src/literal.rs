@@ -81,16 +81,24 @@ fn is_path(text: &str) -> bool {
         || EXTENSIONS.iter().any(|extension| text.ends_with(extension))
 }
 
-/// `package.module.Name`
+/// `package.module.Name`; with digits only where it is long: `package.module.sub.Pbkdf2Hasher`.
 fn is_dotted_name(text: &str) -> bool {
-    text.contains('.')
-        && text.split('.').all(|part| {
-            part.chars()
-                .next()
-                .is_some_and(|c| c.is_alphabetic() || c == '_')
-                && part.chars().all(|c| c.is_alphanumeric() || c == '_')
-        })
-        && !text.chars().any(|c| c.is_ascii_digit())
+    let names = text.split('.').all(|part| {
+        part.chars()
+            .next()
+            .is_some_and(|c| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    });
+    let dots = text.matches('.').count();
+    names
+        && dots > 0
+        && (!text.chars().any(|c| c.is_ascii_digit())
+            || dots >= 2
+                && text
+                    .split('.')
+                    .rev()
+                    .skip(1)
+                    .all(|part| part.chars().all(|c| c.is_ascii_lowercase() || c == '_')))
 }
 
 /// `token_2`, `v1`, `oauth2`, `key-1`: a word with a number behind it.

@@ -105,9 +105,9 @@ impl Walk<'_> {
     fn expression(&mut self, id: ExprId) {
         match &self.ir.expr(id).kind {
             ExprKind::Const(Const::Str(text) | Const::Bytes(text)) => {
-                if let Some(format) = self.scanner.format(text.as_str()) {
+                if let Some((format, confidence)) = self.scanner.format(text.as_str()) {
                     let message = format!("a {} stands in the program's text", format.title);
-                    self.report("hardcoded-secret", id, message, format.confidence);
+                    self.report("hardcoded-secret", id, message, confidence);
                 }
             }
             ExprKind::Named { target, value } => {
@@ -336,7 +336,13 @@ impl Walk<'_> {
                 .flat_map(char::to_lowercase)
                 .collect::<String>()
         };
-        if self.scanner.is_placeholder(text) || squeezed(text) == squeezed(name.as_str()) {
+        let (said, called) = (squeezed(text), squeezed(name.as_str()));
+        // `RESOURCE_PASSWORD = "Passwords"`: a name for the thing, not the thing.
+        let named = said == called
+            || said.len() >= 5
+                && text.starts_with(char::is_uppercase)
+                && called.contains(said.trim_end_matches('s'));
+        if self.scanner.is_placeholder(text) || named {
             return;
         }
         let password = class.id == "password";

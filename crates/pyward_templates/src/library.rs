@@ -7,12 +7,18 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::flow::{Handling, MacroCall, Root, Step, Use};
 use crate::model::{Dialect, Exposure, Interpolation, Template, autoescape_default};
 
+/// A step of a search: template, root, path, what was taken from it, names bound anew.
+type Visit = (usize, Root, Vec<Step>, Vec<Step>, Vec<String>);
+
+/// What each template exposes, by its place, dialect and escaping.
+type Exposures = HashMap<(usize, Dialect, Escaping), Arc<[Exposed]>>;
+
 /// Templates by path. Texts are read when they are first asked for, in the language of the call that renders them.
 #[derive(Debug, Default)]
 pub struct Library {
     files: Vec<File>,
     by_file_name: HashMap<String, Vec<usize>>,
-    exposed: Mutex<HashMap<(usize, Dialect, Escaping), Arc<[Exposed]>>>,
+    exposed: Mutex<Exposures>,
 }
 
 #[derive(Debug, Default)]
@@ -375,7 +381,7 @@ impl Library {
             overridden: Vec::new(),
             via: Vec::new(),
         }];
-        let mut seen: HashSet<(usize, Root, Vec<Step>, Vec<Step>, Vec<String>)> = HashSet::new();
+        let mut seen: HashSet<Visit> = HashSet::new();
         let mut visited: HashMap<(usize, Root, Vec<Step>), usize> = HashMap::new();
         let mut out: Vec<Reached<'_>> = Vec::new();
         let mut next = 0;

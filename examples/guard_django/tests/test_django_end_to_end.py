@@ -66,19 +66,6 @@ def base(environment: dict[str, str], certificate: tuple[Path, Path], log: Path,
         yield url
 
 
-@pytest.fixture
-def new_client(connect: Callable[..., Any], base: str) -> Iterator[Callable[[], Client]]:
-    made: list[Client] = []
-
-    def make() -> Client:
-        made.append(connect(base, headers={"Origin": base, "User-Agent": "test"}))
-        return made[-1]
-
-    yield make
-    for client in made:
-        client.close()
-
-
 def token_of(client: Client, path: str) -> str:
     found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get(path).text)
     assert found, path

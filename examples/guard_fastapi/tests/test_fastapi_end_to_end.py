@@ -51,19 +51,6 @@ def base(postgres_url: str, redis_url: str, certificate: tuple[Path, Path], log:
 Client = Any
 
 
-@pytest.fixture
-def new_client(connect: Callable[..., Any], base: str) -> Iterator[Callable[[], Client]]:
-    made: list[Client] = []
-
-    def make() -> Client:
-        made.append(connect(base, headers={"Origin": base, "User-Agent": "test"}))
-        return made[-1]
-
-    yield make
-    for client in made:
-        client.close()
-
-
 def token_of(client: Client, path: str) -> str:
     found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(path).text)
     assert found, path

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,75 @@ def postgres_url() -> Iterator[str]:
                         raise
                     time.sleep(0.1)
             yield f"{url}/guard"
+        finally:
+            stop(process)
+
+
+def make_certificate(folder: Path, hosts: list[str]) -> tuple[Path, Path]:
+    """A self-signed certificate for some hosts, good for a day, and its key, as PEM files."""
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hosts[0])])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    built = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    certificate, private = folder / "cert.pem", folder / "key.pem"
+    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    private.touch(0o600)
+    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return certificate, private
+
+
+@pytest.fixture(scope="session")
+def server_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for ``localhost`` and its key."""
+    return make_certificate(tmp_path_factory.mktemp("tls"), ["localhost"])
+
+
+@pytest.fixture(scope="session")
+def mysql_server(server_certificate: tuple[Path, Path]) -> Iterator[dict[str, Any]]:
+    """Arguments of ``connect_mysql`` for a MariaDB server with TLS that lives as long as the test session."""
+    program, install = (shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/bin") for name in ("mariadbd", "mariadb-install-db"))
+    if program is None or install is None:
+        pytest.skip("MariaDB is not installed (scripts/test-guard installs it)")
+    port = free_port()
+    # As root, it changes to the account that its package creates.
+    account = "mysql" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+    with tempfile.TemporaryDirectory(prefix="pyward-my-") as name:
+        folder = Path(name)
+        for source in server_certificate:
+            shutil.copy(source, folder)
+        setup = folder / "setup.sql"
+        setup.write_text(
+            "CREATE DATABASE guard;\nCREATE USER guard@localhost IDENTIFIED BY 'guard-test';\nGRANT ALL ON guard.* TO guard@localhost;\n", encoding="ascii"
+        )
+        if os.getuid() == 0:
+            entry = pwd.getpwnam(account)
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, entry.pw_uid, entry.pw_gid)
+        common = ["--no-defaults", f"--datadir={folder / 'data'}", f"--user={account}"]
+        subprocess.run([install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        process = subprocess.Popen(
+            [
+                program, *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", f"--init-file={setup}",
+                f"--pid-file={folder / 'pid'}", f"--ssl-cert={folder / 'cert.pem'}", f"--ssl-key={folder / 'key.pem'}", "--skip-log-bin",
+                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M",
+            ],
+            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            wait_for_port(port, process, 60)
+            yield {"host": "127.0.0.1", "port": port, "user": "guard", "password": "guard-test", "database": "guard"}
         finally:
             stop(process)
 

@@ -238,10 +238,31 @@ def test_envelope_of_tink() -> None:
     primitive = pytest.importorskip("tink.aead")
     keys = KeySet.generate("aead")
     remote = tink_handle(keys).primitive(primitive.Aead)
-    theirs = primitive.KmsEnvelopeAead(primitive.aead_key_templates.AES256_GCM_RAW, remote)
-    # Tink wraps a serialised key message; this kit wraps the bare key. Both refuse the other's cleanly.
-    with pytest.raises(VerificationFailed):
-        crypto.EnvelopeEncryption(crypto.LocalKeyWrapper(keys)).decrypt(theirs.encrypt(b"x", b""))
+    ours = crypto.EnvelopeEncryption(crypto.LocalKeyWrapper(keys))
+    for template in (primitive.aead_key_templates.AES256_GCM_RAW, primitive.aead_key_templates.AES256_GCM):
+        theirs = primitive.KmsEnvelopeAead(template, remote)
+        assert ours.decrypt(theirs.encrypt(b"from tink", b"patient:7"), "patient:7") == b"from tink"
+        assert theirs.decrypt(ours.encrypt(b"from here", "patient:7"), b"patient:7") == b"from here"
+        with pytest.raises(VerificationFailed):
+            ours.decrypt(theirs.encrypt(b"from tink", b"patient:7"), "patient:8")
+    # Data keys of another size are refused, not guessed at.
+    small = primitive.KmsEnvelopeAead(primitive.aead_key_templates.AES128_GCM, remote)
+    with pytest.raises(VerificationFailed, match="not an envelope"):
+        ours.decrypt(small.encrypt(b"x", b""))
+
+
+def test_envelopes_in_pieces() -> None:
+    """Every cut and every flipped bit is refused."""
+    envelope = crypto.EnvelopeEncryption(crypto.LocalKeyWrapper(KeySet.generate("aead")))
+    sealed = envelope.encrypt(b"record", "patient:7")
+    for length in range(len(sealed)):
+        with pytest.raises(VerificationFailed):
+            envelope.decrypt(sealed[:length], "patient:7")
+    for position in range(len(sealed)):
+        changed = bytearray(sealed)
+        changed[position] ^= 1
+        with pytest.raises(VerificationFailed):
+            envelope.decrypt(bytes(changed), "patient:7")
 
 
 def test_searchable_variants() -> None:
@@ -339,7 +360,8 @@ def test_sqlalchemy_fields() -> None:
     sa = pytest.importorskip("sqlalchemy")
     from pyward_guard.crypto.sqlalchemy import BlindIndexed, EncryptedBytes, EncryptedJson, EncryptedString
 
-    aead, index = Aead(KeySet.generate("aead")), BlindIndex(KeySet.generate("mac"), "p.email")
+    mac = KeySet.generate("mac")
+    aead, index = Aead(KeySet.generate("aead")), BlindIndex(mac, "p.email")
     table = sa.Table(
         "p", sa.MetaData(),
         sa.Column("id", sa.Integer),
@@ -356,6 +378,22 @@ def test_sqlalchemy_fields() -> None:
         connection.execute(table.insert(), {"id": 2})
         found = connection.execute(table.select().where(table.c.email_index == "ada@example.org")).one()
         assert (found.email, found.photo, found.more) == ("ada@example.org", b"\0\1", {"a": [1]})
+        # Rows from before a rotation are found, next to those from after it, also by a statement that was cached.
+        mac.rotate()
+        connection.execute(table.insert(), {"id": 3, "email_index": "ada@example.org"})
+        ids = sa.select(table.c.id).order_by(table.c.id)
+        column = table.c.email_index
+        assert connection.execute(ids.where(column == "ada@example.org")).scalars().all() == [1, 3]
+        assert connection.execute(ids.where(column.in_(["x", "ada@example.org"]))).scalars().all() == [1, 3]
+        assert connection.execute(ids.where(column != "ada@example.org")).scalars().all() == []
+        assert connection.execute(ids.where(column.not_in(["x"]))).scalars().all() == [1, 3]
+        assert connection.execute(ids.where(column == None)).scalars().all() == [2]  # noqa: E711
+        assert connection.execute(ids.where(column.is_not(None))).scalars().all() == [1, 3]
+        mac.disable(mac.info()[0][0])
+        assert connection.execute(ids.where(column == "ada@example.org")).scalars().all() == [3]
+        for wrong in (lambda: column.like("a%"), lambda: column > "a", lambda: column == sa.bindparam("x")):
+            with pytest.raises(InvalidInput):
+                wrong()
         assert connection.execute(sa.select(table.c.email).where(table.c.id == 2)).scalar() is None
         raw = connection.exec_driver_sql("select email, email_index, photo, more from p where id = 1").one()
         assert all(b"ada" not in (v if isinstance(v, bytes) else v.encode()) for v in raw)
@@ -376,7 +414,8 @@ def test_django_fields(tmp_path: Path) -> None:
 import django
 from django.conf import settings
 from pyward_guard.crypto import Aead, BlindIndex, KeySet
-index = BlindIndex(KeySet.generate("mac"), "person.email")
+mac = KeySet.generate("mac")
+index = BlindIndex(mac, "person.email")
 settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
                    INSTALLED_APPS=[], PYWARD_GUARD_AEAD=Aead(KeySet.generate("aead")))
 django.setup()
@@ -408,6 +447,27 @@ else:
 assert Person.objects.filter(more__isnull=False).count() == 1
 found.email = "grace@example.org"; found.save()
 assert Person.objects.get(email_index="grace@example.org").pk == found.pk
+mac.rotate()
+Person.objects.create(email="grace@example.org")
+assert Person.objects.filter(email_index="grace@example.org").count() == 2
+assert Person.objects.filter(email_index__in=["x", "grace@example.org"]).count() == 2
+assert Person.objects.filter(email_index__in=[]).count() == 0
+assert Person.objects.exclude(email_index="grace@example.org").count() == 0
+assert Person.objects.filter(email_index=None).count() == 0
+for lookup in ("contains", "gt", "iexact"):
+    try:
+        Person.objects.filter(**{"email_index__" + lookup: "g"}).count()
+    except FieldError:
+        pass
+    else:
+        raise SystemExit("searched by " + lookup)
+try:
+    Person.objects.filter(email_index=models.F("email")).count()
+except FieldError:
+    pass
+else:
+    raise SystemExit("compared with a column")
+Person.objects.order_by("-pk").first().delete()
 with connection.cursor() as cursor:
     cursor.execute("update test_person set more = email")
 try:

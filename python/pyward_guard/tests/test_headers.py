@@ -277,7 +277,7 @@ def test_unsafe_sources_are_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_helpers_need_a_request() -> None:
     import contextvars
 
-    with pytest.raises(RuntimeError, match="SecurityMiddleware"):
+    with pytest.raises(InvalidInput, match="SecurityMiddleware"):
         contextvars.Context().run(csrf_token)
 
 
@@ -340,3 +340,13 @@ print("passed")
 def test_django() -> None:
     done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "passed", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("middleware", [headers_asgi.SecurityMiddleware, headers_wsgi.SecurityMiddleware])
+def test_https_is_given_up_only_by_an_ugly_name_and_with_a_line_in_the_log(middleware: Any, caplog: pytest.LogCaptureFixture) -> None:
+    for options in ({"https": "off"}, {"https": "Redirect"}, {"hosts": "app.example"}):
+        with pytest.raises(InvalidInput):
+            middleware(object(), **{"hosts": ["app.example"], **options})
+    assert not caplog.records
+    middleware(object(), hosts=["app.example"], https="insecure_off")
+    assert "development only" in caplog.text

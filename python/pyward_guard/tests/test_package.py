@@ -28,7 +28,7 @@ def test_import_is_fast_and_loads_no_submodule() -> None:
         took, _, loaded = out.partition(" ")
         runs.append(float(took))
     assert min(runs) < 15, runs
-    assert eval(loaded) == ["pyward_guard._core"]  # noqa: S307 - a list our own code printed
+    assert eval(loaded) == ["pyward_guard._core", "pyward_guard._optional"]  # noqa: S307 - a list our own code printed
 
 
 @pytest.mark.parametrize("name", pyward_guard.__all__)
@@ -36,6 +36,34 @@ def test_one_exception_hierarchy(name: str) -> None:
     error = getattr(pyward_guard, name)
     assert issubclass(error, pyward_guard.GuardError)
     assert error.__module__ == "pyward_guard"
+
+
+def test_every_exception_of_the_kit_is_in_the_hierarchy() -> None:
+    """Also those that single modules define, and what they say when a package is missing."""
+    code = """
+import importlib, inspect, pkgutil, sys
+import pyward_guard
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("flask", "django", "fastapi", "httpx", "requests", "aiohttp", "sqlalchemy", "jinja2"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+missing = 0
+for module in pkgutil.walk_packages(pyward_guard.__path__, "pyward_guard."):
+    try:
+        found = importlib.import_module(module.name)
+    except pyward_guard.MissingPackage as error:
+        assert isinstance(error, ImportError) and "pip install" in str(error), error
+        missing += 1
+        continue
+    for name, part in vars(found).items():
+        if inspect.isclass(part) and issubclass(part, BaseException) and part.__module__.startswith("pyward_guard"):
+            assert issubclass(part, pyward_guard.GuardError), part
+print(missing)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.returncode == 0, out.stderr
+    assert int(out.stdout) >= 10
 
 
 def public_modules() -> list[str]:

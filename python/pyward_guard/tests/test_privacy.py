@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Optional, TypedDict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyward_guard import InvalidInput, Refused, privacy
+from pyward_guard import InvalidInput, Refused, VerificationFailed, privacy
+from pyward_guard.crypto import Aead, KeySet
 from pyward_guard.privacy import MemoryTokenStore, Personal, Vault, inventory, mask, pseudonym
 
 KEY = bytes(range(32))
@@ -121,3 +124,40 @@ def test_vault() -> None:
     with pytest.raises(Refused):
         v.detokenise(token, purpose="card")
     assert v.tokenise("4111111111111111", purpose="card") != token
+
+
+def test_a_vault_on_disk_outlives_the_process(tmp_path: Path) -> None:
+    keys = KeySet.generate("aead")
+    path = tmp_path / "vault.sqlite3"
+
+    def vault() -> tuple[privacy.SQLiteTokenStore, privacy.Vault]:
+        store = privacy.SQLiteTokenStore(path)
+        return store, privacy.Vault(store, index_key=b"i" * 32, seal=Aead(keys).encrypt, unseal=Aead(keys).decrypt)
+
+    store, first = vault()
+    token = first.tokenise("4111111111111111", purpose="card")
+    store.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert all(b"4111111111111111" not in file.read_bytes() for file in tmp_path.iterdir())
+
+    store, again = vault()
+    assert again.tokenise("4111111111111111", purpose="card") == token
+    assert again.tokenise("4111111111111111", purpose="other") != token
+    assert again.detokenise(token, purpose="card") == "4111111111111111"
+    with pytest.raises(VerificationFailed):
+        again.detokenise(token, purpose="other")
+    assert again.forget(token) and not again.forget(token)
+    with pytest.raises(Refused):
+        again.detokenise(token, purpose="card")
+    store.close()
+
+
+def test_a_vault_gives_one_token_to_threads_that_race(tmp_path: Path) -> None:
+    keys = KeySet.generate("aead")
+    store = privacy.SQLiteTokenStore(tmp_path / "vault.sqlite3")
+    vault = privacy.Vault(store, index_key=b"i" * 32, seal=Aead(keys).encrypt, unseal=Aead(keys).decrypt)
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(20):
+            tokens = set(pool.map(lambda _, number=number: vault.tokenise(f"value {number}", purpose="p"), range(16)))
+            assert len(tokens) == 1
+    store.close()

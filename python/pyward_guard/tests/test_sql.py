@@ -263,6 +263,98 @@ def test_postgresql_needs_tls_for_remote_servers() -> None:
             pass
 
 
+@pytest.mark.mysql
+def test_mysql(mysql_server: dict[str, Any]) -> None:
+    pymysql = pytest.importorskip("pymysql")
+    with connect_mysql(**mysql_server) as db:
+        db.execute(SQL("create table guard_sql (a integer primary key, b varchar(20)) engine=InnoDB"))
+        assert db.execute(SQL("insert into guard_sql values ({a}, {b})").format(a=1, b="50% \\' \" %s")) == 1
+        assert db.fetch_all(SQL("select a, b, '%' from guard_sql where b like '50%' and a in {ids}").format(ids=[1, 2])) == [
+            (1, "50% \\' \" %s", "%")
+        ]
+        assert db.fetch_one(SQL("select {c} from guard_sql").format(c=Identifier("a"))) == (1,)
+    # Strict mode: what does not fit is an error, not cut off.
+    with pytest.raises(pymysql.err.DataError), connect_mysql(**mysql_server) as db:
+        db.execute(SQL("insert into guard_sql values (2, {b})").format(b="x" * 21))
+    # An error rolls back.
+    with pytest.raises(ZeroDivisionError), connect_mysql(**mysql_server) as db:
+        db.execute(SQL("delete from guard_sql"))
+        raise ZeroDivisionError
+    with pytest.raises(pymysql.err.MySQLError, match="READ ONLY"), connect_mysql(**mysql_server, read_only=True) as db:
+        db.execute(SQL("delete from guard_sql"))
+    with pytest.raises(pymysql.err.ProgrammingError), connect_mysql(**mysql_server) as db:
+        db.execute(unchecked_sql("select 1; delete from guard_sql", reason="the server's answer is tested"))
+    with pytest.raises(pymysql.err.MySQLError), connect_mysql(**mysql_server) as db:
+        db.execute(SQL("load data local infile '/etc/passwd' into table guard_sql (b)"))
+    with connect_mysql(**mysql_server) as db:
+        assert db.fetch_one(SQL("select count(*) from guard_sql")) == (1,)
+        db.execute(SQL("drop table guard_sql"))
+
+
+@pytest.mark.mysql
+def test_mysql_limits(mysql_server: dict[str, Any]) -> None:
+    pymysql = pytest.importorskip("pymysql")
+    started = time.monotonic()
+    with pytest.raises(pymysql.err.MySQLError, match="max_statement_time"), connect_mysql(**mysql_server, statement_timeout=0.3) as db:
+        db.fetch_all(SQL("select sleep(30)"))
+    assert time.monotonic() - started < 10
+    with connect_mysql(**mysql_server, max_rows=2, max_statements=3) as db:
+        rows = SQL("select 1 union all select 2 union all select 3")
+        with pytest.raises(LimitExceeded, match="rows"):
+            db.fetch_all(rows)
+        assert len(db.fetch_all(SQL("select 1 union all select 2"))) == 2
+        db.fetch_all(SQL("select 1"))
+        with pytest.raises(LimitExceeded, match="statements"):
+            db.execute(SQL("select 1"))
+    # A row that another transaction holds is waited for until the lock's time is over.
+    with connect_mysql(**mysql_server) as db:
+        db.execute(SQL("create table guard_lock (a integer primary key) engine=InnoDB"))
+        db.execute(SQL("insert into guard_lock values (1)"))
+    with connect_mysql(**mysql_server) as holder:
+        holder.execute(SQL("update guard_lock set a = 2"))
+        started = time.monotonic()
+        with pytest.raises(pymysql.err.OperationalError, match="Lock wait timeout"), connect_mysql(**mysql_server, lock_timeout=1) as db:
+            db.execute(SQL("update guard_lock set a = 3"))
+        assert time.monotonic() - started < 8
+    with connect_mysql(**mysql_server) as db:
+        assert db.fetch_all(SQL("select a from guard_lock")) == [(2,)]
+        db.execute(SQL("drop table guard_lock"))
+
+
+@pytest.mark.mysql
+def test_mysql_verifies_remote_servers(
+    mysql_server: dict[str, Any], server_certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The local server is taken for a remote one, and its certificate is demanded."""
+    pymysql = pytest.importorskip("pymysql")
+    from pyward_guard import sql
+
+    monkeypatch.setattr(sql, "_local", lambda host: False)
+    known = {**mysql_server, "host": "localhost"}
+    with connect_mysql(**known, ca_file=server_certificate[0]) as db:
+        cipher = db.fetch_one(SQL("show session status like 'Ssl_cipher'"))
+        assert cipher is not None and cipher[1]
+    with pytest.raises(pymysql.err.OperationalError, match="certificate"):
+        with connect_mysql(**known):
+            pass
+    # The right authority, another name.
+    with pytest.raises(pymysql.err.OperationalError, match="certificate"):
+        with connect_mysql(**mysql_server, ca_file=server_certificate[0]):
+            pass
+
+
+def test_mysql_refuses_connections_that_ended_up_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old drivers fall back to plain connections when a server, or somebody before it, does not offer TLS."""
+    pymysql = pytest.importorskip("pymysql")
+    closed = []
+    plain = SimpleNamespace(_secure=False, close=lambda: closed.append(True))
+    monkeypatch.setattr(pymysql, "connect", lambda **_: plain)
+    with pytest.raises(Refused, match="TLS"):
+        with connect_mysql(host="db.example.org", user="u", password="p", database="d"):
+            pass
+    assert closed == [True]
+
+
 def test_mysql_parameters_are_fixed() -> None:
     pytest.importorskip("pymysql")
     for name in ("local_infile", "ssl_disabled", "client_flag"):

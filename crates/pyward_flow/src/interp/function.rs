@@ -9,6 +9,7 @@ use pyward_program::FunctionId;
 use rustc_hash::FxHashMap;
 
 use super::call::CallArgs;
+use super::hand_over::HandOver;
 use super::translate::Translator;
 use super::{Interp, MAX_INLINE_DEPTH};
 use crate::heap::{Class, Key, Object};
@@ -39,7 +40,7 @@ impl Interp<'_> {
         for &decorator in function.decorators.iter().rev() {
             value = self.decorate(decorator, value, &mut entry);
         }
-        if !entry.points.is_empty() || !entry.guards.is_empty() || !entry.templates.is_empty() {
+        if !entry.is_empty() {
             self.out.entries.push((id, entry));
         }
         self.write_var(target, value);
@@ -112,6 +113,7 @@ impl Interp<'_> {
                     }
                 }
                 entry.guards.extend(model.access.iter().copied());
+                entry.gives_context.extend(&model.template_contexts);
                 if let Some(call) = &call {
                     self.note_template_decorator(model, call, entry);
                 }
@@ -200,12 +202,14 @@ impl Interp<'_> {
         if let (Some(site), false) = (call.site, self.is_inlined()) {
             self.out.call_sites.push((site, id));
         }
+        let has_receiver = receiver.is_some();
         let bound = self.bind(id, receiver, call);
         let summary = self.cx.tables.summary(id).cloned();
         if self.should_inline(id, &bound, !captured.is_empty(), summary.as_deref()) {
             let size = summary.as_ref().map_or(20, |s| s.size.max(1));
             self.inline_left = self.inline_left.saturating_sub(size);
-            return self.run_inline(id, bound, captured, span);
+            let overs = self.hand_overs(id, has_receiver, call, span);
+            return self.run_inline(id, bound, captured, overs, span);
         }
         let Some(summary) = summary else {
             let mut marks = Marks::NONE;
@@ -214,7 +218,13 @@ impl Interp<'_> {
             }
             return Value::unknown().with_marks(marks.flagged(crate::value::flag::OBSCURE));
         };
-        self.apply(&summary, id, &bound, span)
+        let hands_on = summary.sinks.iter().any(|s| s.sink.handed_on.is_some());
+        let overs = if hands_on {
+            self.hand_overs(id, has_receiver, call, span)
+        } else {
+            Vec::new()
+        };
+        self.apply(&summary, id, &bound, &overs, span)
     }
 
     /// Whether the body is to be run on these arguments rather than its summary applied.
@@ -337,16 +347,17 @@ impl Interp<'_> {
     }
 
     /// The value of a default, read off its text: defaults of other files are not evaluated again.
-    fn default_value(&mut self, id: FunctionId, default: ExprId) -> Value {
+    pub(super) fn default_value(&mut self, id: FunctionId, default: ExprId) -> Value {
         let ir = self.cx.program.ir(id.file);
         match ir.expr(default).kind {
             ExprKind::Const(c) => Value::constant(c),
-            ExprKind::Name(_) | ExprKind::Attribute { .. } if id.file == self.file => {
-                if self.frame_ref().function.index == FunctionIndex(0) {
-                    self.eval(default)
-                } else {
-                    Value::unknown()
-                }
+            ExprKind::Name(_) | ExprKind::Attribute { .. }
+                if id.file == self.file && self.frame_ref().function.index == FunctionIndex(0) =>
+            {
+                self.eval(default)
+            }
+            ExprKind::Name(Var::Global(name)) => {
+                self.module_value(id.file, name).unwrap_or_default()
             }
             _ => Value::unknown(),
         }
@@ -358,6 +369,7 @@ impl Interp<'_> {
         id: FunctionId,
         bound: Vec<Value>,
         captured: Vec<(u32, u32, Value)>,
+        overs: Vec<Option<HandOver>>,
         span: Span,
     ) -> Value {
         let ir = self.cx.program.ir(id.file);
@@ -384,12 +396,15 @@ impl Interp<'_> {
         self.frames.push(frame);
         self.stack.push(id);
         let mut locals = vec![Value::unknown(); function.locals.len()];
+        let mut received = Vec::with_capacity(bound.len());
         for (slot, value) in bound.into_iter().enumerate() {
             if let Some(place) = locals.get_mut(slot) {
                 let marks = value.marks.stepped(step);
+                received.push(marks.clone());
                 *place = value.with_marks(marks);
             }
         }
+        self.frame().received = overs.into_iter().zip(received).collect();
         self.state.locals = locals;
         self.run_block(&function.body);
         let end = std::mem::take(&mut self.state);
@@ -447,6 +462,7 @@ impl Interp<'_> {
         summary: &Arc<Summary>,
         id: FunctionId,
         bound: &[Value],
+        overs: &[Option<HandOver>],
         span: Span,
     ) -> Value {
         let function = self.cx.program.ir(id.file).function(id.index);
@@ -458,8 +474,10 @@ impl Interp<'_> {
             match sink.mark.origin {
                 Origin::Param { index, path } => {
                     let theirs = translator.arriving(&self.state, index, path);
+                    let moved = self.moved_sink(sink, overs);
+                    let site = moved.as_ref().unwrap_or(&sink.sink);
                     for mark in theirs.iter() {
-                        self.arrive_through(mark, &sink.mark, &sink.sink);
+                        self.arrive_through(mark, &sink.mark, site);
                     }
                 }
                 Origin::Source { .. } => self.arrive(&sink.mark, &sink.sink),

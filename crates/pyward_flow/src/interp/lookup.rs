@@ -19,6 +19,9 @@ pub(super) struct Place {
     pub(super) path: Vec<Key>,
 }
 
+/// The annotation that carries more than a type; its value is an object with the parts as elements.
+pub(super) const ANNOTATED: &str = "Annotated";
+
 impl Interp<'_> {
     /// The value of an external name: an instance where models give its type.
     pub(super) fn api_value(&mut self, id: ApiId) -> Value {
@@ -220,6 +223,15 @@ impl Interp<'_> {
             }
             return value.with_marks(marks);
         }
+        // Whatever else is asked for, where models say what that is: `client.database.collection`.
+        if !self.cx.api.is_known(member) && !attr.as_str().starts_with('_') {
+            let any = self.cx.api.child(class, Symbol::new("__getattr__"));
+            if let Some(t) = self.cx.api.entry(any).and_then(|e| e.returns.clone()) {
+                let value = self.typed(&t, Some(owner), &[]);
+                let marks = value.marks.union(&owner.marks);
+                return value.with_marks(marks);
+            }
+        }
         Value {
             shape: Shape::ApiMethod(member, Arc::new(owner.clone())),
             marks: owner.marks.clone(),
@@ -370,6 +382,13 @@ impl Interp<'_> {
                 value.with_marks(marks)
             }
             Shape::Api(api) => {
+                if self.cx.api.name(*api).as_str() == ANNOTATED
+                    && let Shape::Object(parts) = key.shape
+                {
+                    let mut object = self.state.object(parts).clone();
+                    object.class = Class::Api(*api);
+                    return self.new_object(object);
+                }
                 // `list[int]`, `os.environ["X"]`
                 let value = Value::unknown().with_marks(owner.marks.clone());
                 if self.cx.api.looks_like_class(*api) {

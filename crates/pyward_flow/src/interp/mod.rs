@@ -8,6 +8,7 @@ mod condition;
 mod expr;
 mod external;
 mod function;
+mod hand_over;
 mod lookup;
 mod methods;
 mod model_condition;
@@ -15,6 +16,7 @@ mod names;
 mod proof;
 mod refine;
 mod refine_call;
+mod regex;
 mod root;
 mod settings;
 mod sink;
@@ -54,6 +56,8 @@ pub(crate) struct Context<'a> {
     pub(crate) contexts: KnownContexts,
     pub(crate) index: &'a Index,
     pub(crate) regex: &'a RegexProofs,
+    /// The kind of data that comes with requests.
+    pub(crate) remote: Option<u8>,
     pub(crate) settings_by_name: &'a FxHashMap<Symbol, Vec<usize>>,
     /// What models say of `==`.
     pub(crate) compare_entry: Option<u32>,
@@ -78,6 +82,8 @@ pub(crate) struct KnownContexts {
     pub(crate) code: Contexts,
     /// Where a leading dash does the harm.
     pub(crate) argument: Contexts,
+    /// Where the length of a text does the harm.
+    pub(crate) backtracking: Contexts,
     /// Where a text does none.
     pub(crate) not_text: Contexts,
 }
@@ -100,6 +106,10 @@ pub(crate) struct Output {
     pub(crate) instance_writes: Vec<((ClassId, Symbol), Portable)>,
     pub(crate) module_writes: Vec<((FileId, Symbol), Portable)>,
     pub(crate) captured: Vec<((FileId, u32, u32), Portable)>,
+    /// Whether the templates of an environment escape.
+    pub(crate) escaping: Vec<(Symbol, Option<bool>)>,
+    /// Variables of every template of an environment.
+    pub(crate) template_variables: Vec<((Symbol, Symbol), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
     pub(crate) calls: Vec<FunctionId>,
     /// Calls that stand in the code under analysis itself, and the project's functions that they reach.
@@ -125,6 +135,10 @@ struct Frame {
     exit: Option<State>,
     raises: Marks,
     loops: Vec<Loop>,
+    /// Where each parameter of an inlined function was handed to it, and its marks then.
+    received: Vec<(Option<hand_over::HandOver>, Marks)>,
+    /// Conditions of the `if` statements around the statement at hand.
+    tests: Vec<ExprId>,
     /// States at which an exception may leave each `try` body.
     handlers: Vec<Option<State>>,
     captured: Arc<FxHashMap<(u32, u32), Value>>,
@@ -133,6 +147,8 @@ struct Frame {
     response_rules: Vec<u16>,
     /// Templates rendered with what it returns.
     templates: Vec<(usize, Symbol)>,
+    /// Environments whose every template gets what it returns.
+    gives_context: Vec<Symbol>,
     loop_depth: u8,
 }
 
@@ -232,11 +248,14 @@ impl<'a> Interp<'a> {
             exit: None,
             raises: Marks::NONE,
             loops: Vec::new(),
+            received: Vec::new(),
+            tests: Vec::new(),
             handlers: Vec::new(),
             captured: Arc::default(),
             proofs: Proofs::default(),
             response_rules: Vec::new(),
             templates: Vec::new(),
+            gives_context: Vec::new(),
             loop_depth: 0,
         }
     }
@@ -392,7 +411,9 @@ impl<'a> Interp<'a> {
                 .ir(function.file)
                 .function(function.index)
                 .qualname,
-            template: None,
+            details: None,
+            end: None,
+            handed_on: None,
         }
     }
 }

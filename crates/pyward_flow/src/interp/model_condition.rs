@@ -9,7 +9,7 @@ use crate::fold;
 use crate::heap::Class;
 use crate::models::Condition;
 use crate::place::{Base, Place};
-use crate::value::{Builtin, Origin, Shape, Value};
+use crate::value::{Builtin, Origin, PathId, Shape, Value};
 
 /// What a condition is asked about.
 pub(super) struct Subject<'c> {
@@ -85,7 +85,10 @@ impl Interp<'_> {
                 return false;
             }
         }
-        let (values, expr) = self.condition_values(condition.arg.as_ref(), subject);
+        let (mut values, expr) = self.condition_values(condition.arg.as_ref(), subject);
+        for value in &mut values {
+            self.assume_default(value);
+        }
         if let Some(present) = test.present {
             let unpacks = matches!(&condition.arg, Some(place) if place.base == Base::Keyword);
             let given =
@@ -157,6 +160,26 @@ impl Interp<'_> {
                         && matches!(place.base, Base::Argument(None, _)))
             }
             None => subject.value.is_some(),
+        }
+    }
+
+    /// An argument that is nothing but a parameter handed on is taken for the parameter's default: callers that
+    /// give another are judged by what they give.
+    fn assume_default(&mut self, value: &mut Value) {
+        let Shape::Object(id) = value.shape else {
+            return;
+        };
+        let Some((index, PathId::ROOT)) = self.state.object(id).origin else {
+            return;
+        };
+        let function = self.frames[0].function;
+        let params = &self.cx.program.function(function).params;
+        let default = params.get(usize::from(index)).and_then(|p| p.default);
+        if let Some(default) = default {
+            let known = self.default_value(function, default);
+            if !known.shape.is_unknown() {
+                value.shape = known.shape;
+            }
         }
     }
 
@@ -262,16 +285,20 @@ impl Interp<'_> {
         }
         if let Some(paths) = &test.is {
             let ok = value.shape.alternatives().iter().any(|shape| {
-                let api = match shape {
-                    Shape::Api(api) | Shape::Instance(api) | Shape::ApiMethod(api, _) => *api,
+                let classes: Vec<_> = match shape {
+                    Shape::Api(api) | Shape::Instance(api) | Shape::ApiMethod(api, _) => vec![*api],
+                    Shape::Class(class) => self.external_bases(*class),
                     Shape::Object(id) => match self.state.object(*id).class {
-                        Class::Api(api) => api,
+                        Class::Api(api) => vec![api],
+                        Class::Project(class) => self.external_bases(class),
                         _ => return false,
                     },
                     _ => return false,
                 };
                 paths.as_slice().iter().any(|p| match p {
-                    Scalar::Str(path) => self.cx.api.is_subclass(api, path, 0),
+                    Scalar::Str(path) => classes
+                        .iter()
+                        .any(|api| self.cx.api.is_subclass(*api, path, 0)),
                     _ => false,
                 })
             });
@@ -348,6 +375,11 @@ impl Interp<'_> {
                 Shape::Function(_) | Shape::Closure(_) | Shape::Partial(_) => "callable",
                 Shape::Unknown => "unknown",
                 Shape::Instance(api) if self.cx.api.text(*api).ends_with("()") => "unknown",
+                Shape::Module(_) | Shape::Namespace(..) => "module",
+                Shape::Class(_) => "class",
+                Shape::Api(api) if self.cx.api.looks_like_class(*api) => "class",
+                // A library's name without a path is the library.
+                Shape::Api(api) if !self.cx.api.text(*api).contains('.') => "module",
                 _ => "object",
             })
             .collect()

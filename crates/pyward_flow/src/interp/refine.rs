@@ -9,6 +9,9 @@ use crate::models::Outcome;
 use crate::place::{Base, Content};
 use crate::value::{Builtin, Contexts, Marks, Origin, Shape, Value, flag};
 
+/// Texts of this length are matched in time by expressions whose time grows with a power of it.
+const MAX_HARMLESS_LENGTH: i64 = 1024;
+
 /// Cleaned for every purpose.
 pub(super) const EVERYTHING: Contexts = Contexts::MAX;
 
@@ -221,6 +224,7 @@ impl Interp<'_> {
                 }
             }
             CompareOp::In if positive => {
+                self.refine_container(right);
                 let container = self.eval(right);
                 if self.is_allow_list(&container) {
                     self.clean_expr(left, EVERYTHING);
@@ -235,7 +239,71 @@ impl Interp<'_> {
                     self.clean_expr(right, contexts);
                 }
             }
+            CompareOp::Lt | CompareOp::LtE => {
+                let (bounded, bound) = if outcome {
+                    (left, right)
+                } else {
+                    (right, left)
+                };
+                self.refine_length(bounded, bound);
+            }
+            CompareOp::Gt | CompareOp::GtE => {
+                let (bounded, bound) = if outcome {
+                    (right, left)
+                } else {
+                    (left, right)
+                };
+                self.refine_length(bounded, bound);
+            }
             _ => {}
+        }
+    }
+
+    /// `len(text) < 100`: short texts do not keep a regular expression busy.
+    fn refine_length(&mut self, bounded: ExprId, bound: ExprId) {
+        let ExprKind::Call { callee, args } = &self.ir.expr(bounded).kind else {
+            return;
+        };
+        let (callee, [text]) = (*callee, args.as_ref()) else {
+            return;
+        };
+        let text = text.value;
+        let Some(Const::Int(limit)) = self.eval(bound).as_const() else {
+            return;
+        };
+        if limit > MAX_HARMLESS_LENGTH {
+            return;
+        }
+        let callee = self.eval(callee);
+        if let Shape::Api(id) = callee.shape
+            && self.cx.api.text(id) == "builtins.len"
+        {
+            self.clean_expr(text, self.cx.contexts.backtracking);
+        }
+    }
+
+    /// What a value yields contains something of the program's: `ROOT in path.parents`.
+    fn refine_container(&mut self, expr: ExprId) {
+        let ExprKind::Attribute { value, attr, .. } = self.ir.expr(expr).kind else {
+            return;
+        };
+        let owner = self.eval(value);
+        let member = match self.get_attribute(&owner, attr, expr).shape {
+            Shape::Api(member) | Shape::ApiMethod(member, _) => member,
+            Shape::Unknown | Shape::Object(_) => self.cx.api.by_method_name(attr),
+            _ => return,
+        };
+        let normal = owner
+            .marks
+            .iter()
+            .all(|m| m.flags & crate::value::flag::NORMALISED != 0);
+        let Some(entry) = self.cx.api.entry(member) else {
+            return;
+        };
+        for guard in &entry.guards {
+            if guard.outcome == Outcome::Contains && (normal || !guard.of_normalised) {
+                self.clean_expr(value, guard.cleans);
+            }
         }
     }
 

@@ -183,6 +183,7 @@ impl Interp<'_> {
             rules.dedup();
             self.frame().response_rules = rules;
             self.frame().templates.clone_from(&entry.templates);
+            self.frame().gives_context.clone_from(&entry.gives_context);
         }
     }
 
@@ -269,13 +270,29 @@ impl Interp<'_> {
                 continue;
             };
             if let Some(default) = param.default {
-                let injected = self.eval_injected(default, &description.injected.clone());
+                let injected = self.eval_injected(default, &description.injected);
                 if let Some(injected) = injected {
                     value = injected;
                     continue;
                 }
             }
-            if self.is_injected_type(&value, &description.injected.clone()) {
+            if let Some(annotation) = param.annotation
+                && let Some(injected) =
+                    self.injected_by_annotation(annotation, &value, &description.injected)
+            {
+                value = injected;
+                continue;
+            }
+            if self.is_injected_type(&value, &description.injected) {
+                continue;
+            }
+            if description.params_in_route
+                && !entry.routes.is_empty()
+                && !entry
+                    .routes
+                    .iter()
+                    .any(|route| route.as_str().contains(param.name.as_str()))
+            {
                 continue;
             }
             // Numbers, dates and the like have been checked by the framework.
@@ -324,6 +341,44 @@ impl Interp<'_> {
         let span = self.expr_span(default);
         let inner = super::call::CallArgs::of(Vec::new(), Some(default));
         Some(self.call_value(&dependency, &inner, span))
+    }
+
+    /// The result of a dependency that an annotation names: `Annotated[User, Depends(current_user)]`, there or under
+    /// a name of its own.
+    fn injected_by_annotation(
+        &mut self,
+        annotation: pyward_ir::ExprId,
+        declared: &Value,
+        injected: &[String],
+    ) -> Option<Value> {
+        if injected.is_empty() {
+            return None;
+        }
+        let ir = self.ir;
+        let plain = Value::of(declared.shape.clone());
+        if let pyward_ir::ExprKind::Subscript { index, .. } = ir.expr(annotation).kind {
+            let pyward_ir::ExprKind::Tuple(parts) = &ir.expr(index).kind else {
+                return None;
+            };
+            let result = parts
+                .iter()
+                .skip(1)
+                .find_map(|part| self.eval_injected(*part, injected))?;
+            return Some(if result.shape.is_unknown() && result.marks.is_empty() {
+                plain
+            } else {
+                result
+            });
+        }
+        let Shape::Object(id) = self.eval(annotation).shape else {
+            return None;
+        };
+        let parts = self.state.object(id).items.clone()?;
+        parts
+            .iter()
+            .skip(1)
+            .any(|part| self.is_injected_type(part, injected))
+            .then_some(plain)
     }
 
     fn is_injected_type(&self, value: &Value, injected: &[String]) -> bool {

@@ -116,9 +116,17 @@ impl Interp<'_> {
             let setting = &self.cx.models.settings[setting];
             if !setting.absent
                 && self.all_hold(&setting.misuse.when, &setting.misuse.unless, &subject)
+                && self.report_misuse(&setting.misuse, span, span, what)
             {
-                self.report_misuse(&setting.misuse, span, span, what);
+                let subject = owner_expr.and_then(|owner| self.expr_name(owner));
+                if let Some(finding) = self.out.findings.last_mut() {
+                    finding.subject = subject;
+                }
             }
+        }
+        for &environment in &entry.assign_escaping {
+            let escapes = self.switches_escaping(value);
+            self.out.escaping.push((environment, escapes));
         }
         for change in &entry.assign_states {
             if self.all_hold(&change.when, &change.unless, &subject) {

@@ -12,6 +12,7 @@ use super::{Interp, MAX_FINDINGS, origin_key};
 use crate::api::ApiId;
 use crate::finding::RawFinding;
 use crate::heap::Class;
+use crate::lazy_regex::LazyRegex;
 use crate::models::{Entry, Misuse, Sink};
 use crate::place::Base;
 use crate::summary::{ParamSink, SinkSite};
@@ -35,6 +36,12 @@ impl Interp<'_> {
         }
         for sink in &entry.sinks {
             self.check_sink(sink, receiver, call, span, what);
+        }
+        for (environment, place) in &entry.escaping {
+            self.note_escaping_choice(*environment, place, call);
+        }
+        for regex in &entry.regexes {
+            self.check_regex(regex, receiver, call, span, what);
         }
         if !entry.templates.is_empty() {
             self.check_templates(entry, receiver, call, span, what);
@@ -70,7 +77,7 @@ impl Interp<'_> {
             .lexical_kinds
             .iter()
             .any(|k| rule.severity[*k as usize].is_some());
-        let mut arriving: Vec<(Marks, Span)> = Vec::new();
+        let mut arriving: Vec<(Marks, Span, Option<ExprId>)> = Vec::new();
         for place in &sink.args {
             let at = match &place.base {
                 Base::Positional | Base::Keyword => None,
@@ -82,7 +89,7 @@ impl Interp<'_> {
                     continue;
                 }
                 let at_span = at.map_or(span, |e| self.expr_span(e));
-                arriving.push((marks, at_span));
+                arriving.push((marks, at_span, at));
             }
             if lexical {
                 let exprs: Vec<ExprId> = match &place.base {
@@ -93,7 +100,7 @@ impl Interp<'_> {
                 for expr in exprs {
                     let marks = self.lexical_marks(expr, 0);
                     if !marks.is_empty() {
-                        arriving.push((marks, self.expr_span(expr)));
+                        arriving.push((marks, self.expr_span(expr), None));
                     }
                 }
             }
@@ -101,8 +108,9 @@ impl Interp<'_> {
         if arriving.is_empty() || !self.conditions_hold(&sink.when, &sink.unless, call, receiver) {
             return;
         }
-        for (marks, at) in arriving {
-            let site = Arc::new(self.site(sink.rule, at, span, what, sink.confidence));
+        for (marks, at, expr) in arriving {
+            let site = self.site(sink.rule, at, span, what, sink.confidence);
+            let site = Arc::new(self.placed(site, expr, &marks));
             for mark in marks.iter() {
                 self.arrive(mark, &site);
             }
@@ -255,21 +263,22 @@ impl Interp<'_> {
         entry.is_some_and(|e| e.sanitizers.iter().any(|s| s.cleans == Contexts::MAX))
     }
 
-    /// A mark arrives at a sink.
     /// Data reached a sink inside a function that was called: `mark` as it went in, `inside` as it went on.
     pub(super) fn arrive_through(&mut self, mark: &Mark, inside: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
+        let context = site.details.as_ref().map_or(rule.context, |d| d.cleaned_by);
         let cleaned = mark.cleaned | inside.cleaned;
         let key = (site.rule, site.file, site.span, origin_key(mark.origin), 0);
-        if cleaned & rule.context == 0 && !self.sink_seen.contains(&key) {
+        if cleaned & context == 0 && !self.sink_seen.contains(&key) {
             self.arrive(&through(mark, inside), site);
         }
     }
 
+    /// A mark arrives at a sink.
     pub(super) fn arrive(&mut self, mark: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
-        let template = site.template.as_ref();
-        let context = template.map_or(rule.context, |t| t.cleaned_by);
+        let details = site.details.as_ref();
+        let context = details.map_or(rule.context, |d| d.cleaned_by);
         if mark.cleaned & context != 0 || mark.cleaned == Marks::ALL {
             return;
         }
@@ -296,18 +305,37 @@ impl Interp<'_> {
         }
     }
 
+    /// Whether a condition around the statement at hand names what a user asks for knowingly.
+    fn is_asked_for(&self, names: &LazyRegex) -> bool {
+        self.frame_ref().tests.iter().any(|test| {
+            let mut found = false;
+            self.ir.each_descendant(*test, &mut |expr| {
+                found |= self
+                    .expr_name(expr)
+                    .is_some_and(|name| names.is_match(name.as_str()));
+            });
+            found
+        })
+    }
+
+    /// Reports what models call wrong in itself; says whether it is new.
     pub(super) fn report_misuse(
         &mut self,
         misuse: &Misuse,
         span: Span,
         context_span: Span,
         what: Symbol,
-    ) {
+    ) -> bool {
         let key = (misuse.rule, self.file, span, (254, 0, 0, 0), 0);
         if !self.sink_seen.insert(key) || self.out.findings.len() >= MAX_FINDINGS {
-            return;
+            return false;
         }
         let function = self.frame_ref().function;
+        let rule = &self.cx.models.rules[misuse.rule as usize];
+        let severity = match &rule.opt_in {
+            Some(names) if self.is_asked_for(names) => misuse.severity.min(Severity::Low),
+            _ => misuse.severity,
+        };
         self.out.findings.push(RawFinding {
             rule: misuse.rule,
             file: self.file,
@@ -315,10 +343,12 @@ impl Interp<'_> {
             context_span,
             sink: what,
             source_kind: None,
-            severity: misuse.severity,
+            severity,
             confidence: misuse.confidence,
             message: misuse.message.clone(),
             trace: Vec::new(),
+            subject: None,
+            end: None,
             function: self
                 .cx
                 .program
@@ -326,6 +356,7 @@ impl Interp<'_> {
                 .function(function.index)
                 .qualname,
         });
+        true
     }
 
     /// A read of a name that is wrong in itself.
@@ -350,7 +381,7 @@ impl Interp<'_> {
 
     /// What a handler returns is a response.
     pub(super) fn check_response(&mut self, value: &Value, expr: ExprId) {
-        if !self.frame_ref().templates.is_empty() && !self.is_inlined() {
+        if !self.is_inlined() {
             self.check_returned_context(value, expr);
         }
         let rules = self.frame_ref().response_rules.clone();
@@ -585,8 +616,8 @@ pub(crate) fn flow_finding(
         confidence = lower(confidence);
     }
     let mut trace = steps(&mark.trace);
-    if let Some(template) = &site.template {
-        trace.extend_from_slice(&template.way);
+    if let Some(details) = &site.details {
+        trace.extend_from_slice(&details.way);
     }
     RawFinding {
         rule: site.rule,
@@ -597,8 +628,10 @@ pub(crate) fn flow_finding(
         source_kind: Some(kind),
         severity,
         confidence,
-        message: site.template.as_ref().map(|t| t.message.clone()),
+        message: site.details.as_ref().map(|d| d.message.clone()),
         trace,
+        subject: None,
+        end: site.end,
         function: site.function,
     }
 }

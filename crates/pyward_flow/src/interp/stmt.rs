@@ -166,7 +166,9 @@ impl Interp<'_> {
     }
 
     fn run_if(&mut self, test: ExprId, body: &[StmtId], orelse: &[StmtId]) {
-        match self.eval_test(test) {
+        let truth = self.eval_test(test);
+        self.frame().tests.push(test);
+        match truth {
             Some(true) => {
                 self.refine(test, true);
                 self.run_block(body);
@@ -185,6 +187,7 @@ impl Interp<'_> {
                 self.state.merge(&after_body);
             }
         }
+        self.frame().tests.pop();
     }
 
     fn run_while(&mut self, test: ExprId, body: &[StmtId], orelse: &[StmtId]) {

@@ -12,7 +12,7 @@ use super::call::CallArgs;
 use crate::heap::{Class, Key, Object};
 use crate::models::{Entry, TemplateCall};
 use crate::place::Base;
-use crate::summary::{SinkSite, TemplateSite};
+use crate::summary::{SinkSite, SiteDetails, export};
 use crate::tables;
 use crate::value::{Builtin, Contexts, Shape, Step, StepKind, Value, flag, join};
 
@@ -80,8 +80,33 @@ impl Interp<'_> {
         }
     }
 
-    /// What a function returns is the context of a template.
+    /// A call that decides whether the application's templates escape.
+    pub(super) fn note_escaping_choice(
+        &mut self,
+        environment: Symbol,
+        place: &crate::place::Place,
+        call: &CallArgs,
+    ) {
+        if let Some((value, _)) = self.argument(place, call, None) {
+            let escapes = self.switches_escaping(&value);
+            self.out.escaping.push((environment, escapes));
+        }
+    }
+
+    /// What a function returns is the context of a template, or part of that of every template.
     pub(super) fn check_returned_context(&mut self, value: &Value, at: ExprId) {
+        for environment in self.frame_ref().gives_context.clone() {
+            let Shape::Object(id) = value.shape else {
+                continue;
+            };
+            for (key, field) in self.state.object(id).fields.clone() {
+                if let Key::Item(name) = key {
+                    let portable = export(&self.state, &field).without_params();
+                    let key = (environment, name);
+                    self.out.template_variables.push((key, portable));
+                }
+            }
+        }
         if self.cx.is_first_round {
             return;
         }
@@ -91,7 +116,7 @@ impl Interp<'_> {
             let render = Render {
                 model,
                 contexts: vec![value.clone()],
-                escaping: of_option(model.autoescape),
+                escaping: self.escaping_of_environment(model),
                 at,
                 span: self.expr_span(at),
                 what: name,
@@ -116,7 +141,9 @@ impl Interp<'_> {
                 continue;
             };
             for value in self.place_values(place, call, None) {
-                if let Some(name) = value.as_str() {
+                if let Some(name) = value.as_str()
+                    && has_suffix(template, name)
+                {
                     entry.templates.push((index, Symbol::new(name)));
                 }
             }
@@ -133,6 +160,9 @@ impl Interp<'_> {
         let Some(name) = name.as_ref().and_then(Value::as_str) else {
             return;
         };
+        if !model.variables.is_empty() && !self.cx.is_first_round {
+            self.render_class(model, class, Symbol::new(name));
+        }
         let ir = self.cx.program.ir(class.file);
         for &function in &ir.class(class.index).methods {
             if ir.function(function).name == method {
@@ -147,6 +177,67 @@ impl Interp<'_> {
                 self.out.entries.push((id, entry));
             }
         }
+    }
+
+    /// Renders the template of a class with the variables that its base class makes of class attributes.
+    fn render_class(&mut self, model: &TemplateCall, class: ClassId, template: Symbol) {
+        let numbers = self.find_template(template);
+        if numbers.is_empty() || self.ir.exprs.is_empty() {
+            return;
+        }
+        let at = ExprId(0);
+        let span = self.ir.class(class.index).name_span;
+        let mut context = Object::new(Class::Builtin(Builtin::Dict));
+        for (name, path) in &model.variables {
+            let name = match name.as_str().strip_prefix('@') {
+                None => Some(*name),
+                Some(attribute) => self
+                    .class_attribute(class, Symbol::new(attribute), None)
+                    .and_then(|v| v.as_str().map(Symbol::new)),
+            };
+            let (Some(name), Some(value)) = (name, self.class_path(class, path, at, span)) else {
+                continue;
+            };
+            let value = match context.field(Key::Item(name)) {
+                Some(old) => join(old, &value),
+                None => value,
+            };
+            context.set_field(Key::Item(name), value);
+        }
+        let context = self.new_object(context);
+        let render = Render {
+            model,
+            contexts: vec![context],
+            escaping: self.escaping_of_environment(model),
+            at,
+            span,
+            what: template,
+        };
+        for number in numbers {
+            self.render(&render, &Rendered::File(number));
+        }
+    }
+
+    /// The value of a path such as `model.objects.get()` from a class on.
+    fn class_path(&mut self, class: ClassId, path: &str, at: ExprId, span: Span) -> Option<Value> {
+        let mut value: Option<Value> = None;
+        for part in path.split('.') {
+            let (name, called) = match part.strip_suffix("()") {
+                Some(name) => (Symbol::new(name), true),
+                None => (Symbol::new(part), false),
+            };
+            self.current_span = span;
+            let mut next = match &value {
+                None => self.class_attribute(class, name, None)?,
+                Some(owner) => self.get_attribute(&owner.clone(), name, at),
+            };
+            if called {
+                self.current_span = span;
+                next = self.call_value(&next, &CallArgs::of(Vec::new(), Some(at)), span);
+            }
+            value = Some(next);
+        }
+        value
     }
 
     /// A call that makes a template object: it remembers which one, and whether its environment escapes.
@@ -166,8 +257,9 @@ impl Interp<'_> {
             let text = |interp: &mut Self, place: &Option<crate::place::Place>| {
                 let place = place.as_ref()?;
                 let values = interp.place_values(place, call, receiver);
-                let name = values.first()?.as_str()?;
-                Some(Value::str(name))
+                let first = values.first()?;
+                interp.note_interest(&first.marks);
+                Some(Value::str(first.as_str()?))
             };
             let name = text(self, &model.name);
             let source = text(self, &model.source);
@@ -208,8 +300,11 @@ impl Interp<'_> {
         let mut texts: Vec<(Symbol, Span)> = Vec::new();
         if let Some(place) = &model.name {
             for value in self.place_values(place, call, receiver) {
+                // Which template it is may depend on the caller.
+                self.note_interest(&value.marks);
                 self.constant_texts(&value, &mut names);
             }
+            names.retain(|name| has_suffix(model, name.as_str()));
         }
         if let Some(place) = &model.source {
             let at = self.argument(place, call, receiver).and_then(|(_, e)| e);
@@ -353,7 +448,18 @@ impl Interp<'_> {
                 return of_option(model.escape_absent);
             }
         }
-        of_option(model.autoescape)
+        self.escaping_of_environment(model)
+    }
+
+    /// What the application sets for all its templates, or else the library's own way.
+    fn escaping_of_environment(&self, model: &TemplateCall) -> Escaping {
+        let set = model
+            .environment
+            .and_then(|e| self.cx.tables.escaping.get(&e));
+        match set {
+            Some(Some(escapes)) => of_option(Some(*escapes)),
+            _ => of_option(model.autoescape),
+        }
     }
 
     fn field_of(&self, value: &Value, name: &str) -> Option<Value> {
@@ -372,7 +478,7 @@ impl Interp<'_> {
     }
 
     /// What the value of an option says about escaping; nothing for a function of the name.
-    fn switches_escaping(&self, value: &Value) -> Option<bool> {
+    pub(super) fn switches_escaping(&self, value: &Value) -> Option<bool> {
         match &value.shape {
             Shape::Const(Const::Bool(on)) => Some(*on),
             Shape::Const(Const::None) => Some(false),
@@ -435,6 +541,12 @@ impl Interp<'_> {
         if found.is_some() {
             return found;
         }
+        if let Some(environment) = render.model.environment
+            && let Some(given) = self.cx.tables.template_variables.get(&(environment, name))
+        {
+            let given = given.clone();
+            return Some(self.import_plain(&given));
+        }
         let (_, path) = render.model.globals.iter().find(|(n, _)| *n == name)?;
         let api = self.cx.api.path(path);
         self.current_span = render.span;
@@ -476,6 +588,7 @@ impl Interp<'_> {
             value = match step {
                 PathStep::Attr(name) => {
                     let member = self.template_member(&value, Symbol::new(name), render.at);
+                    let member = self.with_api_source(member, render.span);
                     // A language without calls calls what it meets.
                     if render.model.dialect == pyward_templates::Dialect::Django {
                         self.call_if_callable(member, render)
@@ -496,6 +609,7 @@ impl Interp<'_> {
                     let marks = element.marks.union(&keys);
                     element.with_marks(marks)
                 }
+                PathStep::Item(at) => self.template_item(&value, *at, render.at),
                 PathStep::Key => {
                     let keys = self.state.key_marks(&value);
                     Value::unknown().with_marks(keys)
@@ -525,8 +639,23 @@ impl Interp<'_> {
         result.with_marks(marks)
     }
 
+    /// The item at a position; of a named tuple the field.
+    fn template_item(&mut self, owner: &Value, position: usize, at: ExprId) -> Value {
+        if let Shape::Object(id) = owner.shape
+            && let Class::Project(class) = self.state.object(id).class
+            && let Some(name) = self.declared_fields(class).get(position)
+        {
+            return self.get_attribute(owner, *name, at);
+        }
+        let key = Value::constant(Const::Int(i64::try_from(position).unwrap_or(i64::MAX)));
+        self.get_item(owner, &key, at)
+    }
+
     /// An attribute or item: templates do not tell them apart.
     fn template_member(&mut self, owner: &Value, name: Symbol, at: ExprId) -> Value {
+        if let Ok(position) = name.as_str().parse::<usize>() {
+            return self.template_item(owner, position, at);
+        }
         let mut found: Option<Value> = None;
         for shape in owner.shape.alternatives().to_vec() {
             let one = Value {
@@ -609,7 +738,12 @@ impl Interp<'_> {
         let what = library.text(output.template).get(output.range.clone());
         let what = what.filter(|t| t.len() <= 60 && !t.contains(['\n', '`']));
         let what = Symbol::new(what.unwrap_or("the template"));
+        let is_key = is_identifier(output.path.last());
         for &rule in &render.model.rules {
+            // What a database makes itself has no blanks and no marks of HTML.
+            if is_key && self.is_stored(rule) {
+                continue;
+            }
             let certain = self.cx.models.rules[rule as usize].confidence;
             let site = SinkSite {
                 rule,
@@ -620,7 +754,9 @@ impl Interp<'_> {
                 confidence: certain.min(self.confidence(output.exposure, rule)),
                 // In a template there are no functions, and several may render it.
                 function: Symbol::new(""),
-                template: Some(Box::new(TemplateSite {
+                end: None,
+                handed_on: None,
+                details: Some(Box::new(SiteDetails {
                     message: format!("{{source}} is {}", output.exposure.reason()),
                     cleaned_by: self.cleaned_by(output.exposure, rule),
                     way: way.clone(),
@@ -640,18 +776,23 @@ impl Interp<'_> {
     /// How sure it is that data does harm in such a place.
     fn confidence(&self, exposure: Exposure, rule: u16) -> Confidence {
         match exposure {
-            Exposure::Unescaped | Exposure::UnquotedAttribute => Confidence::High,
-            // Which addresses may be stored is often checked where they are stored.
-            Exposure::ScriptUrl => {
-                if self.cx.models.rules[rule as usize].confidence < Confidence::High {
-                    Confidence::Low
-                } else {
-                    Confidence::Medium
-                }
-            }
+            Exposure::Unescaped => Confidence::High,
+            // What may be stored is often checked where it is stored: a number, a name, an address.
+            _ if self.is_stored(rule) => Confidence::Low,
+            Exposure::UnquotedAttribute => Confidence::High,
             Exposure::ScriptString | Exposure::Style => Confidence::Low,
-            Exposure::TagPart | Exposure::Script | Exposure::Document => Confidence::Medium,
+            Exposure::ScriptUrl | Exposure::TagPart | Exposure::Script | Exposure::Document => {
+                Confidence::Medium
+            }
         }
+    }
+
+    /// Whether a rule is about data of the application's own, not of a request.
+    fn is_stored(&self, rule: u16) -> bool {
+        let rule = &self.cx.models.rules[rule as usize];
+        self.cx
+            .remote
+            .is_none_or(|kind| rule.severity[kind as usize].is_none())
     }
 
     /// Contexts of which one makes data harmless in such a place.
@@ -698,6 +839,23 @@ fn of_option(escapes: Option<bool>) -> Escaping {
         Some(false) => Escaping::Off,
         None => Escaping::ByName,
     }
+}
+
+fn has_suffix(model: &TemplateCall, name: &str) -> bool {
+    model.suffix.is_empty() || model.suffix.iter().any(|s| name.ends_with(s.as_str()))
+}
+
+/// Whether the last step of a path names a key or a number.
+fn is_identifier(step: Option<&PathStep>) -> bool {
+    let Some(PathStep::Attr(name)) = step else {
+        return false;
+    };
+    matches!(
+        name.as_str(),
+        "id" | "pk" | "uuid" | "slug" | "count" | "total"
+    ) || ["_id", "_pk", "_uuid", "_count", "_at", "_date"]
+        .iter()
+        .any(|s| name.ends_with(s))
 }
 
 /// Whether an address begins with a known text, so that its scheme is decided.

@@ -3,11 +3,12 @@
 use pyward_catalog::model::{self, Models};
 use pyward_catalog::rule::{Confidence, Severity};
 use pyward_ir::{Const, Symbol};
+use pyward_regex::Method;
 use pyward_templates::Dialect;
 
 use super::{
     Callback, CallbackParam, CallbackReturn, Compiled, Condition, Entry, EntryPoint, Guard, Misuse,
-    Outcome, Propagator, Sanitizer, Setting, Sink, Source, StateChange, TemplateCall,
+    Outcome, Propagator, RegexUse, Sanitizer, Setting, Sink, Source, StateChange, TemplateCall,
 };
 use crate::lazy_regex::LazyRegex;
 use crate::place::Place;
@@ -181,6 +182,7 @@ impl Compiled {
                         Some("false") => Outcome::False,
                         Some("return") => Outcome::Return,
                         Some("member") => Outcome::Member,
+                        Some("contains") => Outcome::Contains,
                         _ => Outcome::True,
                     },
                     when: self.conditions(&g.when),
@@ -228,6 +230,7 @@ impl Compiled {
                     load: places(&p.load),
                     decodes: p.decodes,
                     normalises_path: p.normalises_path,
+                    keeps_path: p.keeps_path,
                     prefix: p.prefix.as_deref().and_then(Place::parse),
                 });
             }
@@ -320,6 +323,23 @@ impl Compiled {
                 self.at(path).access.push(Symbol::new(&a.kind));
             }
         }
+        for e in &file.escaping {
+            let environment = Symbol::new(&e.environment);
+            if let Some(place) = e.option.as_deref().and_then(Place::parse) {
+                for path in &e.path {
+                    self.at(path).escaping.push((environment, place.clone()));
+                }
+            }
+            for path in &e.assign {
+                self.at(path).assign_escaping.push(environment);
+            }
+        }
+        for c in &file.template_context {
+            for path in &c.decorator {
+                let entry = self.at(path);
+                entry.template_contexts.push(Symbol::new(&c.environment));
+            }
+        }
         for t in &file.template {
             let index = self.templates.len();
             let Some(dialect) = Dialect::by_name(&t.dialect) else {
@@ -329,6 +349,13 @@ impl Compiled {
                 dialect,
                 escape_option: t.escape_option.as_deref().map(Symbol::new),
                 escape_absent: t.escape_absent,
+                suffix: t.suffix.clone(),
+                environment: t.environment.as_deref().map(Symbol::new),
+                variables: t
+                    .variables
+                    .iter()
+                    .map(|(n, p)| (Symbol::new(n), p.clone()))
+                    .collect(),
                 method: t.method.as_deref().map(Symbol::new),
                 name_attribute: t.name_attribute.as_deref().map(Symbol::new),
                 globals: t
@@ -347,6 +374,24 @@ impl Compiled {
             }
             for path in &t.base {
                 self.at(path).template_bases.push(index);
+            }
+        }
+        for r in &file.regex {
+            let (Some(rule), Some(pattern)) = (self.rule(&r.rule), Place::parse(&r.pattern)) else {
+                continue;
+            };
+            for path in &r.path {
+                self.at(path).regexes.push(RegexUse {
+                    rule,
+                    pattern: pattern.clone(),
+                    flags: r.flags.as_deref().and_then(Place::parse),
+                    text: r.text.as_deref().and_then(Place::parse),
+                    method: match r.method.as_deref() {
+                        Some("match") => Method::Match,
+                        Some("fullmatch") => Method::FullMatch,
+                        _ => Method::Search,
+                    },
+                });
             }
         }
         for e in &file.entry {
@@ -373,6 +418,7 @@ impl Compiled {
                 injected: e.injected.clone(),
                 returns: e.returns.iter().filter_map(|r| self.rule(r)).collect(),
                 route: e.route.as_deref().and_then(Place::parse),
+                params_in_route: e.params_in_route,
                 verbs: e.verbs.as_deref().and_then(Place::parse),
                 verb: e.verb.clone(),
                 protocol: Symbol::new(e.protocol.as_deref().unwrap_or("http")),

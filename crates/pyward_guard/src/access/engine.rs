@@ -11,7 +11,7 @@ use cedar_policy::{
     Validator,
 };
 
-use super::index::{EntityNumber, Hierarchy, Indexes, Place, RuleNumber, Side, places};
+use super::index::{EntityNumber, Hierarchy, Indexes, Places, RuleNumber, Side, places};
 use super::model::{Actions, Effect, Entity, EntityData, Request, Rule, Scope, pairs};
 use crate::{Error, Result};
 
@@ -31,7 +31,9 @@ pub struct Decision {
 
 struct Stored {
     rule: Rule,
-    places: (Place, Place, Vec<Place>),
+    /// When it was added, among all.
+    order: u64,
+    places: Places,
     /// Parsed only where there is a condition for Cedar to evaluate.
     policy: Option<Policy>,
 }
@@ -41,6 +43,9 @@ struct Inner {
     hierarchy: Hierarchy,
     indexes: Indexes,
     rules: Vec<Option<Stored>>,
+    /// Numbers of removed rules, to be given out again.
+    free: Vec<RuleNumber>,
+    added: u64,
     by_id: HashMap<String, RuleNumber>,
 }
 
@@ -135,6 +140,8 @@ impl Engine {
             .indexes
             .of(stored.rule.effect)
             .remove(&stored.places, number);
+        inner.hierarchy.let_go(&stored.places);
+        inner.free.push(number);
         self.ready
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -155,6 +162,8 @@ impl Engine {
         if inner.hierarchy.link(child_number, parent_number) {
             Ok(())
         } else {
+            inner.hierarchy.release(child_number);
+            inner.hierarchy.release(parent_number);
             Err(Error::InvalidInput(format!(
                 "{child} in {parent} would make a circle"
             )))
@@ -165,7 +174,12 @@ impl Engine {
     pub fn unlink(&self, child: &Entity, parent: &Entity) -> bool {
         let mut inner = self.write();
         match (inner.hierarchy.find(child), inner.hierarchy.find(parent)) {
-            (Some(child), Some(parent)) => inner.hierarchy.unlink(child, parent),
+            (Some(child), Some(parent)) => {
+                let found = inner.hierarchy.unlink(child, parent);
+                inner.hierarchy.release(child);
+                inner.hierarchy.release(parent);
+                found
+            }
             _ => false,
         }
     }
@@ -202,7 +216,9 @@ impl Engine {
     pub fn to_cedar(&self) -> String {
         let inner = self.read();
         let mut out = String::new();
-        for stored in inner.rules.iter().flatten() {
+        let mut rules: Vec<&Stored> = inner.rules.iter().flatten().collect();
+        rules.sort_unstable_by_key(|stored| stored.order);
+        for stored in rules {
             match &stored.policy {
                 Some(policy) => {
                     // Policies read from text keep their own spelling; the id travels as an annotation.
@@ -376,16 +392,27 @@ impl Inner {
                 rule.id
             )));
         }
-        let number = u32::try_from(self.rules.len())
-            .map_err(|_| Error::InvalidInput("too many rules".into()))?;
+        let number = match self.free.last() {
+            Some(number) => *number,
+            None => u32::try_from(self.rules.len())
+                .map_err(|_| Error::InvalidInput("too many rules".into()))?,
+        };
         let places = places(&rule, &mut self.hierarchy);
+        self.hierarchy.hold(&places);
         self.indexes.of(rule.effect).insert(&places, number);
         self.by_id.insert(rule.id.clone(), number);
-        self.rules.push(Some(Stored {
+        self.added += 1;
+        let stored = Some(Stored {
             rule,
+            order: self.added,
             places,
             policy,
-        }));
+        });
+        if self.free.pop().is_some() {
+            self.rules[number as usize] = stored;
+        } else {
+            self.rules.push(stored);
+        }
         Ok(())
     }
 

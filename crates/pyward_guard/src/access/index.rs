@@ -32,6 +32,10 @@ pub(super) struct Hierarchy {
     entities: Vec<Entity>,
     parents: Vec<Vec<EntityNumber>>,
     children: Vec<u32>,
+    /// How many places of rules name the entity.
+    named: Vec<u32>,
+    /// Numbers that stand for nothing and are given out again.
+    free: Vec<EntityNumber>,
     cache: Mutex<HashMap<EntityNumber, Arc<[EntityNumber]>>>,
 }
 
@@ -71,11 +75,56 @@ impl Hierarchy {
         if let Some(number) = ids.get(entity.id()) {
             return *number;
         }
+        if let Some(number) = self.free.pop() {
+            ids.insert(entity.id().into(), number);
+            self.entities[number as usize] = entity.clone();
+            return number;
+        }
         ids.insert(entity.id().into(), next);
         self.entities.push(entity.clone());
         self.parents.push(Vec::new());
         self.children.push(0);
+        self.named.push(0);
         next
+    }
+
+    /// Forgets an entity that no link and no rule names any more, so that users who come and go leave nothing behind.
+    pub(super) fn release(&mut self, number: EntityNumber) {
+        let at = number as usize;
+        if self.named[at] > 0 || self.children[at] > 0 || !self.parents[at].is_empty() {
+            return;
+        }
+        let entity = &self.entities[at];
+        let Some((_, ids)) = self.kinds.get_mut(entity.kind()) else {
+            return;
+        };
+        if ids.get(entity.id()) == Some(&number) {
+            ids.remove(entity.id());
+            self.free.push(number);
+        }
+    }
+
+    /// Keeps the entities of a rule's places.
+    pub(super) fn hold(&mut self, places: &Places) {
+        for number in entities_of(places) {
+            self.named[number as usize] += 1;
+        }
+    }
+
+    /// Undoes [`Hierarchy::hold`].
+    pub(super) fn let_go(&mut self, places: &Places) {
+        for number in entities_of(places) {
+            self.named[number as usize] -= 1;
+        }
+        for number in entities_of(places) {
+            self.release(number);
+        }
+    }
+
+    /// How many entities are known.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entities.len() - self.free.len()
     }
 
     /// Puts `child` into `parent`; `false` when that would make a circle.
@@ -236,8 +285,21 @@ pub(super) struct Index {
     actions: HashMap<Place, ByResource>,
 }
 
-/// The places of a rule: a principal, a resource, and one or more actions.
-pub(super) fn places(rule: &Rule, hierarchy: &mut Hierarchy) -> (Place, Place, Vec<Place>) {
+/// Where a rule stands: a principal, a resource, and one or more actions.
+pub(super) type Places = (Place, Place, Vec<Place>);
+
+fn entities_of((principal, resource, actions): &Places) -> impl Iterator<Item = EntityNumber> {
+    [principal, resource]
+        .into_iter()
+        .chain(actions)
+        .filter_map(|place| match place {
+            Place::Is(number) | Place::In(number) | Place::KindIn(_, number) => Some(*number),
+            Place::Any | Place::Kind(_) => None,
+        })
+}
+
+/// The places of a rule.
+pub(super) fn places(rule: &Rule, hierarchy: &mut Hierarchy) -> Places {
     let mut side = |scope: &Scope| match scope {
         Scope::Any => Place::Any,
         Scope::Is(entity) => Place::Is(hierarchy.intern(entity)),
@@ -260,11 +322,7 @@ pub(super) fn places(rule: &Rule, hierarchy: &mut Hierarchy) -> (Place, Place, V
 }
 
 impl Index {
-    pub(super) fn insert(
-        &mut self,
-        (principal, resource, actions): &(Place, Place, Vec<Place>),
-        number: RuleNumber,
-    ) {
+    pub(super) fn insert(&mut self, (principal, resource, actions): &Places, number: RuleNumber) {
         for action in actions {
             let rules = self
                 .actions
@@ -280,19 +338,24 @@ impl Index {
         }
     }
 
-    pub(super) fn remove(
-        &mut self,
-        (principal, resource, actions): &(Place, Place, Vec<Place>),
-        number: RuleNumber,
-    ) {
+    pub(super) fn remove(&mut self, (principal, resource, actions): &Places, number: RuleNumber) {
         for action in actions {
-            if let Some(rules) = self
-                .actions
-                .get_mut(action)
-                .and_then(|map| map.get_mut(resource))
-                .and_then(|map| map.get_mut(principal))
-            {
-                rules.retain(|known| *known != number);
+            let Some(by_resource) = self.actions.get_mut(action) else {
+                continue;
+            };
+            if let Some(by_principal) = by_resource.get_mut(resource) {
+                if let Some(rules) = by_principal.get_mut(principal) {
+                    rules.retain(|known| *known != number);
+                    if rules.is_empty() {
+                        by_principal.remove(principal);
+                    }
+                }
+                if by_principal.is_empty() {
+                    by_resource.remove(resource);
+                }
+            }
+            if by_resource.is_empty() {
+                self.actions.remove(action);
             }
         }
     }

@@ -1,8 +1,10 @@
 //! What the engine works with: entities, values, rules and requests, and their Cedar counterparts.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 
@@ -14,8 +16,8 @@ const MAX_DEPTH: u32 = 16;
 /// A typed name: `User::"ada"`, `Role::"editor"`, `Action::"edit"`, `Page::"7"`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Entity {
-    kind: String,
-    id: String,
+    kind: Arc<str>,
+    id: Arc<str>,
 }
 
 impl Entity {
@@ -26,8 +28,8 @@ impl Entity {
     pub fn new(kind: &str, id: &str) -> Result<Self> {
         check_kind(kind)?;
         Ok(Self {
-            kind: kind.to_owned(),
-            id: id.to_owned(),
+            kind: kind.into(),
+            id: id.into(),
         })
     }
 
@@ -44,19 +46,39 @@ impl Entity {
     }
 
     pub(super) fn uid(&self) -> Result<EntityUid> {
-        let kind = EntityTypeName::from_str(&self.kind).map_err(|_| not_a_kind(&self.kind))?;
         Ok(EntityUid::from_type_name_and_id(
-            kind,
+            type_name(&self.kind)?,
             EntityId::new(&self.id),
         ))
     }
 
     pub(super) fn of(uid: &EntityUid) -> Self {
         Self {
-            kind: uid.type_name().to_string(),
-            id: uid.id().unescaped().to_owned(),
+            kind: uid.type_name().to_string().into(),
+            id: uid.id().unescaped().into(),
         }
     }
+}
+
+/// Type names that are kept parsed, at most.
+const TYPE_NAMES: usize = 256;
+
+/// Cedar's form of a type name. Parsing one costs more than a decision, and there are few of them.
+fn type_name(kind: &str) -> Result<EntityTypeName> {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<Box<str>, EntityTypeName>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(name) = known.get(kind) {
+            return Ok(name.clone());
+        }
+        let name = EntityTypeName::from_str(kind).map_err(|_| not_a_kind(kind))?;
+        if known.len() >= TYPE_NAMES {
+            known.clear();
+        }
+        known.insert(kind.into(), name.clone());
+        Ok(name)
+    })
 }
 
 impl fmt::Display for Entity {

@@ -77,9 +77,11 @@ pub struct TextRules {
     pub multiline: bool,
     /// Refuse words that mix scripts (`pаypal` with a Cyrillic letter).
     pub one_script_per_word: bool,
+    /// NFKC in place of NFC: compatibility forms (ligatures, full-width letters, circled digits) become plain ones.
+    pub compatibility: bool,
 }
 
-/// Text for people to read: NFC, line breaks as `\n`, no control characters, no bidirectional overrides, no invisible or
+/// Text for people to read: NFC (or NFKC), line breaks as `\n`, no control characters, no bidirectional overrides, no invisible or
 /// unassigned-use characters, at most 4 marks on a letter.
 pub fn plain_text(value: &str, rules: &TextRules) -> Result<String> {
     bounded(
@@ -87,11 +89,13 @@ pub fn plain_text(value: &str, rules: &TextRules) -> Result<String> {
         rules.max.saturating_mul(16).saturating_add(64),
         "the text",
     )?;
-    let joined: String = value
-        .replace("\r\n", "\n")
-        .replace('\r', "\n")
-        .nfc()
-        .collect();
+    let lines = value.replace("\r\n", "\n").replace('\r', "\n");
+    // One character expands to 18 at most under NFKC, and the input is bounded.
+    let joined: String = if rules.compatibility {
+        lines.nfkc().collect()
+    } else {
+        lines.nfc().collect()
+    };
     let count = joined.chars().count();
     if count < rules.min || count > rules.max {
         return Err(Error::InvalidInput(format!(
@@ -236,6 +240,7 @@ mod tests {
         max: 50,
         multiline: false,
         one_script_per_word: true,
+        compatibility: false,
     };
 
     #[test]
@@ -299,6 +304,14 @@ mod tests {
             .unwrap(),
             "a\nb"
         );
+        let compatible = TextRules {
+            compatibility: true,
+            ..RULES
+        };
+        assert_eq!(plain_text("ﬁ ① Ｋ", &compatible).unwrap(), "fi 1 K");
+        assert_eq!(plain_text("ﬁ ①", &RULES).unwrap(), "ﬁ ①");
+        // Lengths count after the expansion, of which this character has the largest.
+        assert!(plain_text(&"\u{fdfa}".repeat(3), &compatible).is_err());
     }
 
     #[test]

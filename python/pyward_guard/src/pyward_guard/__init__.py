@@ -13,12 +13,14 @@ from ._core import (
     Unsupported,
     VerificationFailed,
 )
+from ._optional import MissingPackage
 
 __all__ = [
     "Expired",
     "GuardError",
     "InvalidInput",
     "LimitExceeded",
+    "MissingPackage",
     "Refused",
     "UnknownKey",
     "Unsupported",

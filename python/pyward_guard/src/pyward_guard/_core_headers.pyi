@@ -1,5 +1,6 @@
 """Stubs of the core behind `headers`."""
 
+from collections.abc import Iterable
 from typing import final
 
 @final
@@ -8,6 +9,14 @@ class Csp:
     @property
     def has_nonce(self) -> bool: ...
     def header(self, nonce: str) -> str: ...
+
+@final
+class ResponseHeaders:
+    def __new__(
+        cls, fixed: list[tuple[str, str]], nonced: list[tuple[str, Csp]], removed: list[str]
+    ) -> ResponseHeaders: ...
+    def wsgi(self, headers: Iterable[tuple[str, str]], nonce: str) -> list[tuple[str, str]]: ...
+    def asgi(self, headers: Iterable[tuple[bytes, bytes]], nonce: str) -> list[tuple[bytes, bytes]]: ...
 
 @final
 class Csrf:

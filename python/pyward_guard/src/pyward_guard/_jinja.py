@@ -6,12 +6,14 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from ._optional import need
+
 try:
     import jinja2
     import jinja2.sandbox
     from jinja2 import nodes
 except ImportError:
-    raise ImportError("pyward_guard.html.jinja_environment needs the package Jinja2 (pip install jinja2)") from None
+    raise need("jinja2", "pyward_guard.html.jinja_environment") from None
 
 from . import _core, html
 from ._core import InvalidInput

@@ -121,8 +121,3 @@ def asgi_peer(scope: Mapping[str, Any]) -> str:
     """Address of the peer of an ASGI connection, empty when the server does not tell."""
     client = scope.get("client")
     return str(client[0]) if client else ""
-
-
-def need(package: str, purpose: str) -> InvalidInput:
-    """The error for an optional package that is not installed."""
-    return InvalidInput(f"{purpose} needs the package {package}: pip install {package}")

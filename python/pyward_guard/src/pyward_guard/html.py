@@ -4,6 +4,9 @@
 of the ``__html__`` protocol takes as safe; adding or formatting anything else into it escapes that first.
 
 Practice: I3, I5. Protects against CWE-79, CWE-80, CWE-83, CWE-84, CWE-87, CWE-116, CWE-1336.
+
+>>> escape("<b> & 'quotes'")
+Markup('&lt;b&gt; &amp; &#39;quotes&#39;')
 """
 
 from __future__ import annotations
@@ -471,7 +474,7 @@ def jinja_environment(
 
     Raises:
         jinja2.TemplateSyntaxError: when such a template is compiled.
-        ImportError: Jinja2 is not installed.
+        MissingPackage: Jinja2 is not installed.
 
     >>> env = jinja_environment()
     >>> env.from_string('<a href="{{ u|url }}">{{ t }}</a>').render(u="/x", t="<b>")

@@ -418,6 +418,20 @@ def verify_audit_log(
     Raises:
         Refused: the log is altered, with the first line that does not fit; a signature is wrong or missing at the end; or the
             expected head is not the last one.
+
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "audit.log")
+    >>> log = AuditLog(path, key=b"k" * 32)
+    >>> head = log.append("role_granted", user="ada", role="admin")
+    >>> log.close()
+    >>> bool(verify_audit_log(path, key=b"k" * 32, expected_head=head))
+    True
+    >>> with open(path, "r+b") as file:
+    ...     text = file.read().replace(b"ada", b"eve")
+    ...     _ = file.seek(0), file.write(text)
+    >>> verify_audit_log(path, key=b"k" * 32, expected_head=head)
+    Traceback (most recent call last):
+    pyward_guard.Refused: refused: the audit log is altered at line 1: its link does not fit
     """
     records, head = _core.logs_verify_chain(path, key, start, _MAX_LINE)
     if expected_head is not None and expected_head != head:
@@ -609,6 +623,10 @@ def add_alert(hook: Callable[[SecurityEvent], None], *, level: int = logging.CRI
 
 
 def remove_alert(hook: Callable[[SecurityEvent], None]) -> None:
-    """Takes a hook out again."""
+    """Takes a hook out again.
+
+    >>> seen = []
+    >>> add_alert(seen.append); remove_alert(seen.append)
+    """
     with _alerts_lock:
         _alerts[:] = [(level, kept) for level, kept in _alerts if kept != hook]

@@ -21,6 +21,7 @@ from typing import IO, BinaryIO, Literal, TextIO, overload
 
 from . import _core
 from ._core import InvalidInput, LimitExceeded, Refused
+from ._optional import need
 
 __all__ = [
     "ArchiveLimits",
@@ -541,11 +542,13 @@ def reencode_image(content: bytes, media_type: str) -> bytes:
 
     Raises:
         Refused: the image cannot be decoded, or is of another type.
+
+    Example: ``UploadPolicy(["image/png"], reencode=reencode_image)``
     """
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
-        raise ImportError("reencode_image needs the package Pillow (pip install pillow)") from None
+        raise need("pillow", "reencode_image") from None
     import io
 
     formats = {

@@ -7,6 +7,7 @@ CWE-311, CWE-359.
 from __future__ import annotations
 
 import dataclasses
+import os
 import secrets
 import threading
 from collections.abc import Callable, Iterable
@@ -15,11 +16,13 @@ from typing import Annotated, Any, Literal, Protocol, get_args, get_origin, get_
 
 from . import _core
 from ._core import InvalidInput, Refused
+from ._sqlite import PrivateDatabase
 
 __all__ = [
     "Field",
     "MemoryTokenStore",
     "Personal",
+    "SQLiteTokenStore",
     "TokenStore",
     "Vault",
     "inventory",
@@ -179,7 +182,12 @@ class TokenStore(Protocol):
 
 
 class MemoryTokenStore:
-    """For tests and single processes."""
+    """For tests and single processes.
+
+    >>> store = MemoryTokenStore()
+    >>> store.add("tok_1", "index", b"sealed"), store.add("tok_2", "index", b"sealed")
+    ('tok_1', 'tok_1')
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -202,6 +210,50 @@ class MemoryTokenStore:
             found = self._sealed.pop(token, None) is not None
             self._tokens = {index: kept for index, kept in self._tokens.items() if kept != token}
             return found
+
+
+class SQLiteTokenStore:
+    """Entries in an SQLite file that only its owner reads, shared by the threads and processes of one host.
+
+    Forgotten entries are overwritten in the file. CWE-311, CWE-359, CWE-732.
+
+    Raises ``sqlite3.Error`` when the file cannot be used.
+
+    >>> import tempfile, os
+    >>> store = SQLiteTokenStore(os.path.join(tempfile.mkdtemp(), "vault.sqlite3"))
+    >>> store.add("tok_1", "index", b"sealed"), store.get("tok_1"), store.remove("tok_1"), store.get("tok_1")
+    ('tok_1', b'sealed', True, None)
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
+        self._files = PrivateDatabase(
+            path,
+            "CREATE TABLE IF NOT EXISTS pyward_vault (token TEXT PRIMARY KEY, entry TEXT NOT NULL UNIQUE, sealed BLOB NOT NULL) WITHOUT ROWID",
+            timeout=timeout,
+        )
+
+    def add(self, token: str, index: str, sealed: bytes) -> str:
+        """Stores an entry unless the index is taken; returns the token that counts."""
+        connection = self._files.connection()
+        while True:
+            connection.execute("INSERT INTO pyward_vault VALUES (?, ?, ?) ON CONFLICT (entry) DO NOTHING", (token, index, sealed))
+            row = connection.execute("SELECT token FROM pyward_vault WHERE entry = ?", (index,)).fetchone()
+            # Gone already when somebody forgot the entry in between.
+            if row is not None:
+                return str(row[0])
+
+    def get(self, token: str) -> bytes | None:
+        """The sealed value of a token."""
+        row = self._files.connection().execute("SELECT sealed FROM pyward_vault WHERE token = ?", (token,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def remove(self, token: str) -> bool:
+        """Forgets a token; False if there was none."""
+        return self._files.connection().execute("DELETE FROM pyward_vault WHERE token = ?", (token,)).rowcount == 1
+
+    def close(self) -> None:
+        """Closes every connection; the store can be used again afterwards."""
+        self._files.close()
 
 
 class Vault:

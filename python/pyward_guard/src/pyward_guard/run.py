@@ -184,7 +184,10 @@ class Sandbox:
 
 
 class Unconfined:
-    """Marks a run without a sandbox; use :data:`UNCONFINED`."""
+    """Marks a run without a sandbox; use :data:`UNCONFINED`.
+
+    Example: ``run(["/usr/bin/id"], timeout=5, sandbox=UNCONFINED)``
+    """
 
     def __repr__(self) -> str:
         return "UNCONFINED"

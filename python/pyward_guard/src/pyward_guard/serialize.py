@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from . import _core
-from ._core import InvalidInput, KeySet, LimitExceeded, Refused, Unsupported, VerificationFailed
+from ._core import InvalidInput, KeySet, LimitExceeded, Refused, VerificationFailed
+from ._optional import need
 from .tokens.signed import _dump, _load, mac_keys, seconds
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def yaml_loads(
     try:
         import yaml
     except ImportError:
-        raise Unsupported("yaml_loads needs the package PyYAML") from None
+        raise need("PyYAML", "yaml_loads") from None
     if len(text) > max_size:
         raise LimitExceeded(f"the document is over {max_size} bytes")
     try:

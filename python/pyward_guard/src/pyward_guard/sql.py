@@ -5,6 +5,9 @@ constant of the calling code, so that f-strings, ``%``, ``+`` and anything that 
 ``{name}`` take values (bound as parameters), :class:`Identifier`, lists, or other :class:`SQL` with its own fields.
 
 Practice: I2. Protects against CWE-89, CWE-564, CWE-943, CWE-400, CWE-404.
+
+>>> quote_identifier('odd "name"', "mysql")
+'`odd "name"`'
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import _core
 from ._core import InvalidInput, LimitExceeded, Refused
+from ._optional import need
 from ._core import sql_quote_identifier as quote_identifier
 
 if TYPE_CHECKING:
@@ -130,7 +134,7 @@ class Query:
         try:
             import sqlalchemy
         except ImportError:
-            raise ImportError("to_sqlalchemy needs the package SQLAlchemy (pip install sqlalchemy)") from None
+            raise need("sqlalchemy", "to_sqlalchemy") from None
         out: list[str] = []
         values: dict[str, Any] = {}
         for item in self._items:
@@ -308,6 +312,10 @@ class Database:
 
     One transaction: it is committed when the block ends, rolled back on an error, and the connection is closed in any
     case. Not for use by several threads at once.
+
+    >>> with connect_sqlite(":memory:") as db:
+    ...     db.fetch_one(SQL("select {a} + 1").format(a=1))
+    (2,)
     """
 
     def __init__(
@@ -515,7 +523,7 @@ def connect_postgresql(
     ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
     Raises:
-        ImportError: psycopg is not installed.
+        MissingPackage: psycopg is not installed.
         Refused: a remote server without verified TLS.
         psycopg.errors.QueryCanceled: a statement took too long.
 
@@ -525,7 +533,7 @@ def connect_postgresql(
         import psycopg
         import psycopg.conninfo
     except ImportError:
-        raise ImportError("connect_postgresql needs the package psycopg (pip install psycopg)") from None
+        raise need("psycopg", "connect_postgresql") from None
     given: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(conninfo, **parameters)
     remote = not all(_local(host) for host in str(given.get("host") or given.get("hostaddr") or "/").split(","))
     if remote and given.setdefault("sslmode", "verify-full") != "verify-full":
@@ -585,13 +593,17 @@ def connect_mysql(
     ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
     Raises:
-        ImportError: PyMySQL is not installed.
+        MissingPackage: PyMySQL is not installed.
         InvalidInput: a parameter that would weaken the connection.
+        Refused: a remote server without TLS.
+        pymysql.err.MySQLError: a statement or lock took too long, or what the server has against it.
+
+    Example: ``with connect_mysql(host="db.example.org", user="app", password=..., database="app") as db: ...``
     """
     try:
         import pymysql
     except ImportError:
-        raise ImportError("connect_mysql needs the package PyMySQL (pip install pymysql)") from None
+        raise need("pymysql", "connect_mysql") from None
     fixed = {"local_infile", "client_flag", "init_command", "sql_mode", "ssl", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity", "autocommit"}
     if fixed & parameters.keys():
         raise InvalidInput(f"set by connect_mysql: {sorted(fixed & parameters.keys())}")
@@ -614,6 +626,9 @@ def connect_mysql(
         **parameters,
     )
     try:
+        # Old versions of the driver go on without TLS when the server does not offer it.
+        if not _local(host) and not getattr(connection, "_secure", False):
+            raise Refused("refused: the connection to a remote MySQL server has no TLS")
         with connection.cursor() as cursor:
             cursor.execute("select version()")
             version = str(cursor.fetchone()[0])

@@ -207,21 +207,28 @@ def plain_text(
     max_length: int = 1000,
     multiline: bool = False,
     one_script_per_word: bool = False,
+    normal_form: Literal["NFC", "NFKC"] = "NFC",
 ) -> str:
     """Text for people to read: NFC, no control, invisible or direction-changing characters, no heaps of marks.
 
-    Lengths are characters. ``one_script_per_word`` refuses words that mix scripts. This makes the text honest, not safe for
-    HTML: escape it on output.
+    Lengths are characters, counted after normalisation. ``one_script_per_word`` refuses words that mix scripts. With
+    ``normal_form="NFKC"`` compatibility characters (full-width letters, ligatures, circled digits) become plain ones: for
+    text that is compared or searched; it changes what was typed. This makes the text honest, not safe for HTML: escape
+    it on output.
 
     ASVS 5.0: v5.0.0-1.1.1, v5.0.0-2.2.1. CWE-20, CWE-1007.
 
     >>> plain_text("naïve", max_length=10)
     'naïve'
+    >>> plain_text("ﬁle ①", normal_form="NFKC")
+    'file 1'
     >>> plain_text("user\\u202etxt.exe")
     Traceback (most recent call last):
     pyward_guard.InvalidInput: the text has control or invisible characters
     """
-    return _core.validate_plain_text(_str(value), min_length, max_length, multiline, one_script_per_word)
+    if normal_form not in ("NFC", "NFKC"):
+        raise InvalidInput("normal_form is NFC or NFKC")
+    return _core.validate_plain_text(_str(value), min_length, max_length, multiline, one_script_per_word, normal_form == "NFKC")
 
 
 def slug(value: str, *, max_length: int = 100) -> str:

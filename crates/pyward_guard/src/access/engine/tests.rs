@@ -400,3 +400,50 @@ proptest! {
         let _ = Engine::new().add_cedar(&text);
     }
 }
+
+/// What comes and goes leaves nothing behind, and numbers that are used again do not mix things up.
+#[test]
+fn users_and_rules_that_go_leave_nothing() {
+    let engine = Engine::new();
+    let entity = |kind: &str, id: &str| Entity::new(kind, id).unwrap();
+    let role = entity("Role", "member");
+    let page = entity("Page", "7");
+    let rule = |id: &str, who: &Entity| {
+        let mut rule = Rule::new(id, Effect::Permit);
+        rule.principal = Scope::In(who.clone());
+        rule.resource = Scope::Is(page.clone());
+        rule
+    };
+    engine.add(rule("members", &role)).unwrap();
+    let allowed = |user: &Entity| {
+        let request = Request {
+            principal: EntityData::bare(user.clone()),
+            action: entity("Action", "read"),
+            resource: EntityData::bare(page.clone()),
+            context: std::collections::BTreeMap::new(),
+            others: vec![],
+        };
+        engine.decide(&request).unwrap().allowed
+    };
+    let before = engine.read().hierarchy.len();
+    for round in 0..1000 {
+        let user = entity("User", &format!("u{round}"));
+        assert!(!allowed(&user));
+        engine.link(&user, &role).unwrap();
+        assert!(allowed(&user));
+        let own = format!("rule {round}");
+        engine.add(rule(&own, &user)).unwrap();
+        assert!(engine.unlink(&user, &role));
+        assert!(allowed(&user), "by its own rule");
+        assert!(engine.remove(&own));
+        assert!(!allowed(&user));
+        assert!(engine.link(&role, &role).is_err());
+    }
+    let inner = engine.read();
+    assert_eq!(inner.hierarchy.len(), before);
+    assert_eq!(inner.rules.len(), 2);
+    drop(inner);
+    engine.add(rule("last", &role)).unwrap();
+    let text = engine.to_cedar();
+    assert!(text.find("members").unwrap() < text.find("last").unwrap());
+}

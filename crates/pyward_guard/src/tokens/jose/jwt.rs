@@ -133,6 +133,14 @@ struct Header<'a> {
     b64: Option<IgnoredAny>,
 }
 
+/// The text of a JSON object: serde would read structs from arrays, too, and skip over what is not UTF-8.
+fn object(json: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(json).ok()?;
+    text.trim_start_matches([' ', '\t', '\n', '\r'])
+        .starts_with('{')
+        .then_some(text)
+}
+
 /// The registered claims; a claim given twice is an error.
 #[derive(Deserialize)]
 struct Claims<'a> {
@@ -285,8 +293,9 @@ impl Verifier {
             return refuse("malformed token");
         }
         let header_json = b64url_decode(header64)?;
-        let header: Header<'_> = serde_json::from_slice(&header_json)
-            .map_err(|_| Error::NotVerified("malformed header"))?;
+        let header: Header<'_> = object(&header_json)
+            .and_then(|text| serde_json::from_str(text).ok())
+            .ok_or(Error::NotVerified("malformed header"))?;
         if header.crit.is_some() || header.b64.is_some() {
             return refuse("the token uses a critical extension");
         }
@@ -324,8 +333,9 @@ impl Verifier {
 
     fn check_claims(&self, payload: &[u8], now: f64) -> Result<()> {
         let p = &self.policy;
-        let claims: Claims<'_> =
-            serde_json::from_slice(payload).map_err(|_| Error::NotVerified("malformed claims"))?;
+        let claims: Claims<'_> = object(payload)
+            .and_then(|text| serde_json::from_str(text).ok())
+            .ok_or(Error::NotVerified("malformed claims"))?;
         let finite = |t: Option<f64>| t.is_none_or(f64::is_finite);
         if !finite(claims.exp) || !finite(claims.nbf) || !finite(claims.iat) {
             return refuse("malformed claims");

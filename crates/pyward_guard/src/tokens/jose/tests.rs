@@ -394,3 +394,22 @@ proptest::proptest! {
         proptest::prop_assert!(verifier.verify(&token, 0.0).is_err());
     }
 }
+
+/// RFC 8032 section 7.1 and what must not verify: other lengths, malleated and out-of-range numbers, flipped bits.
+#[test]
+fn ed25519_vectors() {
+    let table: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/vectors/ed25519.json")).unwrap();
+    let tests = table["tests"].as_array().unwrap();
+    assert!(tests.len() >= 50);
+    for test in tests {
+        let bytes = |name: &str| hex_decode(test[name].as_str().unwrap()).unwrap();
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": b64url(bytes("public"))});
+        let key = Jwk::from_json(&jwk.to_string()).unwrap();
+        let verified = key
+            .verifying(Algorithm::EdDsa)
+            .unwrap()
+            .verify(&bytes("message"), &bytes("signature"));
+        assert_eq!(verified, test["result"] == "valid", "{test}");
+    }
+}

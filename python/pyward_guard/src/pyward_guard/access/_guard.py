@@ -20,6 +20,8 @@ def public(view: View) -> View:
 
     >>> @public
     ... def health(): return "ok"
+
+    CWE-862.
     """
     setattr(view, MARK, "public")
     return view

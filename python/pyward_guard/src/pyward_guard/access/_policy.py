@@ -74,7 +74,6 @@ class EntityData:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
 class Decision:
     """An answer; true when the request is allowed.
 
@@ -82,10 +81,25 @@ class Decision:
     ``errors`` are rules whose condition could not be evaluated (a permit counts as not given, a forbid as given).
     """
 
-    allowed: bool
-    rules: tuple[str, ...]
-    errors: tuple[tuple[str, str], ...]
-    request: str
+    # Not a dataclass: it is made for every decision, and a frozen one takes longer than the decision.
+    __slots__ = ("_asked", "allowed", "errors", "rules")
+
+    def __init__(
+        self, allowed: bool, rules: Sequence[str], errors: Sequence[tuple[str, str]], asked: tuple[Entity, Entity, Entity]
+    ) -> None:
+        self.allowed = allowed
+        self.rules = tuple(rules)
+        self.errors = tuple(errors)
+        self._asked = asked
+
+    @property
+    def request(self) -> str:
+        """Who, action and resource, for the log."""
+        who, action, what = self._asked
+        return f"{who!r} ? {action.id} {what!r}"
+
+    def __repr__(self) -> str:
+        return f"<Decision: {self}>"
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -240,7 +254,7 @@ class Policy:
         )
         for rule, problem in errors:
             _log.error("rule %s cannot be evaluated: %s", rule, problem)
-        return Decision(allowed, tuple(rules), tuple(errors), f"{who!r} ? {verb.id} {what!r}")
+        return Decision(allowed, rules, errors, (who, verb, what))
 
     def decide(
         self,

@@ -21,7 +21,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .._web import need
+from .._core import InvalidInput
+from .._optional import need
 from ._guard import MARK, Subject, View, checked, public
 from ._policy import AccessDenied, Entity, EntityData, Policy, Role, User
 
@@ -58,7 +59,7 @@ def principal_of(request: HttpRequest) -> Subject | None:
 def _decide(request: HttpRequest, action: str, resource: Any, args: Any, kwargs: Any) -> HttpResponse | None:
     policy = _setting("PYWARD_ACCESS_POLICY")
     if not isinstance(policy, Policy):
-        raise RuntimeError("PYWARD_ACCESS_POLICY names no Policy")
+        raise InvalidInput("PYWARD_ACCESS_POLICY names no Policy")
     principal = principal_of(request)
     if principal is None:
         return HttpResponse(b"Sign in first.\n", status=401, content_type="text/plain")

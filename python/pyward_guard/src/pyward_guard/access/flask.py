@@ -15,6 +15,8 @@
 >>> client = app.test_client()
 >>> [client.get(path, headers={"X-User": user}).status_code for path, user in [("/pages/7", "ada"), ("/pages/7", "bob"), ("/forgotten", "ada")]]
 [200, 403, 403]
+
+CWE-285, CWE-862, CWE-863; ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.3.1.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._web import need
+from .._optional import need
 from ._guard import MARK, Subject, View, checked, public
 from ._policy import AccessDenied, Entity, Policy
 

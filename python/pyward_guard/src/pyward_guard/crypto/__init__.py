@@ -12,6 +12,17 @@ encrypt columns                           :mod:`pyward_guard.crypto.sqlalchemy`,
 ========================================  ==============================================================
 
 Ciphertexts and key sets are Google Tink's, so that other languages read them.
+
+>>> keys = KeySet.generate("aead")
+>>> provider_writes = keys.to_json()
+>>> again = KeySet.from_json(provider_writes)
+>>> first = again.primary_id
+>>> _ = again.rotate()
+>>> again.disable(first)
+>>> [(status, primary) for _id, status, primary in again.info()]
+[('disabled', False), ('enabled', True)]
+
+CWE-311, CWE-320, CWE-327.
 """
 
 from __future__ import annotations

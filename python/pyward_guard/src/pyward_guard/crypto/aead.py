@@ -1,4 +1,10 @@
-"""Authenticated encryption of values, searchable variants, hashing with a purpose."""
+"""Authenticated encryption of values, searchable variants, hashing with a purpose.
+
+Key sets are those of :mod:`pyward_guard.crypto`; their rotation protects against CWE-320 and CWE-324.
+
+>>> KeySet.generate("mac").rotate() > 0
+True
+"""
 
 from __future__ import annotations
 

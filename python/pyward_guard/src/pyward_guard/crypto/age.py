@@ -28,6 +28,9 @@ def encrypt(data: bytes, recipients: Sequence[str] = (), *, passphrase: str | No
     """Encrypts for recipients (``age1...``), or with a passphrase (scrypt, about a quarter of a second).
 
     Raises :class:`~pyward_guard.InvalidInput` for neither, both, or malformed recipients.
+
+    >>> decrypt(encrypt(b"hello", passphrase="correct horse"), passphrase="correct horse")
+    b'hello'
     """
     return run(_core.CipherStream.age_encryptor(list(recipients), passphrase), data)
 
@@ -36,6 +39,10 @@ def decrypt(data: bytes, identities: Sequence[str] = (), *, passphrase: str | No
     """Decrypts with secret keys or a passphrase.
 
     Raises :class:`~pyward_guard.UnknownKey` when no key fits, else :class:`~pyward_guard.VerificationFailed`.
+
+    >>> identity, recipient = generate_identity()
+    >>> decrypt(encrypt(b"hello", [recipient]), [identity])
+    b'hello'
     """
     return run(_core.CipherStream.age_decryptor(list(identities), passphrase), data)
 
@@ -47,7 +54,22 @@ def encrypt_file(
     *,
     passphrase: str | None = None,
 ) -> None:
-    """Encrypts a file of any size; ``target`` appears complete or not at all."""
+    """Encrypts a file of any size; ``target`` appears complete or not at all.
+
+    Raises :class:`~pyward_guard.InvalidInput` for neither recipients nor passphrase, both, or malformed ones; ``OSError``.
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> path = os.path.join(folder, "report")
+    >>> with open(path, "wb") as file:
+    ...     _ = file.write(b"hello")
+    >>> identity, recipient = generate_identity()
+    >>> encrypt_file(path, path + ".age", [recipient])
+    >>> decrypt_file(path + ".age", path + ".out", [identity])
+    >>> with open(path + ".out", "rb") as file:
+    ...     file.read()
+    b'hello'
+    """
     transform(source, target, _core.CipherStream.age_encryptor(list(recipients), passphrase))
 
 
@@ -58,5 +80,18 @@ def decrypt_file(
     *,
     passphrase: str | None = None,
 ) -> None:
-    """Decrypts a file; ``target`` appears when all of it is verified, or not at all."""
+    """Decrypts a file; ``target`` appears when all of it is verified, or not at all.
+
+    Raises :class:`~pyward_guard.UnknownKey` when no key fits, else :class:`~pyward_guard.VerificationFailed`; ``OSError``.
+
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "damaged.age")
+    >>> with open(path, "wb") as file:
+    ...     _ = file.write(encrypt(b"hello", passphrase="correct horse")[:-1])
+    >>> decrypt_file(path, path + ".out", passphrase="correct horse")
+    Traceback (most recent call last):
+    pyward_guard.VerificationFailed: verification failed
+    >>> os.path.exists(path + ".out")
+    False
+    """
     transform(source, target, _core.CipherStream.age_decryptor(list(identities), passphrase))

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core import InvalidInput, Unsupported
+from .._core import InvalidInput
+from .._optional import need
 from .aead import Aead, BlindIndex
 
 try:
     from django import conf
-    from django.core.exceptions import FieldError
+    from django.core.exceptions import EmptyResultSet, FieldError
     from django.db import models
+    from django.db.models import Lookup
 except ImportError:
-    raise Unsupported("pyward_guard.crypto.django needs the package Django") from None
+    raise need("django", "pyward_guard.crypto.django") from None
 
 __all__ = ["BlindIndexField", "EncryptedJSONField", "EncryptedTextField"]
 
@@ -70,10 +72,33 @@ class EncryptedJSONField(_EncryptedField):
         return None if value is None else _aead().decrypt_json(value, self._place())
 
 
+class _BlindLookup(Lookup):  # type: ignore[misc, type-arg, unused-ignore]
+    """``exact`` and ``in`` with plain texts: a search by every enabled key."""
+
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        """``column IN (index, ...)``."""
+        texts: Any = self.rhs if self.lookup_name == "in" else [self.rhs]
+        if hasattr(texts, "resolve_expression") or not all(isinstance(text, str) for text in texts):
+            raise FieldError("compare a BlindIndexField with plain texts, not with expressions")
+        field: Any = self.lhs.output_field
+        index = field.blind_index()
+        values = [value for text in texts for value in index.values(text)]
+        if not values:
+            raise EmptyResultSet
+        column, parameters = self.process_lhs(compiler, connection)
+        # The column comes from Django, the values are parameters.
+        return f"{column} IN ({', '.join(['%s'] * len(values))})", [*parameters, *values]
+
+
 class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-ignore]
     """The blind index of the text field named by ``source``, kept up to date on save; query it with the plain text.
 
     ``index`` is a function that gives the :class:`~pyward_guard.crypto.BlindIndex` (a module-level one, for migrations).
+    ``filter(field=...)`` and ``filter(field__in=...)`` search with the indexes of every enabled key, so rows written before
+    a key rotation are found; look-ups other than these and ``isnull`` raise ``FieldError``. A unique constraint sees
+    values as equal under the same key only: save the rows again after a rotation, before you destroy the old key.
     """
 
     def __init__(self, source: str = "", index: Any = None, **options: Any) -> None:
@@ -89,7 +114,8 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
         name, path, args, options = super().deconstruct()
         return name, path, args, {**options, "source": self._source, "index": self._index}
 
-    def _blind(self) -> BlindIndex:
+    def blind_index(self) -> BlindIndex:
+        """The index behind the field."""
         value = self._index() if callable(self._index) else self._index
         if not isinstance(value, BlindIndex):
             raise InvalidInput("index must be a function that gives a BlindIndex")
@@ -101,4 +127,12 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
 
     def get_prep_value(self, value: Any) -> Any:
         """The index of a plain text."""
-        return None if value is None else self._blind().value(str(value))
+        return None if value is None else self.blind_index().value(str(value))
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        """``exact``, ``in`` and ``isnull``: others would compare hashes and silently find nothing."""
+        if lookup_name in ("exact", "in"):
+            return type("BlindLookup", (_BlindLookup,), {"lookup_name": lookup_name})
+        if lookup_name != "isnull":
+            raise FieldError("BlindIndexField can be searched for equality only")
+        return super().get_lookup(lookup_name)

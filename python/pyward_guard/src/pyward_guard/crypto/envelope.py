@@ -1,4 +1,10 @@
-"""Envelope encryption: data keys wrapped by a key that stays in a key management service."""
+"""Envelope encryption: data keys wrapped by a key that stays in a key management service.
+
+Key sets are those of :mod:`pyward_guard.crypto`; their rotation protects against CWE-320 and CWE-324.
+
+>>> KeySet.generate("mac").rotate() > 0
+True
+"""
 
 from __future__ import annotations
 
@@ -8,6 +14,10 @@ from typing import Protocol
 from .. import _core
 from .._core import InvalidInput, KeySet, VerificationFailed
 from .aead import Aead, _context
+
+
+# The serialised ``google.crypto.tink.AesGcmKey`` of version 0: field 3 (``key_value``) with 32 bytes.
+_TINK_KEY = b"\x1a\x20"
 
 
 class KeyWrapper(Protocol):
@@ -47,8 +57,11 @@ class LocalKeyWrapper:
 class EnvelopeEncryption:
     """Encrypts each message with a fresh key, wrapped by a :class:`KeyWrapper` and stored next to it.
 
-    Destroying the wrapping key destroys all data at once; the service sees keys, never data. Format (Tink's KMS envelope):
-    length of the wrapped key (4 bytes, big-endian), wrapped key, nonce, ciphertext, tag.
+    Destroying the wrapping key destroys all data at once; the service sees keys, never data. The format is that of Tink's
+    ``KmsEnvelopeAead`` with AES-256-GCM data keys, so both read each other: length of the wrapped key (4 bytes,
+    big-endian), wrapped key (a serialised ``AesGcmKey``), nonce (12 bytes), ciphertext, tag (16 bytes).
+
+    Raises :class:`~pyward_guard.VerificationFailed` when ciphertext, associated data or the wrapped key were changed.
     CWE-320, CWE-321; ASVS 5.0: v5.0.0-13.3.3, v5.0.0-11.3.3.
 
     >>> envelope = EnvelopeEncryption(LocalKeyWrapper(KeySet.generate("aead")))
@@ -65,7 +78,7 @@ class EnvelopeEncryption:
     def encrypt(self, plaintext: bytes, associated_data: bytes | str = b"") -> bytes:
         """Encrypts; asks the wrapper once."""
         key = _core.random_bytes(32)
-        wrapped = self._wrapper.wrap(key, b"")
+        wrapped = self._wrapper.wrap(_TINK_KEY + key, b"")
         keys = KeySet.from_secrets("aead", [key])
         sealed = _core.aead_encrypt(keys, plaintext, _context(associated_data))
         # The five bytes of key id are of no use here: the key is in front.
@@ -77,9 +90,9 @@ class EnvelopeEncryption:
         if not 16 <= length <= 4096 or len(data) < 4 + length + 28:
             raise VerificationFailed("verification failed: not an envelope")
         key = self._wrapper.unwrap(data[4 : 4 + length], b"")
-        if len(key) != 32:
-            raise VerificationFailed("verification failed: not an envelope")
-        keys = KeySet.from_secrets("aead", [key])
+        if len(key) != 34 or not key.startswith(_TINK_KEY):
+            raise VerificationFailed("verification failed: not an envelope with an AES-256-GCM key")
+        keys = KeySet.from_secrets("aead", [key[2:]])
         prefix = b"\x01" + keys.primary_id.to_bytes(4, "big")
         return _core.aead_decrypt(keys, prefix + data[4 + length :], _context(associated_data))
 
@@ -107,7 +120,12 @@ def wrap_keyset(keys: KeySet, wrapper: KeyWrapper, *, context: bytes = b"") -> s
 
 
 def unwrap_keyset(text: str | bytes, wrapper: KeyWrapper, *, context: bytes = b"") -> KeySet:
-    """Reads what :func:`wrap_keyset` or Tink wrote. Raises :class:`~pyward_guard.InvalidInput`, or what the wrapper raises."""
+    """Reads what :func:`wrap_keyset` or Tink wrote. Raises :class:`~pyward_guard.InvalidInput`, or what the wrapper raises.
+
+    >>> wrapper = LocalKeyWrapper(KeySet.generate("aead"))
+    >>> unwrap_keyset(wrap_keyset(KeySet.generate("mac"), wrapper), wrapper).kind
+    'mac'
+    """
     import base64
 
     try:

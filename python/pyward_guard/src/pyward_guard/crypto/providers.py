@@ -11,6 +11,7 @@ import tempfile
 from typing import Protocol
 
 from .._core import InvalidInput, KeySet, Refused, Unsupported
+from .._optional import need
 from .envelope import KeyWrapper, unwrap_keyset, wrap_keyset
 
 __all__ = ["EnvironmentKeys", "FileKeys", "KeyProvider", "KeyringKeys", "WrappedKeys"]
@@ -117,13 +118,17 @@ class KeyringKeys:
     """A key set in the keyring of the operating system, through the package ``keyring``.
 
     Backends that store in the clear or not at all are refused.
+
+    Raises :class:`~pyward_guard.MissingPackage` without ``keyring``, :class:`~pyward_guard.Unsupported` for such a backend.
+
+    Example: ``KeyringKeys("shop", "cards").load()``
     """
 
     def __init__(self, service: str, name: str) -> None:
         try:
             import keyring
         except ImportError:
-            raise Unsupported("KeyringKeys needs the package keyring") from None
+            raise need("keyring", "KeyringKeys") from None
         backend = keyring.get_keyring()
         module = type(backend).__module__
         if module.endswith((".fail", ".null")) or "plaintext" in type(backend).__name__.lower():

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core import Unsupported
+from .._core import InvalidInput
+from .._optional import need
 from .aead import Aead, BlindIndex
 
 try:
     from sqlalchemy import LargeBinary, String
+    from sqlalchemy.sql import operators
     from sqlalchemy.types import TypeDecorator
 except ImportError:
-    raise Unsupported("pyward_guard.crypto.sqlalchemy needs the package SQLAlchemy") from None
+    raise need("sqlalchemy", "pyward_guard.crypto.sqlalchemy") from None
 
 __all__ = ["BlindIndexed", "EncryptedBytes", "EncryptedJson", "EncryptedString"]
 
@@ -66,7 +68,13 @@ class EncryptedString(_Encrypted):
 
 
 class EncryptedBytes(_Encrypted):
-    """Bytes, stored encrypted."""
+    """Bytes, stored encrypted.
+
+    >>> from pyward_guard.crypto import KeySet
+    >>> kind = EncryptedBytes(Aead(KeySet.generate("aead")), "person.data")
+    >>> kind.process_result_value(kind.process_bind_param(b"\\0\\1", None), None)
+    b'\\x00\\x01'
+    """
 
     impl = LargeBinary
     cache_ok = True
@@ -81,7 +89,13 @@ class EncryptedBytes(_Encrypted):
 
 
 class EncryptedJson(_Encrypted):
-    """A JSON value, stored encrypted as text."""
+    """A JSON value, stored encrypted as text.
+
+    >>> from pyward_guard.crypto import KeySet
+    >>> kind = EncryptedJson(Aead(KeySet.generate("aead")), "person.data")
+    >>> kind.process_result_value(kind.process_bind_param({"a": [1]}, None), None)
+    {'a': [1]}
+    """
 
     impl = String
     cache_ok = True
@@ -95,15 +109,65 @@ class EncryptedJson(_Encrypted):
         return None if value is None else self.aead.decrypt_json(value, self.context)
 
 
+class _Index(str):
+    """An index that is already one, so that binding does not make an index of it again."""
+
+    __slots__ = ()
+
+
+class _BlindComparator(TypeDecorator.Comparator):  # type: ignore[type-arg]
+    """Turns comparisons with a plain text into a search by every enabled key."""
+
+    def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+        if op in (operators.is_, operators.is_not, operators.isnot, operators.asc_op, operators.desc_op):
+            return super().operate(op, *other, **options)
+        searches = {
+            operators.eq: operators.in_op,
+            operators.ne: operators.not_in_op,
+            operators.in_op: operators.in_op,
+            operators.not_in_op: operators.not_in_op,
+        }
+        if op not in searches:
+            raise InvalidInput("a blind index compares for equality only")
+        if op in (operators.eq, operators.ne):
+            if other[0] is None:
+                return super().operate(op, *other, **options)
+            other = ([other[0]],)
+        texts = other[0]
+        if not isinstance(texts, (list, tuple, set, frozenset)) or not all(isinstance(text, str) for text in texts):
+            raise InvalidInput("compare a blind index with plain texts, not with parameters or columns")
+        index: BlindIndex = self.type.index  # type: ignore[attr-defined]
+        return super().operate(searches[op], [_Index(value) for text in texts for value in index.values(text)], **options)
+
+
 class BlindIndexed(TypeDecorator):  # type: ignore[type-arg]
     """The blind index of a text, to search an encrypted column by equality: compare with the plain text.
 
-    Write the same plain text to both columns. During a key rotation search with
-    ``column.in_(...)`` over :meth:`BlindIndex.values` of a plain ``String`` column, or rewrite the index first.
+    Write the same plain text to both columns. ``==``, ``!=``, ``in_`` and ``not_in`` search with the indexes of every
+    enabled key, so rows written before a key rotation are found; other comparisons are refused. A UNIQUE constraint
+    sees values as equal under the same key only: rewrite the column after a rotation, before you destroy the old key.
+
+    Raises :class:`~pyward_guard.InvalidInput` for a comparison with anything but plain texts.
+
+    CWE-311; ASVS 5.0: v5.0.0-14.2.4.
+
+    >>> from sqlalchemy import Column, MetaData, Table, create_engine, insert, select
+    >>> from pyward_guard.crypto import KeySet
+    >>> keys = KeySet.generate("mac")
+    >>> table = Table("person", MetaData(), Column("email_index", BlindIndexed(BlindIndex(keys, "person.email"))))
+    >>> engine = create_engine("sqlite://")
+    >>> with engine.begin() as connection:
+    ...     table.create(connection)
+    ...     _ = connection.execute(insert(table).values(email_index="ada@example.org"))
+    ...     _ = keys.rotate()
+    ...     len(connection.execute(select(table).where(table.c.email_index == "ada@example.org")).all())
+    1
+    >>> engine.dispose()
     """
 
     impl = String
     cache_ok = True
+    comparator_factory: Any = _BlindComparator
 
     def __init__(self, index: BlindIndex) -> None:
         super().__init__()
@@ -111,7 +175,7 @@ class BlindIndexed(TypeDecorator):  # type: ignore[type-arg]
 
     def process_bind_param(self, value: Any, dialect: Any) -> Any:
         """The index."""
-        return None if value is None else self.index.value(value)
+        return value if value is None or isinstance(value, _Index) else self.index.value(value)
 
     def __repr__(self) -> str:
         return "BlindIndexed()"

@@ -1,4 +1,10 @@
-"""Encryption of files and streams of any size."""
+"""Encryption of files and streams of any size.
+
+Key sets are those of :mod:`pyward_guard.crypto`; their rotation protects against CWE-320 and CWE-324.
+
+>>> KeySet.generate("mac").rotate() > 0
+True
+"""
 
 from __future__ import annotations
 
@@ -9,6 +15,8 @@ from typing import BinaryIO
 
 from .. import _core
 from .._core import InvalidInput, KeySet
+
+__all__ = ["DecryptingReader", "EncryptingWriter", "decrypt_file", "encrypt_file"]
 
 _CHUNK = 1 << 20
 
@@ -67,6 +75,17 @@ class DecryptingReader(io.RawIOBase):
 
     Only the end proves that the stream is complete: act on the data after the last read, or use :func:`decrypt_file`.
     Reads raise :class:`~pyward_guard.VerificationFailed` for changed, swapped or missing segments.
+
+    CWE-353, CWE-354.
+
+    >>> sealed, keys = io.BytesIO(), KeySet.generate("streaming")
+    >>> with EncryptingWriter(sealed, keys) as writer:
+    ...     _ = writer.write(b"secret")
+    >>> DecryptingReader(io.BytesIO(sealed.getvalue()), keys).read()
+    b'secret'
+    >>> DecryptingReader(io.BytesIO(sealed.getvalue()[:-1]), keys).read()
+    Traceback (most recent call last):
+    pyward_guard.VerificationFailed: verification failed
     """
 
     def __init__(self, source: BinaryIO, keys: KeySet, associated_data: bytes = b"") -> None:
@@ -127,6 +146,8 @@ def encrypt_file(
     >>> with open(path, "rb") as file:
     ...     file.read()
     b'secret'
+
+    CWE-311, CWE-312, CWE-377; ASVS 5.0: v5.0.0-11.3.3.
     """
     transform(source, target, _core.CipherStream.encryptor(keys, associated_data))
 
@@ -137,6 +158,15 @@ def decrypt_file(
     """Decrypts a file. ``target`` appears when the whole of it is verified, or not at all.
 
     Raises :class:`~pyward_guard.VerificationFailed` for a changed or cut-off file.
+
+    CWE-353, CWE-354.
+
+    >>> path = os.path.join(tempfile.mkdtemp(), "cut")
+    >>> with open(path, "wb") as file:
+    ...     _ = file.write(b"no ciphertext")
+    >>> decrypt_file(path, path + ".out", KeySet.generate("streaming"))
+    Traceback (most recent call last):
+    pyward_guard.VerificationFailed: verification failed
     """
     transform(source, target, _core.CipherStream.decryptor(keys, associated_data))
 

@@ -2,6 +2,8 @@
 
 >>> async def app(scope, receive, send): raise RuntimeError("the database password is hunter2")
 >>> guarded = ErrorBoundary(app)
+
+CWE-209, CWE-248; ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .._web import need
+from .._optional import need
 from ._boundary import Incident, log_incident, render
 
 try:

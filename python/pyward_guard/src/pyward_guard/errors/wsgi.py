@@ -8,6 +8,8 @@
 False
 
 For Flask, ``install(app)`` also makes Flask hand exceptions on instead of answering them itself.
+
+CWE-209, CWE-248; ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ class SecurityHeaders:
 class Prepared:
     """A policy laid out for speed: only the parts with a nonce are rendered per response."""
 
-    __slots__ = ("fixed", "names", "nonced", "removed")
+    __slots__ = ("core", "fixed", "nonced", "removed")
 
     def __init__(self, policy: SecurityHeaders) -> None:
         fields = policy.fields("")
@@ -224,5 +224,5 @@ class Prepared:
                 self.nonced.append((name, csp))
             else:
                 self.fixed.append((name, value))
-        self.names = frozenset(name.lower() for name, _ in fields)
-        self.removed = frozenset(name.lower() for name in policy.remove)
+        self.removed = list(policy.remove)
+        self.core = _core.ResponseHeaders(self.fixed, [(name, csp._core) for name, csp in self.nonced], self.removed)

@@ -32,14 +32,22 @@ class CsrfFailed(Refused):
 class RequestState:
     """What the middleware keeps of the running request."""
 
-    __slots__ = ("cookie", "csrf", "fresh", "nonce", "session")
+    __slots__ = ("_nonce", "cookie", "csrf", "fresh", "session")
 
-    def __init__(self, nonce: str, csrf: CSRF | None, cookie: str, session: Any) -> None:
-        self.nonce = nonce
+    def __init__(self, nonce: str | None, csrf: CSRF | None, cookie: str, session: Any) -> None:
+        self._nonce = nonce
         self.csrf = csrf
         self.cookie = cookie
         self.fresh = False
         self.session = session
+
+    @property
+    def nonce(self) -> str:
+        """Made when it is first asked for."""
+        nonce = self._nonce
+        if nonce is None:
+            nonce = self._nonce = _core.csp_nonce()
+        return nonce
 
 
 current: ContextVar[RequestState | None] = ContextVar("pyward_guard.headers", default=None)
@@ -48,7 +56,7 @@ current: ContextVar[RequestState | None] = ContextVar("pyward_guard.headers", de
 def _state() -> RequestState:
     state = current.get()
     if state is None:
-        raise RuntimeError("no request: is SecurityMiddleware installed around this application?")
+        raise InvalidInput("no request: is SecurityMiddleware installed around this application?")
     return state
 
 
@@ -61,7 +69,7 @@ def csrf_token() -> str:
     """A CSRF token for the running request: in a form field ``csrf_token`` or the header ``X-CSRF-Token``."""
     state = _state()
     if state.csrf is None:
-        raise RuntimeError("SecurityMiddleware was set up without CSRF protection")
+        raise InvalidInput("SecurityMiddleware was set up without CSRF protection")
     return state.csrf.token(state)
 
 

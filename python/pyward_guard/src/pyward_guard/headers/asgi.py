@@ -9,18 +9,15 @@ Put it inside :class:`pyward_guard.sessions.asgi.SessionMiddleware`, so that CSR
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from typing import Literal
 
 from .. import _core
-from .._web import AsgiApp, Message, Proxies, Receive, Scope, Send, asgi_peer, cookie_value
-from ._policy import Prepared, SecurityHeaders
-from ._protect import CORS, CSRF, FORM_TYPES, CsrfFailed, RequestState, current, token_in_form
+from .._web import AsgiApp, Message, Receive, Scope, Send, asgi_peer, cookie_value
+from ._middleware import FOREIGN, HTTPS_ONLY, UNKNOWN_HOST, Middleware, log
+from ._protect import FORM_TYPES, CsrfFailed, RequestState, current, token_in_form
 
 __all__ = ["SecurityMiddleware"]
 
-_log = logging.getLogger("pyward_guard.headers")
 _Fields = list[tuple[bytes, bytes]]
 _WANTED = {
     b"host": 0, b"cookie": 1, b"origin": 2, b"sec-fetch-site": 3, b"referer": 4, b"content-type": 5, b"x-csrf-token": 6, b"x-forwarded-proto": 7,
@@ -31,37 +28,16 @@ def _encode(fields: Sequence[tuple[str, str]]) -> _Fields:
     return [(name.lower().encode(), value.encode()) for name, value in fields]
 
 
-class SecurityMiddleware:
+class SecurityMiddleware(Middleware[AsgiApp]):
     """Everything of :mod:`pyward_guard.headers` around an ASGI application.
 
     ``hosts`` are the hosts it answers for (``.example.com`` with all below); other ``Host`` headers get 400.
-    ``https`` redirects plain HTTP (308) or refuses it; ``"off"`` is for development. ``proxies`` are addresses or
-    networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept.
-    """
+    ``https`` redirects plain HTTP (308) or refuses it; ``"insecure_off"`` is for development, and logged. ``proxies`` are
+    addresses or networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept.
+    CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021.
 
-    def __init__(
-        self,
-        app: AsgiApp,
-        *,
-        hosts: Sequence[str],
-        headers: SecurityHeaders | None = None,
-        csrf: CSRF | None = None,
-        cors: CORS | None = None,
-        https: Literal["redirect", "refuse", "off"] = "redirect",
-        proxies: Sequence[str] = (),
-    ) -> None:
-        self.app = app
-        self._hosts = _core.HostList(list(hosts))
-        prepared = Prepared(headers or SecurityHeaders.app())
-        self._fixed = _encode(prepared.fixed)
-        self._nonced = [(name.lower().encode(), csp) for name, csp in prepared.nonced]
-        self._names = {name.encode() for name in prepared.names}
-        self._removed = {name.encode() for name in prepared.removed}
-        self._special = self._names | self._removed
-        self._csrf, self._cors, self._https = csrf, cors, https
-        self._proxies = Proxies(proxies)
-        if https == "off":
-            _log.warning("HTTPS is not enforced: for development only")
+    Raises :class:`~pyward_guard.InvalidInput` when an option is malformed.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -92,13 +68,13 @@ class SecurityMiddleware:
                 forwarded = value
 
         if host is None or not self._hosts.allows(host):
-            return await self._refuse(kind, send, 400, "Unknown host.")
+            return await self._refuse(kind, send, 400, UNKNOWN_HOST)
         secure = scope.get("scheme") in ("https", "wss")
         if forwarded is not None and self._proxies.trusts(asgi_peer(scope)):
             secure = forwarded.strip() in ("https", "wss")
-        if not secure and self._https != "off":
-            if self._https == "refuse" or kind == "websocket":
-                return await self._refuse(kind, send, 403, "HTTPS only.")
+        if not secure and self._https:
+            if self._refuse_plain or kind == "websocket":
+                return await self._refuse(kind, send, 403, HTTPS_ONLY)
             path = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
             path = b"/" + path.partition(b"?")[0].lstrip(b"/")
             query = b"?" + scope["query_string"] if scope.get("query_string") else b""
@@ -106,9 +82,8 @@ class SecurityMiddleware:
             return await self._answer(send, 308, [(b"location", location)], b"")
 
         csrf = self._csrf
-        nonce = _core.csp_nonce()
         cookie = (cookie_value(cookies, csrf.cookie_name) or "") if csrf is not None and cookies else ""
-        state = RequestState(nonce, csrf, cookie, scope.get("session"))
+        state = RequestState(None, csrf, cookie, scope.get("session"))
         current.set(state)
 
         if kind == "websocket":
@@ -133,45 +108,22 @@ class SecurityMiddleware:
                         token = token_in_form(body, content_type)
                     csrf.check_token(state, token)
             except CsrfFailed as failed:
-                _log.warning("csrf_refused path=%r %s", scope["path"], failed.why)
-                return await self._refuse(kind, send, 403, "This request was not made from this site's own pages. Reload the page and try again.")
+                log.warning("csrf_refused path=%r %s", scope["path"], failed.why)
+                return await self._refuse(kind, send, 403, FOREIGN)
 
         cors_fields = _encode(self._cors.fields(origin)) if self._cors is not None else None
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._finish(message, state, cors_fields)
+                headers = self._headers.asgi(message.get("headers", ()), state.nonce if self._has_nonce else "")
+                if cors_fields is not None:
+                    headers += cors_fields
+                if state.fresh and csrf is not None:
+                    headers.append((b"set-cookie", csrf.set_cookie(state).encode()))
+                message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
-
-    def _finish(self, message: Message, state: RequestState, cors_fields: _Fields | None) -> None:
-        headers: _Fields = list(message.get("headers", ()))
-        special = self._special
-        own = None
-        for index in range(len(headers) - 1, -1, -1):
-            name = headers[index][0]
-            if name not in special:
-                # ASGI wants lower case; what is not, is looked at once more.
-                if name.islower() or (name := name.lower()) not in special:
-                    continue
-            if name in self._removed:
-                del headers[index]
-            else:
-                own = {name} if own is None else own | {name}
-        nonce = state.nonce
-        if own is None:
-            headers += self._fixed
-            for name, csp in self._nonced:
-                headers.append((name, csp.header(nonce).encode()))
-        else:
-            headers += [pair for pair in self._fixed if pair[0] not in own]
-            headers += [(name, csp.header(nonce).encode()) for name, csp in self._nonced if name not in own]
-        if cors_fields is not None:
-            headers += cors_fields
-        if state.fresh and state.csrf is not None:
-            headers.append((b"set-cookie", state.csrf.set_cookie(state).encode()))
-        message["headers"] = headers
 
     async def _buffer(self, receive: Receive, limit: int) -> tuple[bytes, Receive]:
         """Reads the body up to a limit and gives back a ``receive`` that plays it again."""
@@ -198,6 +150,6 @@ class SecurityMiddleware:
         await self._answer(send, status, [(b"content-type", b"text/plain; charset=utf-8")], text.encode() + b"\n")
 
     async def _answer(self, send: Send, status: int, headers: _Fields, body: bytes) -> None:
-        fixed = [*headers, (b"content-length", str(len(body)).encode()), *self._fixed]
-        await send({"type": "http.response.start", "status": status, "headers": fixed})
+        headers = self._headers.asgi([*headers, (b"content-length", str(len(body)).encode())], _core.csp_nonce())
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .. import _core
-from .._web import need
+from .._optional import need
 from ._policy import Prepared, SecurityHeaders
 from ._protect import SAFE_METHODS, RequestState, current
 

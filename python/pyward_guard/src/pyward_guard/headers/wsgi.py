@@ -17,58 +17,43 @@ For Flask, ``install(app, hosts=[...])`` also gives the templates ``csp_nonce()`
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from .. import _core
-from .._web import Environ, Proxies, StartResponse, WsgiApp, cookie_value
-from ._policy import Prepared, SecurityHeaders
-from ._protect import CORS, CSRF, FORM_TYPES, CsrfFailed, RequestState, csp_nonce, csrf_field, csrf_token, current, token_in_form
+from .._web import Environ, StartResponse, WsgiApp, cookie_value
+from ._middleware import FOREIGN, HTTPS_ONLY, UNKNOWN_HOST, Middleware, log
+from ._protect import FORM_TYPES, CsrfFailed, RequestState, csp_nonce, csrf_field, csrf_token, current, token_in_form
 
 __all__ = ["SecurityMiddleware", "install"]
 
-_log = logging.getLogger("pyward_guard.headers")
 
-
-class SecurityMiddleware:
-    """Everything of :mod:`pyward_guard.headers` around a WSGI application; see :class:`headers.asgi.SecurityMiddleware`.
+class SecurityMiddleware(Middleware[WsgiApp]):
+    """Everything of :mod:`pyward_guard.headers` around a WSGI application.
 
     With Flask's ``session_interface``, tokens are bound to the client's cookie only: the session opens later.
-    """
 
-    def __init__(
-        self,
-        app: WsgiApp,
-        *,
-        hosts: Sequence[str],
-        headers: SecurityHeaders | None = None,
-        csrf: CSRF | None = None,
-        cors: CORS | None = None,
-        https: Literal["redirect", "refuse", "off"] = "redirect",
-        proxies: Sequence[str] = (),
-    ) -> None:
-        self.app = app
-        self._hosts = _core.HostList(list(hosts))
-        self._prepared = Prepared(headers or SecurityHeaders.app())
-        self._csrf, self._cors, self._https = csrf, cors, https
-        self._proxies = Proxies(proxies)
-        if https == "off":
-            _log.warning("HTTPS is not enforced: for development only")
+    ``hosts`` are the hosts it answers for (``.example.com`` with all below); other ``Host`` headers get 400.
+    ``https`` redirects plain HTTP (308) or refuses it; ``"insecure_off"`` is for development, and logged. ``proxies`` are
+    addresses or networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept.
+    CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021.
+
+    Raises :class:`~pyward_guard.InvalidInput` when an option is malformed.
+    """
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST", "")
         if not self._hosts.allows(host):
-            return self._answer(start_response, "400 Bad Request", [], "Unknown host.")
+            return self._answer(start_response, "400 Bad Request", [], UNKNOWN_HOST)
         secure = environ.get("wsgi.url_scheme") == "https"
         forwarded = environ.get("HTTP_X_FORWARDED_PROTO")
         if forwarded is not None and self._proxies.trusts(str(environ.get("REMOTE_ADDR", ""))):
             secure = forwarded.strip() == "https"
         path = environ.get("PATH_INFO", "/")
-        if not secure and self._https != "off":
-            if self._https == "refuse":
-                return self._answer(start_response, "403 Forbidden", [], "HTTPS only.")
+        if not secure and self._https:
+            if self._refuse_plain:
+                return self._answer(start_response, "403 Forbidden", [], HTTPS_ONLY)
             script = environ.get("SCRIPT_NAME", "")
             raw = quote((script + path).encode("latin-1", "replace"), safe="/!$&'()*+,;=:@~")
             query = quote(environ.get("QUERY_STRING", ""), safe="/?!$&'()*+,;=:@~%")
@@ -78,7 +63,7 @@ class SecurityMiddleware:
         csrf, cookies, origin = self._csrf, environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ORIGIN")
         method = environ["REQUEST_METHOD"]
         cookie = (cookie_value(cookies, csrf.cookie_name) or "") if csrf is not None else ""
-        state = RequestState(_core.csp_nonce(), csrf, cookie, environ.get("pyward.session"))
+        state = RequestState(None, csrf, cookie, environ.get("pyward.session"))
         current.set(state)
         if self._cors is not None and method == "OPTIONS" and origin and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
             return self._answer(start_response, "204 No Content", self._cors.preflight(origin), "")
@@ -89,17 +74,11 @@ class SecurityMiddleware:
                 if cookies:
                     csrf.check_token(state, environ.get("HTTP_X_CSRF_TOKEN") or self._token_in_body(environ, csrf.max_form))
             except CsrfFailed as failed:
-                _log.warning("csrf_refused path=%r %s", path, failed.why)
-                return self._answer(
-                    start_response, "403 Forbidden", [], "This request was not made from this site's own pages. Reload the page and try again."
-                )
+                log.warning("csrf_refused path=%r %s", path, failed.why)
+                return self._answer(start_response, "403 Forbidden", [], FOREIGN)
 
         def start_with_headers(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            prepared = self._prepared
-            own_names = {name.lower() for name, _ in headers} & prepared.names
-            out = [pair for pair in headers if pair[0].lower() not in prepared.removed]
-            out += [pair for pair in prepared.fixed if pair[0].lower() not in own_names] if own_names else prepared.fixed
-            out += [(name, csp.header(state.nonce)) for name, csp in prepared.nonced if name.lower() not in own_names]
+            out = self._headers.wsgi(headers, state.nonce if self._has_nonce else "")
             if self._cors is not None:
                 out += self._cors.fields(origin)
             if state.fresh and csrf is not None:
@@ -126,7 +105,7 @@ class SecurityMiddleware:
     def _answer(self, start_response: StartResponse, status: str, headers: Sequence[tuple[str, str]], text: str) -> Iterable[bytes]:
         body = f"{text}\n".encode() if text else b""
         common = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-        start_response(status, [*headers, *common, *self._prepared.fixed])
+        start_response(status, self._headers.wsgi([*headers, *common], _core.csp_nonce()))
         return [body]
 
 
@@ -150,6 +129,9 @@ class _Chained(io.RawIOBase):
 
 
 def install(app: Any, **options: Any) -> None:
-    """Wraps a Flask application in :class:`SecurityMiddleware` and gives its templates the helpers."""
+    """Wraps a Flask application in :class:`SecurityMiddleware` and gives its templates the helpers.
+
+    CWE-693.
+    """
     app.wsgi_app = SecurityMiddleware(app.wsgi_app, **options)
     app.jinja_env.globals.update(csp_nonce=csp_nonce, csrf_token=csrf_token, csrf_field=csrf_field)

@@ -8,6 +8,8 @@
 >>> asyncio.run(fetch())
 Traceback (most recent call last):
 pyward_guard.http._policy.OutboundRefused: address 10.0.0.1 is private
+
+CWE-295, CWE-400, CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.1.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import ssl
 from typing import Any
 
 from .._core import InvalidInput
-from .._web import need
+from .._optional import need
 from ._policy import OutboundPolicy, OutboundRefused
 from ._tls import client_context
 

@@ -5,6 +5,8 @@
 ...     http.get("https://127.0.0.1/")
 Traceback (most recent call last):
 pyward_guard.http._policy.OutboundRefused: address 127.0.0.1 is loopback
+
+CWE-295, CWE-400, CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.1.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from .._core import InvalidInput
-from .._web import need
+from .._optional import need
 from ._policy import Deadline, OutboundPolicy, OutboundRefused
 from ._tls import client_context
 

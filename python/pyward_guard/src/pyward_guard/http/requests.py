@@ -5,6 +5,8 @@
 ...     http.get("https://[::1]/")
 Traceback (most recent call last):
 pyward_guard.http._policy.OutboundRefused: address ::1 is loopback
+
+CWE-295, CWE-400, CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.1.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import threading
 from typing import Any
 
 from .._core import InvalidInput
-from .._web import need
+from .._optional import need
 from ._policy import Deadline, OutboundPolicy
 from ._tls import client_context
 
@@ -71,7 +73,7 @@ class _TlsSocket(ssl.SSLSocket):
 def _connect(host: str, port: int) -> socket.socket:
     policy, deadline = _running.policy, _running.deadline
     if policy is None or deadline is None:
-        raise RuntimeError("connection outside of a guarded request")
+        raise InvalidInput("connection outside of a guarded request")
     failure: OSError = OSError("no address")
     for address in policy.resolve(host, port):
         sock = _Socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)

@@ -4,6 +4,8 @@
 >>> from pyward_guard import limits
 >>> async def app(scope, receive, send): ...
 >>> guarded = RateLimitMiddleware(app, limits.MemoryLimiter(limits.Window(100, timedelta(minutes=1))))
+
+CWE-307, CWE-770, CWE-799; ASVS 5.0: v5.0.0-2.4.1.
 """
 
 from __future__ import annotations

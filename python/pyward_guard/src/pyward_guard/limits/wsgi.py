@@ -11,6 +11,8 @@
 ...     _ = guarded({"REMOTE_ADDR": "203.0.113.7"}, lambda status, headers, *_: answers.append(status))
 >>> answers
 ['200 OK', '429 Too Many Requests']
+
+CWE-307, CWE-770, CWE-799; ASVS 5.0: v5.0.0-2.4.1.
 """
 
 from __future__ import annotations

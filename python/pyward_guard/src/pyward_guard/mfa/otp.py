@@ -1,4 +1,7 @@
-"""One-time passwords: TOTP (RFC 6238) and HOTP (RFC 4226)."""
+"""One-time passwords: TOTP (RFC 6238) and HOTP (RFC 4226).
+
+CWE-294, CWE-307, CWE-308.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .. import _core
-from .._core import Expired, InvalidInput, Unsupported, VerificationFailed
+from .._core import Expired, InvalidInput, VerificationFailed
+from .._optional import need
 
 __all__ = ["ChallengeStore", "MemoryChallengeStore", "WebAuthn", "WebAuthnCredential"]
 
@@ -101,7 +102,7 @@ class WebAuthn:
         try:
             import webauthn
         except ImportError:
-            raise Unsupported("pyward_guard.mfa.webauthn needs the package webauthn") from None
+            raise need("webauthn", "pyward_guard.mfa.webauthn") from None
         if isinstance(origins, str) or not origins:
             raise InvalidInput("origins is a list of origins")
         for origin in origins:

@@ -1,4 +1,14 @@
-"""Hashing and verifying passwords."""
+"""Hashing and verifying passwords.
+
+CWE-256, CWE-759, CWE-916; ASVS 5.0: v5.0.0-11.4.2.
+
+>>> import asyncio
+>>> async def sign_up_and_in(password):
+...     stored = await hash_async(password)
+...     return bool(await verify_async(password, stored))
+>>> asyncio.run(sign_up_and_in("correct horse battery staple"))
+True
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Password policy, strength, breach lists and generators."""
+"""Password policy, strength, breach lists and generators.
+
+CWE-521; ASVS 5.0: v5.0.0-6.2.4.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,16 @@ class BreachFile:
 
 
 class BreachRanges:
-    """A folder of k-anonymity range files, named by the first five digits of the hash, with or without ``.txt``."""
+    """A folder of k-anonymity range files, named by the first five digits of the hash, with or without ``.txt``.
+
+    >>> import hashlib, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> digest = hashlib.sha1(b"letmein").hexdigest().upper()
+    >>> with open(os.path.join(folder, digest[:5] + ".txt"), "w") as file:
+    ...     _ = file.write(f"{digest[5:]}:1234\\n")
+    >>> BreachRanges(folder).count("letmein")
+    1234
+    """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._core = _core.BreachRanges(folder)
@@ -98,7 +110,15 @@ class RemoteRanges:
 
 
 class CommonPasswords:
-    """A list of common passwords in the clear, one a line (at most 64 MiB), compared without regard to case."""
+    """A list of common passwords in the clear, one a line (at most 64 MiB), compared without regard to case.
+
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "common")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("123456\\nletmein\\n")
+    >>> CommonPasswords(path).count("LetMeIn")
+    1
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._core = _core.CommonPasswords(path)

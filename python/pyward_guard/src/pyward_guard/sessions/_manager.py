@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from os import PathLike
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from .._core import InvalidInput, SessionRecord, session_key, session_new, trait_digest
 from ._session import Session, SessionInfo, handle_of, moment
@@ -99,6 +100,14 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
+class _Dropped(NamedTuple):
+    """A record that :meth:`_Logic._open` wants deleted."""
+
+    user: str | None
+    event: str | None
+    details: dict[str, Any]
+
+
 class _Logic:
     """Everything but the calls to the store."""
 
@@ -138,40 +147,31 @@ class _Logic:
         if self._on_event is not None:
             self._on_event(name, {"session": handle, "user": user, **more})
 
-    def _load(self, value: str | None, traits: Mapping[str, str] | None) -> _Steps[Session]:
-        key = session_key(value) if value else None
-        if key is None:
-            return Session()
-        raw = yield ("get", key)
-        if raw is None:
-            return Session()
-        return (yield from self._open(key, raw, traits))
-
-    def _open(self, key: bytes, raw: bytes, traits: Mapping[str, str] | None) -> _Steps[Session]:
+    def _open(self, key: bytes, raw: bytes, traits: Mapping[str, str] | None) -> Session | _Dropped:
+        """The session behind a record, or why it has to be deleted."""
         try:
-            record = SessionRecord.decode(raw)
+            record, state = SessionRecord.open(raw, _now(), self._idle, self._touch)
         except InvalidInput:
             _log.error("session=%s cannot be read and is dropped", handle_of(key))
-            yield ("delete", key, None)
-            return Session()
-        state = record.state(_now(), self._idle, self._touch)
+            return _Dropped(None, None, {})
         if state > 1:
-            yield ("delete", key, record.user)
-            self._event("session_expired", key, record.user, why="idle" if state == 2 else "absolute")
-            return Session()
+            return _Dropped(record.user, "session_expired", {"why": "idle" if state == 2 else "absolute"})
         session = Session(key, record, state)
         if self._binding:
             changed = record.changed_traits(key, list(traits.items()) if traits else [])
             if changed:
                 changed = [name for name in changed if name in self._binding]
                 if any(self._binding[name] == "reject" for name in changed):
-                    yield ("delete", key, record.user)
-                    self._event("session_rejected", key, record.user, traits=changed)
-                    return Session()
+                    return _Dropped(record.user, "session_rejected", {"traits": changed})
                 if changed:
                     session.warnings = tuple(changed)
                     self._event("session_trait_changed", key, record.user, traits=changed)
         return session
+
+    def _dropped(self, key: bytes, dropped: _Dropped) -> Session:
+        if dropped.event is not None:
+            self._event(dropped.event, key, dropped.user, **dropped.details)
+        return Session()
 
     def _save(self, session: Session, traits: Mapping[str, str] | None) -> _Steps[SetCookie | None]:
         key, old = session._key, session._record
@@ -282,8 +282,19 @@ class SessionManager(_Logic):
     (None, 'ada')
     """
 
-    def __init__(self, store: Store | str | PathLike[str] | None = None, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(
+        self,
+        store: Store | str | PathLike[str] | None = None,
+        *,
+        idle: timedelta = timedelta(minutes=30),
+        absolute: timedelta = timedelta(hours=12),
+        touch: timedelta | None = None,
+        cookie: Cookie | None = None,
+        binding: Binding | None = None,
+        max_per_user: int | None = None,
+        on_event: Event | None = None,
+    ) -> None:
+        super().__init__(idle=idle, absolute=absolute, touch=touch, cookie=cookie, binding=binding, max_per_user=max_per_user, on_event=on_event)
         self._store: Store = _as_store(store)
 
     def _run(self, steps: _Steps[_T]) -> _T:
@@ -303,7 +314,11 @@ class SessionManager(_Logic):
         raw = self._store.get(key) if key is not None else None
         if key is None or raw is None:
             return Session()
-        return self._run(self._open(key, raw, traits))
+        opened = self._open(key, raw, traits)
+        if isinstance(opened, Session):
+            return opened
+        self._store.delete(key, opened.user)
+        return self._dropped(key, opened)
 
     def save(self, session: Session, traits: Mapping[str, str] | None = None) -> SetCookie | None:
         """Writes what changed; returns the cookie to set, if any."""
@@ -342,16 +357,29 @@ class AsyncSessionManager(_Logic):
     'ada'
     """
 
-    def __init__(self, store: Store | AsyncStore | str | PathLike[str] | None = None, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(
+        self,
+        store: Store | AsyncStore | str | PathLike[str] | None = None,
+        *,
+        idle: timedelta = timedelta(minutes=30),
+        absolute: timedelta = timedelta(hours=12),
+        touch: timedelta | None = None,
+        cookie: Cookie | None = None,
+        binding: Binding | None = None,
+        max_per_user: int | None = None,
+        on_event: Event | None = None,
+    ) -> None:
+        super().__init__(idle=idle, absolute=absolute, touch=touch, cookie=cookie, binding=binding, max_per_user=max_per_user, on_event=on_event)
         self._store: Any = _as_store(store)
         self._direct = isinstance(self._store, MemoryStore)
+        # Told once: a store is asynchronous or not, as a whole.
+        self._awaited = inspect.iscoroutinefunction(self._store.get)
 
     async def _call(self, name: str, args: Any) -> Any:
         method = getattr(self._store, name)
         if self._direct:
             return method(*args)
-        if asyncio.iscoroutinefunction(method):
+        if self._awaited:
             return await method(*args)
         return await asyncio.to_thread(method, *args)
 
@@ -367,7 +395,17 @@ class AsyncSessionManager(_Logic):
 
     async def load(self, value: str | None, traits: Mapping[str, str] | None = None) -> Session:
         """See :meth:`SessionManager.load`."""
-        return await self._run(self._load(value, traits))
+        key = session_key(value) if value else None
+        if key is None:
+            return Session()
+        raw = self._store.get(key) if self._direct else await self._call("get", (key,))
+        if raw is None:
+            return Session()
+        opened = self._open(key, raw, traits)
+        if isinstance(opened, Session):
+            return opened
+        await self._call("delete", (key, opened.user))
+        return self._dropped(key, opened)
 
     async def save(self, session: Session, traits: Mapping[str, str] | None = None) -> SetCookie | None:
         """See :meth:`SessionManager.save`."""

@@ -6,15 +6,13 @@ import asyncio
 import os
 import queue
 import re
-import sqlite3
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .._core import InvalidInput, SessionMemory
-from .._web import need
+from .._optional import need
+from .._sqlite import PrivateDatabase
 
 if TYPE_CHECKING:
     import psycopg
@@ -135,67 +133,34 @@ class SQLiteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str] = "sessions.sqlite3", *, table: str = "pyward_sessions", timeout: float = 5.0) -> None:
-        self._path = Path(path).absolute()
         self._sql = _statements(table, "?", "BLOB", "INTEGER")
-        self._timeout = timeout
-        self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
-        self._guard = threading.Lock()
-        # Created before SQLite sees it, so that no moment passes with wider permissions.
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        os.close(descriptor)
-        with self._use() as connection:
-            connection.executescript(self._sql["create"])
-
-    @contextmanager
-    def _use(self) -> Iterator[sqlite3.Connection]:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None or getattr(self._local, "process", None) != os.getpid():
-            connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA trusted_schema = OFF")
-            self._local.connection, self._local.process = connection, os.getpid()
-            with self._guard:
-                self._all.append(connection)
-        yield connection
+        self._files = PrivateDatabase(path, self._sql["create"], timeout=timeout)
 
     def close(self) -> None:
         """Closes every connection; the store can be used again afterwards."""
-        with self._guard:
-            for connection in self._all:
-                connection.close()
-            self._all.clear()
-        self._local = threading.local()
+        self._files.close()
 
     def get(self, key: bytes, /) -> bytes | None:
-        with self._use() as connection:
-            row = connection.execute(self._sql["get"], (key,)).fetchone()
+        row = self._files.connection().execute(self._sql["get"], (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
-        with self._use() as connection:
-            connection.execute(self._sql["insert"], (key, user, until, record))
+        self._files.connection().execute(self._sql["insert"], (key, user, until, record))
 
     def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
-        with self._use() as connection:
-            return connection.execute(self._sql["replace"], (user, until, record, key)).rowcount == 1
+        return self._files.connection().execute(self._sql["replace"], (user, until, record, key)).rowcount == 1
 
     def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
-        with self._use() as connection:
-            return connection.execute(self._sql["rotate"], (new, new_user, until, record, key)).rowcount == 1
+        return self._files.connection().execute(self._sql["rotate"], (new, new_user, until, record, key)).rowcount == 1
 
     def delete(self, key: bytes, user: str | None, /) -> bool:
-        with self._use() as connection:
-            return connection.execute(self._sql["delete"], (key,)).rowcount == 1
+        return self._files.connection().execute(self._sql["delete"], (key,)).rowcount == 1
 
     def of_user(self, user: str, /) -> Found:
-        with self._use() as connection:
-            return [(bytes(key), bytes(record)) for key, record in connection.execute(self._sql["of_user"], (user,))]
+        return [(bytes(key), bytes(record)) for key, record in self._files.connection().execute(self._sql["of_user"], (user,))]
 
     def purge(self, now: int, /) -> int:
-        with self._use() as connection:
-            return connection.execute(self._sql["purge"], (now,)).rowcount
+        return self._files.connection().execute(self._sql["purge"], (now,)).rowcount
 
 
 class _PostgresPool:

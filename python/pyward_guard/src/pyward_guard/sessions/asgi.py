@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .._core import InvalidInput
 from .._web import AsgiApp, Message, Proxies, Receive, Scope, Send, asgi_header, asgi_headers, asgi_peer, cookie_value, network_of
 from ._manager import AsyncSessionManager, SetCookie
 from ._session import Session
@@ -25,7 +26,7 @@ def session_of(scope: Scope) -> Session:
     """The session of a request; an error when the middleware is not installed."""
     session = scope.get("session")
     if not isinstance(session, Session):
-        raise RuntimeError("no session: is SessionMiddleware installed around this application?")
+        raise InvalidInput("no session: is SessionMiddleware installed around this application?")
     return session
 
 

@@ -22,7 +22,8 @@ from functools import lru_cache
 from typing import Any
 
 from .._core import session_key, session_new
-from .._web import Proxies, need
+from .._optional import need
+from .._web import Proxies
 from ._manager import Binding, SessionManager
 from ._stores import SQLiteStore
 from .wsgi import shown_traits

@@ -11,6 +11,8 @@
 >>> client = app.test_client()
 >>> client.post("/login", base_url="https://localhost").headers["Set-Cookie"].split("=")[0]
 '__Host-session'
+
+CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._web import Proxies, need
+from .._optional import need
+from .._web import Proxies
 from ._manager import SessionManager
 from ._session import Session
 from .wsgi import mark, shown_traits

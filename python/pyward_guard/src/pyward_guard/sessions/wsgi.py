@@ -10,6 +10,8 @@
 >>> body = guarded({"REMOTE_ADDR": "127.0.0.1"}, lambda status, sent, *_: headers.extend(sent))
 >>> [value.split("=")[0] for name, value in headers if name == "Set-Cookie"]
 ['__Host-session']
+
+CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ tokens with readable-by-nobody data    :class:`PasetoLocal`, :func:`encrypt_jwe`
 log-in at an identity provider         :mod:`pyward_guard.tokens.oauth`
 old itsdangerous or Flask tokens       :class:`ItsdangerousReader`
 =====================================  ==================================================================
+
+CWE-287, CWE-330, CWE-345, CWE-347, CWE-613.
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""JSON web tokens: issue, verify, encrypt, and the keys for it (RFC 7515 to 7519, RFC 8725)."""
+"""JSON web tokens: issue, verify, encrypt, and the keys for it (RFC 7515 to 7519, RFC 8725).
+
+CWE-287, CWE-345, CWE-347.
+
+>>> key = Jwk.generate("ES256")
+>>> key, Jwk.from_json(key.to_json()).key_id == key.key_id
+(Jwk(key_type="EC", key_id=..., is_private=True), True)
+"""
 
 from __future__ import annotations
 
@@ -7,7 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from .. import _core
 from .._core import InvalidInput, Jwk, UnknownKey, VerificationFailed
@@ -24,6 +31,9 @@ __all__ = [
     "jwks_document",
     "parse_jwks",
 ]
+
+
+T = TypeVar("T")
 
 
 def _strings(value: str | Iterable[str] | None) -> list[str] | None:
@@ -90,6 +100,10 @@ class JwtIssuer:
         return self._core.sign(result)
 
 
+class _Verify(Protocol):
+    def __call__(self, token: str, now: float | None = None) -> dict[str, Any]: ...
+
+
 class _KeySource(Protocol):
     def keys(self) -> list[Jwk]: ...
     def refresh(self) -> bool: ...
@@ -121,7 +135,7 @@ class JwtVerifier:
     #: ``verify(token, now=None)`` gives the claims of a valid token; ``now`` (seconds since 1970) is for tests.
     #: Raises :class:`~pyward_guard.Expired`, :class:`~pyward_guard.UnknownKey` or
     #: :class:`~pyward_guard.VerificationFailed` with the reason.
-    verify: Callable[..., dict[str, Any]]
+    verify: _Verify
 
     def __init__(
         self,
@@ -161,22 +175,26 @@ class JwtVerifier:
         self.verify = self._core.verify if self._source is None else self._verify_fetching
 
     def _verify_fetching(self, token: str, now: float | None = None) -> dict[str, Any]:
+        return self._fetching(self._core.verify, token, now)
+
+    def _fetching(self, check: Callable[[str, float | None], T], token: str, now: float | None) -> T:
         source = cast(_KeySource, self._source)
         if source.refresh():
             self._core.set_keys(source.keys())
         try:
-            return self._core.verify(token, now)
+            return check(token, now)
         except UnknownKey:
             # The provider may have rotated its keys since the last fetch.
             if not cast(JwksClient, source).refresh(force=True):
                 raise
             self._core.set_keys(source.keys())
-            return self._core.verify(token, now)
+            return check(token, now)
 
     def verify_details(self, token: str, now: float | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Like ``verify``; gives (claims, header)."""
-        self.verify(token, now)
-        return self._core.verify_details(token, now)
+        if self._source is None:
+            return self._core.verify_details(token, now)
+        return self._fetching(self._core.verify_details, token, now)
 
     def set_keys(self, keys: Iterable[Jwk]) -> None:
         """Replaces the keys, for instance by those of an :class:`AsyncJwksClient`."""
@@ -358,6 +376,11 @@ class JweDecrypter:
 
     Compressed tokens, ``RSA1_5`` and ``PBES2`` are refused: they invite bombs, padding oracles and work without bound.
     ASVS 5.0: v5.0.0-9.1.2, v5.0.0-11.3.1. CWE-327, CWE-409.
+
+    >>> key = Jwk.from_secret(b"a secret of exactly 32 bytes....")
+    >>> token = encrypt_jwe(key, {"sub": "7"}, algorithm="dir")
+    >>> JweDecrypter(key, algorithms=["dir"], encryptions=["A256GCM"]).decrypt_claims(token)
+    {'sub': '7'}
     """
 
     __slots__ = ("_core",)

@@ -1,4 +1,10 @@
-"""Signed, typed, expiring tokens, and the reading of itsdangerous tokens."""
+"""Signed, typed, expiring tokens, and the reading of itsdangerous tokens.
+
+Key sets are those of :mod:`pyward_guard.crypto`; their rotation protects against CWE-320 and CWE-324.
+
+>>> KeySet.generate("mac").rotate() > 0
+True
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,8 @@ from typing import Any, Generic, TypeVar, cast, get_origin, get_type_hints
 
 from .. import _core
 from .._core import InvalidInput, KeySet, VerificationFailed
+
+__all__ = ["ItsdangerousReader", "KeySet", "SignedToken", "SignedTokens"]
 
 T = TypeVar("T")
 

@@ -16,6 +16,7 @@ use pyward_catalog::Catalog;
 use pyward_flow::{Analysis, RawFinding};
 use pyward_program::{FunctionId, Program};
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use application::Application;
 use facts::Facts;
@@ -24,7 +25,15 @@ use names::Names;
 /// What the rules of kind `application` find, in the order of files and positions.
 #[must_use]
 pub fn analyse(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Vec<RawFinding> {
-    run_stage(program, analysis, catalog).0
+    // Where data flow tells of the same flaw, it tells more.
+    let known: FxHashSet<_> = analysis
+        .findings
+        .iter()
+        .map(|f| (f.rule, f.file, f.function))
+        .collect();
+    let mut findings = run_stage(program, analysis, catalog).0;
+    findings.retain(|f| !known.contains(&(f.rule, f.file, f.function)));
+    findings
 }
 
 /// What is known of each HTTP route: the kinds of its facts, in the order of routes.

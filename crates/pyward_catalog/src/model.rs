@@ -459,14 +459,24 @@ pub struct EscapingChoice {
     pub option: Option<String>,
 }
 
-/// Functions that return a dictionary of variables for every template.
+/// What gives every template of an application variables.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TemplateContext {
     /// The `environment` of the render calls.
     pub environment: String,
-    /// Decorators.
+    /// Decorators of functions that return a dictionary of them.
+    #[serde(default)]
     pub decorator: Vec<String>,
+    /// Calls that put the argument at `arg` into the variable `variable`, such as messages for the next page.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// See `path`.
+    #[serde(default)]
+    pub arg: Option<String>,
+    /// See `path`.
+    #[serde(default)]
+    pub variable: Option<String>,
 }
 
 /// Something that code does (`checks-password`, `changes-data`), told by names alone.

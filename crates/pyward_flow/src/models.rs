@@ -55,6 +55,8 @@ pub struct Entry {
     pub escaping: Vec<(Symbol, Place)>,
     /// When assigned to, decides whether the templates of these environments escape.
     pub assign_escaping: Vec<Symbol>,
+    /// Puts an argument into a variable of every template of an environment.
+    pub template_variables: Vec<(Symbol, Symbol, Place)>,
     /// As decorator, makes a function that gives every template of the environment variables.
     pub template_contexts: Vec<Symbol>,
     /// As base class, has a method that returns the context of a template.

@@ -37,6 +37,9 @@ impl Interp<'_> {
         for sink in &entry.sinks {
             self.check_sink(sink, receiver, call, span, what);
         }
+        for (environment, variable, place) in &entry.template_variables {
+            self.give_templates(*environment, *variable, place, call);
+        }
         for (environment, place) in &entry.escaping {
             self.note_escaping_choice(*environment, place, call);
         }

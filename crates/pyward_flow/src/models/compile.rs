@@ -335,9 +335,17 @@ impl Compiled {
             }
         }
         for c in &file.template_context {
+            let environment = Symbol::new(&c.environment);
             for path in &c.decorator {
-                let entry = self.at(path);
-                entry.template_contexts.push(Symbol::new(&c.environment));
+                self.at(path).template_contexts.push(environment);
+            }
+            let place = c.arg.as_deref().and_then(Place::parse);
+            if let (Some(place), Some(variable)) = (place, &c.variable) {
+                let variable = Symbol::new(variable);
+                for path in &c.path {
+                    let given = (environment, variable, place.clone());
+                    self.at(path).template_variables.push(given);
+                }
             }
         }
         for t in &file.template {

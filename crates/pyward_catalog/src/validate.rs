@@ -52,12 +52,14 @@ const FACT_PLACES: &[&str] = &[
     "store",
     "keyword",
     "field",
+    "item",
     "compare",
     "test",
     "return",
     "guard",
     "route",
     "parameter",
+    "column",
     "string",
 ];
 const LEVELS: &[&str] = &["high", "medium", "low"];
@@ -124,7 +126,11 @@ impl Check<'_> {
             self.contexts(&item.cleans, true);
             self.places([&item.arg]);
             if let Some(outcome) = &item.outcome {
-                self.one_of("outcome", outcome, &["true", "false", "return", "member"]);
+                self.one_of(
+                    "outcome",
+                    outcome,
+                    &["true", "false", "return", "member", "contains"],
+                );
             }
             self.conditions(&item.when, true);
             self.conditions(&item.unless, true);
@@ -364,7 +370,13 @@ impl Check<'_> {
             if let Some(on) = &item.on {
                 self.one_of("`on`", on, FACT_PLACES);
             }
-            let patterns = [&item.named, &item.not_named, &item.text, &item.keyword];
+            let patterns = [
+                &item.named,
+                &item.not_named,
+                &item.dotted,
+                &item.text,
+                &item.keyword,
+            ];
             for pattern in patterns.into_iter().flatten() {
                 if let Err(error) = RegexBuilder::new(pattern).build() {
                     self.error(format!("`{pattern}` is not a regular expression: {error}"));

@@ -257,6 +257,12 @@ impl Interp<'_> {
             {
                 self.refine_by_guards(*id, callee, args, crate::models::Outcome::Return);
             }
+            Shape::Unknown | Shape::Object(_) => {
+                if let ExprKind::Attribute { attr, .. } = self.ir.expr(callee).kind {
+                    let id = self.cx.api.by_method_name(attr);
+                    self.refine_by_guards(id, callee, args, crate::models::Outcome::Return);
+                }
+            }
             Shape::Function(id) => self.refine_by_return(*id, 0, args),
             Shape::Closure(c) => {
                 self.refine_by_return(c.function, usize::from(c.receiver.is_some()), args)

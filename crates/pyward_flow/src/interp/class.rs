@@ -471,6 +471,12 @@ impl Interp<'_> {
         }
         for extra in call.star.iter().chain(&call.double_star) {
             self.store(id, Key::Any, extra.clone(), false);
+            for name in fields.iter().skip(call.positional.len()) {
+                // A column declared as a number holds one.
+                if call.keyword(name.as_str()).is_none() && !self.is_number_field(class, *name) {
+                    self.store(id, Key::Attribute(*name), extra.clone(), true);
+                }
+            }
         }
         // An external base may do something with its arguments.
         for base in self.linear_bases(class) {
@@ -500,7 +506,22 @@ impl Interp<'_> {
         })
     }
 
-    fn declared_fields(&self, class: ClassId) -> Vec<Symbol> {
+    /// Whether a field is declared to be a number or truth value.
+    fn is_number_field(&self, class: ClassId, name: Symbol) -> bool {
+        use crate::summary::PortableShape;
+        use crate::value::Builtin as B;
+        self.class_info(class).is_some_and(|info| {
+            info.fields.iter().any(|(field, declared)| {
+                *field == name
+                    && matches!(
+                        declared.shape,
+                        PortableShape::Plain(Shape::Builtin(B::Int | B::Float | B::Bool))
+                    )
+            })
+        })
+    }
+
+    pub(super) fn declared_fields(&self, class: ClassId) -> Vec<Symbol> {
         let mut names = Vec::new();
         for base in self.linear_bases(class).into_iter().rev() {
             if let Base::Project(base) = base

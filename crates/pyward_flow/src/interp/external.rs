@@ -174,7 +174,11 @@ impl Interp<'_> {
 
     fn keeps_arguments(&self, api: ApiId, call: &CallArgs) -> bool {
         self.cx.api.is_known(api)
-            && (!call.keywords.is_empty() || call.positional.iter().any(|v| v.as_const().is_some()))
+            && (!call.keywords.is_empty()
+                || call
+                    .positional
+                    .iter()
+                    .any(|v| v.as_const().is_some() || matches!(v.shape, Shape::Text(_))))
     }
 
     /// An instance that remembers what it was made with, for conditions on it.
@@ -186,7 +190,10 @@ impl Interp<'_> {
         object.closed = false;
         for (at, value) in call.positional.iter().take(3).enumerate() {
             if value.as_const().is_some()
-                || matches!(value.shape, Shape::Instance(_) | Shape::Api(_))
+                || matches!(
+                    value.shape,
+                    Shape::Text(_) | Shape::Instance(_) | Shape::Api(_)
+                )
             {
                 let kept = Value::of(value.shape.clone());
                 object
@@ -323,7 +330,10 @@ impl Interp<'_> {
         }
         if propagator.normalises_path {
             marks = marks.flagged(flag::NORMALISED);
-        } else if propagator.store.is_empty() && propagator.load.is_empty() {
+        } else if propagator.store.is_empty()
+            && propagator.load.is_empty()
+            && !(propagator.keeps_path && call.positional.len() == 1)
+        {
             marks = marks.unflagged(flag::NORMALISED);
         }
         if let Some(place) = &propagator.prefix {
@@ -337,12 +347,17 @@ impl Interp<'_> {
                 Shape::Text(t) => Some(t.prefix),
                 _ => None,
             };
-            if let Some(prefix) = prefix {
-                if first.marks.is_empty() {
-                    marks = self.after_prefix(prefix.as_str(), &marks);
-                }
-                shape = super::text::text_shape(prefix.as_str(), prefix.as_str(), false);
+            if let Some(prefix) = prefix
+                && first.marks.is_empty()
+            {
+                marks = self.after_prefix(prefix.as_str(), &marks);
             }
+            let prefix = prefix.map_or("", |p| p.as_str());
+            let literal = joined_literal(&call.positional);
+            if prefix.is_empty() && literal.chars().all(|c| matches!(c, '\0' | '/')) {
+                return Value { shape, marks };
+            }
+            shape = super::text::text_shape(prefix, &literal, false);
         }
         Value { shape, marks }
     }
@@ -765,4 +780,14 @@ fn is_sequence(shape: &Shape, state: &crate::heap::State) -> bool {
         }
         _ => false,
     }
+}
+
+/// What is known of the text of parts of a path put together; a NUL for a part that is not known.
+fn joined_literal(parts: &[Value]) -> String {
+    let texts = parts.iter().map(|part| match &part.shape {
+        Shape::Const(Const::Str(text)) => text.as_str(),
+        Shape::Text(text) => text.literal.as_str(),
+        _ => "\0",
+    });
+    texts.collect::<Vec<_>>().join("/")
 }

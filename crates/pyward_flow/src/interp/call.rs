@@ -25,6 +25,24 @@ pub(crate) struct CallArgs {
 }
 
 impl CallArgs {
+    /// Whether nothing is handed over.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values().next().is_none()
+    }
+
+    /// Changes the marks of all arguments.
+    pub(crate) fn map_marks(&mut self, change: impl Fn(&Marks) -> Marks) {
+        let all = self
+            .positional
+            .iter_mut()
+            .chain(self.keywords.iter_mut().map(|(_, value, _)| value))
+            .chain(&mut self.star)
+            .chain(&mut self.double_star);
+        for value in all {
+            value.marks = change(&value.marks);
+        }
+    }
+
     /// Positional arguments alone.
     pub(crate) fn of(positional: Vec<Value>, site: Option<ExprId>) -> Self {
         let positional_exprs = vec![None; positional.len()];
@@ -189,7 +207,10 @@ impl Interp<'_> {
                         };
                         Value { shape, marks }
                     } else {
-                        known
+                        match self.call_by_name(&owner, attr, &call, span) {
+                            Some(named) => join(&known, &named),
+                            None => known,
+                        }
                     }
                 }
                 _ => self.call_shape(&shape, &callee_value.marks, &call, span),
@@ -451,8 +472,15 @@ impl Interp<'_> {
                 None => value,
             };
         }
-        if let Some(value) = modelled {
-            return value;
+        let named = if known {
+            None
+        } else {
+            self.call_by_name(owner, attr, call, span)
+        };
+        match (modelled, named) {
+            (Some(a), Some(b)) => return join(&a, &b),
+            (Some(value), None) | (None, Some(value)) => return value,
+            (None, None) => {}
         }
         let mut marks = self.state.deep_marks(owner).union(&member.marks);
         let mut arg_marks = Marks::NONE;

@@ -303,6 +303,10 @@ pub struct Entry {
     /// Functions by name in a module that imports the library (`lambda_handler`).
     #[serde(default)]
     pub function: Vec<String>,
+    /// Functions that an OpenAPI description in the project names (`operationId`), in a project that imports one of
+    /// the library's packages.
+    #[serde(default)]
+    pub operations: bool,
     /// Conditions on the decorator's or the registering call, or on the file's imports.
     #[serde(default)]
     pub when: Vec<Condition>,
@@ -491,8 +495,9 @@ pub struct Fact {
     /// Where it is looked for: `call`, `read` (a name, attribute or item), `use` (default: either of them),
     /// `store` (assignment to a name, attribute or item), `keyword` (an argument passed by name, or an item of
     /// a dictionary in the text), `field` (the same; the name is that of the value, a plain attribute or item),
+    /// `item` (an item of a dictionary in the text that is stored under a key),
     /// `compare`, `test` (the condition of `if`, `while`, `assert`), `return`, `guard` (a decorator, base class, dependency or
-    /// attribute of the handler's class), `route` (URL pattern or handler's name), `parameter` (of a handler),
+    /// attribute of the handler's class), `route` (URL pattern or handler's name), `parameter` (of a handler), `column` (a name bound in a class's body),
     /// `string` (a constant text).
     #[serde(default)]
     pub on: Option<String>,
@@ -504,19 +509,26 @@ pub struct Fact {
     /// handler, of `string` over the text, of `compare` over the names of the operands.
     #[serde(default)]
     pub named: Option<String>,
+    /// Regular expression (case-insensitive) over the whole dotted name.
+    #[serde(default)]
+    pub dotted: Option<String>,
     /// Regular expression over the dotted name that must not match.
     #[serde(default)]
     pub not_named: Option<String>,
     /// Kinds of which an argument (operand, value, receiver) has to carry at least one.
     #[serde(default)]
     pub with: Vec<String>,
+    /// Kinds that must all be there among the arguments. A class of the project carries, when it is called, the kinds
+    /// of its bases' names (as `guard`).
+    #[serde(default)]
+    pub with_all: Vec<String>,
     /// Kinds that no argument may carry.
     #[serde(default)]
     pub without: Vec<String>,
     /// One of the arguments (operands, elements of what is returned) is one of these constants.
     #[serde(default)]
     pub constant: Option<OneOrMany>,
-    /// `true`: an argument or operand is a constant text or number of the program; `false`: none is.
+    /// `true`: an argument or operand is a constant of the program; `false`: none is.
     #[serde(default)]
     pub literal: Option<bool>,
     /// Regular expression (case-insensitive) over the constant texts among the arguments, in full.
@@ -531,6 +543,9 @@ pub struct Fact {
     /// Only within the condition of an `if`, `while`, `assert` or conditional expression.
     #[serde(default)]
     pub in_test: bool,
+    /// It counts for a route also where a guard of the route or a hook that runs before it does so.
+    #[serde(default)]
+    pub protects: bool,
 }
 
 /// A call that renders a template.

@@ -52,12 +52,14 @@ const FACT_PLACES: &[&str] = &[
     "store",
     "keyword",
     "field",
+    "item",
     "compare",
     "test",
     "return",
     "guard",
     "route",
     "parameter",
+    "column",
     "string",
 ];
 const LEVELS: &[&str] = &["high", "medium", "low"];
@@ -368,7 +370,13 @@ impl Check<'_> {
             if let Some(on) = &item.on {
                 self.one_of("`on`", on, FACT_PLACES);
             }
-            let patterns = [&item.named, &item.not_named, &item.text, &item.keyword];
+            let patterns = [
+                &item.named,
+                &item.not_named,
+                &item.dotted,
+                &item.text,
+                &item.keyword,
+            ];
             for pattern in patterns.into_iter().flatten() {
                 if let Err(error) = RegexBuilder::new(pattern).build() {
                     self.error(format!("`{pattern}` is not a regular expression: {error}"));

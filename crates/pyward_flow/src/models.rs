@@ -268,7 +268,9 @@ pub struct EntryPoint {
     pub handler: Option<Place>,
     /// Function names.
     pub functions: Vec<Symbol>,
-    /// Import names that must be present for `functions`.
+    /// Functions that an OpenAPI description names.
+    pub operations: bool,
+    /// Import names that must be present for `functions` and `operations`.
     pub packages: Vec<Symbol>,
     /// Conditions on the decorator's or the registering call.
     pub when: Vec<Condition>,
@@ -399,6 +401,12 @@ pub struct FlowRule {
     pub confidence: Confidence,
     /// What kind of rule.
     pub kind: RuleKind,
+    /// One finding in a function is enough.
+    pub once_per_function: bool,
+    /// A source is reported once.
+    pub per_source: bool,
+    /// Rules whose finding at the same place takes its place.
+    pub yields_to: Vec<String>,
     /// Names in a condition that lower the severity.
     pub opt_in: Option<LazyRegex>,
 }
@@ -453,6 +461,9 @@ impl Compiled {
                 base: rule.severity,
                 confidence: rule.confidence,
                 kind: rule.kind,
+                yields_to: rule.yields_to.clone(),
+                per_source: rule.per_source,
+                once_per_function: rule.once_per_function,
                 opt_in: rule
                     .opt_in
                     .as_deref()

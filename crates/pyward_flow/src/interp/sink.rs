@@ -507,6 +507,59 @@ impl Interp<'_> {
         self.receiver_expr = previous;
     }
 
+    /// What guards a handler that is wrapped where it is registered: `path("x", login_required(view))`. A function of
+    /// the project that wraps it is taken for a guard.
+    fn wrapping_guards(&mut self, place: &crate::place::Place, call: &CallArgs) -> Vec<Symbol> {
+        let ir = self.ir;
+        let mut guards = Vec::new();
+        let argument = self.argument(place, call, None);
+        let mut at = argument.and_then(|(_, expr)| expr);
+        for _ in 0..4 {
+            let Some(expr) = at else { break };
+            let ExprKind::Call { callee, args } = &ir.expr(expr).kind else {
+                break;
+            };
+            let value = self.eval(*callee);
+            for shape in value.shape.alternatives() {
+                match shape {
+                    Shape::Api(api) | Shape::ApiMethod(api, _) => {
+                        if let Some(entry) = self.cx.api.entry(*api) {
+                            guards.extend(entry.access.iter().copied());
+                        }
+                    }
+                    Shape::Function(_) | Shape::Closure(_) => {
+                        guards.push(Symbol::new("guarded-by-name"));
+                    }
+                    _ => {}
+                }
+            }
+            at = args.first().map(|arg| arg.value);
+        }
+        guards
+    }
+
+    /// URL patterns of a class whose methods are handlers by its bases.
+    fn register_class(
+        &mut self,
+        class: pyward_program::ClassId,
+        routes: &[Symbol],
+        guards: &[Symbol],
+    ) {
+        let ir = self.cx.program.ir(class.file);
+        for &index in &ir.class(class.index).methods {
+            let entry = crate::tables::Entry {
+                routes: routes.to_vec(),
+                guards: guards.to_vec(),
+                ..crate::tables::Entry::default()
+            };
+            let id = pyward_program::FunctionId {
+                file: class.file,
+                index,
+            };
+            self.out.entries.push((id, entry));
+        }
+    }
+
     /// Entry points registered by a call.
     pub(super) fn register_entries(&mut self, entry: &Entry, call: &CallArgs, _span: Span) {
         for &point in &entry.entry_calls {
@@ -528,17 +581,22 @@ impl Interp<'_> {
             let verbs = self
                 .given_verbs(description.verbs.as_ref(), Some(call))
                 .unwrap_or_else(|| description.verb.iter().map(|v| Symbol::new(v)).collect());
-            for handler in self.place_values(&place.clone(), call, None) {
+            let place = place.clone();
+            let guards = self.wrapping_guards(&place, call);
+            for handler in self.place_values(&place, call, None) {
                 let mut handlers = Vec::new();
                 for shape in handler.shape.alternatives() {
                     wrapped_functions(shape, 0, &mut handlers);
+                    if let Shape::Class(class) = shape {
+                        self.register_class(*class, &routes, &guards);
+                    }
                 }
                 for (id, wraps) in handlers {
                     let found = crate::tables::Entry {
                         points: vec![point],
                         routes: routes.clone(),
                         verbs: verbs.clone(),
-                        guards: Vec::new(),
+                        guards: guards.clone(),
                         wraps,
                         ..crate::tables::Entry::default()
                     };

@@ -405,6 +405,7 @@ impl Compiled {
         for e in &file.entry {
             let index = self.entry_points.len();
             let point = EntryPoint {
+                operations: e.operations,
                 methods: e.methods.iter().map(|m| Symbol::new(m)).collect(),
                 by_base: !e.base.is_empty(),
                 handler: e.handler.as_deref().and_then(Place::parse),

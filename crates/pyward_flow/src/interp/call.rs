@@ -231,7 +231,7 @@ impl Interp<'_> {
                 .cx
                 .api
                 .parent(method)
-                .is_some_and(|p| !self.cx.api.is_known(p))
+                .is_some_and(|p| !self.cx.api.is_described(p))
     }
 
     fn is_project_object(&self, id: crate::value::ObjectId) -> bool {
@@ -524,7 +524,7 @@ impl Interp<'_> {
         if let Shape::Instance(api) = context.shape {
             for name in ["__enter__", "__aenter__"] {
                 let method = self.cx.api.child(api, Symbol::new(name));
-                if let Some(t) = self.cx.api.entry(method).and_then(|e| e.returns.clone()) {
+                if let Some(t) = self.cx.api.returns(method).cloned() {
                     let value = self.typed(&t, Some(context), &[]);
                     let marks = value.marks.union(&context.marks);
                     return value.with_marks(marks);

@@ -23,11 +23,12 @@ def resident() -> int:
         return int(file.read().split()[1]) * 4096
 
 
-def fill(store: MemoryStore, limiter: limits.MemoryLimiter) -> None:
+def fill(limiter: limits.MemoryLimiter, lockout: limits.MemoryLockout) -> None:
     """Brings the bounded tables to their bounds, so that the watch begins with them full."""
     for number in range(25_000):
         limiter.check(f"fill-{number}")
-        store.insert(b"%032d" % number, f"fill-{number}", 1, bytes(120), 0)
+        with lockout.attempt(f"fill-{number}", f"10.1.{number % 256}.{number // 256}"):
+            pass
 
 
 def soak(seconds: float, *, threads: int = 2) -> int:
@@ -80,7 +81,7 @@ def soak(seconds: float, *, threads: int = 2) -> int:
     workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
     # Every second round locks somebody out, which is a line in the log.
     logging.getLogger("pyward_guard").setLevel(logging.CRITICAL)
-    fill(store, limiter)
+    fill(limiter, lockout)
     started = time.monotonic()
     for worker in workers:
         worker.start()

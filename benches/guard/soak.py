@@ -25,10 +25,14 @@ def resident() -> int:
 
 
 def fill(limiter: limits.MemoryLimiter, lockout: limits.MemoryLockout) -> None:
-    """Brings the bounded tables to their bounds, so that the watch begins with them full."""
-    for number in range(25_000):
+    """Brings the bounded tables to their bounds, and their memory to its own, before the watch begins.
+
+    A table that is full and in motion doubles once more, when its deleted places have used up the free ones.
+    """
+    for number in range(400_000):
         limiter.check(f"fill-{number}")
-        with lockout.attempt(f"fill-{number}", f"10.1.{number % 256}.{number // 256}") as attempt:
+    for number in range(100_000):
+        with lockout.attempt(f"fill-{number}", f"10.{number // 65536 + 1}.{number % 256}.{number // 256 % 256}") as attempt:
             attempt.succeeded()
 
 

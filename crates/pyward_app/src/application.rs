@@ -1,7 +1,7 @@
 //! Applications: the files that belong together, their routes, and the facts of both.
 
 use pyward_flow::{Analysis, Route};
-use pyward_ir::{Const, ExprKind, FunctionIndex, Span, Symbol};
+use pyward_ir::{Const, ExprKind, FunctionIndex, Span, StmtKind, Symbol, Target};
 use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -12,7 +12,10 @@ use crate::walk::{Found, Place, Walker};
 /// A route and what it does.
 pub(crate) struct RouteFacts<'a> {
     pub(crate) route: &'a Route,
+    /// All facts.
     pub(crate) found: Found,
+    /// What the handler does, without its guards.
+    pub(crate) own: Found,
 }
 
 /// Files that belong together.
@@ -45,6 +48,7 @@ pub(crate) fn group(program: &Program, analysis: &Analysis, names: &Names<'_>) -
         for expr in &program.ir(file).exprs {
             if let ExprKind::Const(Const::Str(text)) = expr.kind
                 && is_dotted(text.as_str())
+                && names.is_ours(text.as_str())
                 && let Some(named) = module_of(program, text.as_str())
             {
                 join(file, named);
@@ -111,12 +115,9 @@ impl<'a> Application<'a> {
         let hooks = hooks(program, facts, names, files, &mut walker);
         let mut routes = Vec::new();
         for route in ours.into_iter().filter(|r| crate::is_http(r)) {
-            let mut of_route = route_facts(program, analysis, facts, names, &mut walker, route);
-            of_route.merge(&hooks);
-            routes.push(RouteFacts {
-                route,
-                found: of_route,
-            });
+            let mut of_route = route_facts(program, analysis, facts, &mut walker, route);
+            of_route.found.merge_kinds(&hooks, facts.protecting);
+            routes.push(of_route);
         }
         let mut application = Self { routes, found };
         for route in &application.routes {
@@ -132,17 +133,30 @@ fn everywhere(program: &Program, facts: &Facts, names: &Names<'_>, files: &[File
     let known = facts.last_parts();
     for &file in files {
         let ir = program.ir(file);
+        for class in &ir.classes {
+            for &stmt in &ir.function(class.body).body {
+                let targets = match &ir.stmt(stmt).kind {
+                    StmtKind::Assign { targets, .. } => &**targets,
+                    StmtKind::Declare { target, .. } => std::slice::from_ref(target),
+                    _ => &[],
+                };
+                for target in targets {
+                    if let Target::Var(var, span) = target {
+                        let name = names.var_name(file, class.body, *var);
+                        let subject = Subject {
+                            chain: &[name],
+                            ..Subject::default()
+                        };
+                        let kinds = facts.find(On::Column, &subject);
+                        found.add(kinds, Place::new(file, *span, class.body));
+                    }
+                }
+            }
+        }
         // Which function an expression stands in matters for imports inside functions alone.
         let function = FunctionIndex(0);
         let mut add = |kinds: Kinds, span: Span| {
-            found.add(
-                kinds,
-                Place {
-                    file,
-                    span,
-                    function,
-                },
-            );
+            found.add(kinds, Place::new(file, span, function));
         };
         for (at, expr) in ir.exprs.iter().enumerate() {
             let id = pyward_ir::ExprId(u32::try_from(at).unwrap_or(u32::MAX));
@@ -184,75 +198,113 @@ fn hooks(
     walker: &mut Walker<'_>,
 ) -> Found {
     let mut all = Found::default();
-    let (hook, denies) = (facts.kind("hook"), facts.kind("denies"));
-    let mut add = |walker: &mut Walker<'_>, id: FunctionId| {
-        let summary = walker.function(id, &[]);
-        if denies.is_some_and(|kind| summary.found.has(kind)) {
-            all.merge(&summary.found);
-        }
+    let bit = |kind: &str| facts.kind(kind).map_or(0, |kind| 1 << kind);
+    let (hook, middleware): (Kinds, Kinds) = (bit("hook"), bit("middleware"));
+    let is_of = |file: FileId, function: FunctionIndex, expr: pyward_ir::ExprId, kind: Kinds| {
+        let chain = names.chain(file, function, expr).unwrap_or_default();
+        let subject = Subject {
+            chain: &chain,
+            ..Subject::default()
+        };
+        facts.find(On::Guard, &subject) & kind != 0
     };
+    let mut hooks: Vec<FunctionId> = Vec::new();
+    let mut parts: Vec<(Symbol, Vec<FunctionId>)> = Vec::new();
     for &file in files {
         let ir = program.ir(file);
         for (at, function) in ir.functions.iter().enumerate() {
             let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
             let parent = function.parent.unwrap_or(FunctionIndex(0));
-            let is_hook = function.decorators.iter().any(|&decorator| {
-                let mut chain = names.chain(file, parent, decorator).unwrap_or_default();
-                if chain.len() == 1 {
-                    chain.insert(0, Symbol::new("?"));
-                }
-                let subject = Subject {
-                    chain: &chain,
-                    ..Subject::default()
+            let id = FunctionId { file, index };
+            let has = |kind: Kinds| {
+                function
+                    .decorators
+                    .iter()
+                    .any(|&d| is_of(file, parent, d, kind))
+            };
+            if has(hook) {
+                hooks.push(id);
+            } else if has(middleware) {
+                // One defined inside another function is made by calling that.
+                let name = if parent.0 == 0 {
+                    function.name
+                } else {
+                    ir.function(parent).name
                 };
-                hook.is_some_and(|kind| facts.find(On::Guard, &subject) & (1 << kind) != 0)
-            });
-            if is_hook {
-                add(walker, FunctionId { file, index });
+                parts.push((name, vec![id]));
             }
         }
         for class in &ir.classes {
-            let is_hook = class.bases.iter().any(|&base| {
-                let chain = names.chain(file, class.parent, base).unwrap_or_default();
-                let subject = Subject {
-                    chain: &chain,
-                    ..Subject::default()
-                };
-                hook.is_some_and(|kind| facts.find(On::Guard, &subject) & (1 << kind) != 0)
-            }) || class.name.as_str().ends_with("Middleware");
-            if is_hook {
-                for &index in &class.methods {
-                    add(walker, FunctionId { file, index });
-                }
+            let is_middleware = class.name.as_str().ends_with("Middleware")
+                || class
+                    .bases
+                    .iter()
+                    .any(|&base| is_of(file, class.parent, base, middleware));
+            if is_middleware {
+                let methods = class
+                    .methods
+                    .iter()
+                    .map(|&index| FunctionId { file, index });
+                parts.push((class.name, methods.collect()));
             }
+        }
+    }
+    if !parts.is_empty() {
+        // Middleware works only where it is put to use.
+        let used = used_names(program, files);
+        for (name, functions) in parts {
+            if used.contains(&name) {
+                hooks.extend(functions);
+            }
+        }
+    }
+    let denies = facts.kind("denies");
+    for id in hooks {
+        let summary = walker.function(id, &[]);
+        if denies.is_some_and(|kind| summary.found.has(kind)) {
+            all.merge(&summary.found);
         }
     }
     all
 }
 
+/// Names that are read or imported, and the last parts of dotted names in texts.
+fn used_names(program: &Program, files: &[FileId]) -> FxHashSet<Symbol> {
+    let mut used = FxHashSet::default();
+    for &file in files {
+        for expr in &program.ir(file).exprs {
+            match expr.kind {
+                ExprKind::Name(pyward_ir::Var::Global(name)) => {
+                    used.insert(name);
+                }
+                ExprKind::Attribute { attr, .. } => {
+                    used.insert(attr);
+                }
+                ExprKind::Const(Const::Str(text)) if is_dotted(text.as_str()) => {
+                    let last = text.as_str().rsplit('.').next().unwrap_or_default();
+                    used.insert(Symbol::new(last));
+                }
+                _ => {}
+            }
+        }
+    }
+    used
+}
+
 /// What a route does and what guards it.
-fn route_facts(
+fn route_facts<'a>(
     program: &Program,
     analysis: &Analysis,
     facts: &Facts,
-    names: &Names<'_>,
     walker: &mut Walker<'_>,
-    route: &Route,
-) -> Found {
+    route: &'a Route,
+) -> RouteFacts<'a> {
     let id = route.function;
     let file = id.file;
     let function = program.function(id);
     let parent = function.parent.unwrap_or(FunctionIndex(0));
-    let here = Place {
-        file,
-        span: function.name_span,
-        function: id.index,
-    };
+    let here = Place::new(file, function.name_span, id.index);
     let mut found = Found::default();
-    for guard in &route.guards {
-        let kind = facts.kind(guard.as_str());
-        found.add(kind.map_or(0, |k| 1 << k), here);
-    }
     for &decorator in &function.decorators {
         walker.guard(file, parent, decorator, &mut found);
     }
@@ -266,13 +318,20 @@ fn route_facts(
             &mut found,
         );
     }
+    for guard in &route.guards {
+        let kind = facts.kind(guard.as_str());
+        if let Some(kind) = kind.filter(|kind| !found.has(*kind)) {
+            found.add(1 << kind, here);
+        }
+    }
     let mut texts: Vec<Symbol> = route.paths.clone();
     texts.push(function.name);
     let subject = Subject {
         names: &texts,
         ..Subject::default()
     };
-    found.add(facts.find(On::Route, &subject), here);
+    let mut of_route = facts.find(On::Route, &subject);
+    found.add(of_route, here);
     let mut params = Vec::new();
     for param in &function.params {
         let mut labels = 0;
@@ -294,12 +353,18 @@ fn route_facts(
                 ..here
             },
         );
+        of_route |= of_name;
         params.push(labels | of_name);
     }
+    let guards = std::mem::take(&mut found);
+    found.merge_kinds(&guards, facts.protecting | of_route);
     let summary = walker.function(id, &params);
     found.merge(&summary.found);
-    let _ = names;
-    found
+    RouteFacts {
+        route,
+        found,
+        own: summary.found.clone(),
+    }
 }
 
 /// Facts of a handler's class and its bases: their attributes, and their methods that are no handlers.

@@ -1,9 +1,12 @@
 //! The descriptions of facts, compiled, and matching against them.
 
+use std::sync::{OnceLock, RwLock};
+
 use pyward_catalog::Catalog;
 use pyward_catalog::model::{Fact, Scalar};
 use pyward_ir::{Const, Symbol};
-use regex::{Regex, RegexBuilder};
+
+use regex::bytes::{Regex, RegexBuilder};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A set of kinds of facts, one bit each.
@@ -17,12 +20,14 @@ pub(crate) enum On {
     Store,
     Keyword,
     Field,
+    Item,
     Compare,
     Test,
     Return,
     Guard,
     Route,
     Parameter,
+    Column,
     String,
 }
 
@@ -51,14 +56,16 @@ struct Matcher {
     kind: u8,
     on: Vec<On>,
     paths: Vec<(bool, Vec<Symbol>)>,
-    named: Option<Regex>,
-    not_named: Option<Regex>,
+    named: Option<Pattern>,
+    dotted: Option<Pattern>,
+    not_named: Option<Pattern>,
     with: Kinds,
+    with_all: Kinds,
     without: Kinds,
     constants: Vec<Scalar>,
     literal: Option<bool>,
-    text: Option<Regex>,
-    keyword: Option<Regex>,
+    text: Option<Pattern>,
+    keyword: Option<Pattern>,
     unpacks: bool,
     in_test: bool,
 }
@@ -71,6 +78,10 @@ pub(crate) struct Facts {
     by_name: FxHashMap<Symbol, Vec<usize>>,
     /// Matchers without paths, by place.
     unnamed: FxHashMap<On, Vec<usize>>,
+    /// Kinds that count where a guard or hook does it.
+    pub(crate) protecting: Kinds,
+    /// Kinds that descriptions ask for as labels.
+    asked: Kinds,
     /// Constant texts that are paths: settings name middleware and classes so.
     by_text: FxHashMap<Symbol, Kinds>,
 }
@@ -82,24 +93,66 @@ fn places(on: Option<&str>) -> Vec<On> {
         Some("store") => vec![On::Store],
         Some("keyword") => vec![On::Keyword],
         Some("field") => vec![On::Field],
+        Some("item") => vec![On::Item],
         Some("compare") => vec![On::Compare],
         Some("test") => vec![On::Test],
         Some("return") => vec![On::Return],
         Some("guard") => vec![On::Guard],
         Some("route") => vec![On::Route],
         Some("parameter") => vec![On::Parameter],
+        Some("column") => vec![On::Column],
         Some("string") => vec![On::String],
         _ => vec![On::Call, On::Read],
     }
 }
 
-fn regex(text: Option<&String>) -> Option<Regex> {
-    let text = text?;
-    RegexBuilder::new(text)
-        .case_insensitive(true)
-        .dot_matches_new_line(true)
-        .build()
-        .ok()
+/// A regular expression over names, compiled when it is first asked. The same names come again and again.
+struct Pattern {
+    text: String,
+    regex: OnceLock<Option<Regex>>,
+    known: RwLock<FxHashMap<Symbol, bool>>,
+}
+
+impl Pattern {
+    fn new(text: Option<&String>) -> Option<Self> {
+        Some(Self {
+            text: text?.clone(),
+            regex: OnceLock::new(),
+            known: RwLock::default(),
+        })
+    }
+
+    /// A malformed one, which the catalogue's own check reports, matches nothing.
+    fn is_match(&self, name: &str) -> bool {
+        let regex = self.regex.get_or_init(|| {
+            // Names of libraries are ASCII, and tables for the rest take long to build.
+            RegexBuilder::new(&self.text)
+                .case_insensitive(true)
+                .dot_matches_new_line(true)
+                .unicode(false)
+                .build()
+                .ok()
+        });
+        regex.as_ref().is_some_and(|r| r.is_match(name.as_bytes()))
+    }
+
+    fn matches(&self, name: Symbol) -> bool {
+        if let Ok(known) = self.known.read()
+            && let Some(&answer) = known.get(&name)
+        {
+            return answer;
+        }
+        let answer = self.is_match(name.as_str());
+        if let Ok(mut known) = self.known.write() {
+            known.insert(name, answer);
+        }
+        answer
+    }
+
+    fn matches_dotted(&self, chain: &[Symbol]) -> bool {
+        let dotted: Vec<&str> = chain.iter().map(|s| s.as_str()).collect();
+        self.is_match(&dotted.join("."))
+    }
 }
 
 impl Facts {
@@ -109,6 +162,8 @@ impl Facts {
             matchers: Vec::new(),
             by_name: FxHashMap::default(),
             unnamed: FxHashMap::default(),
+            protecting: 0,
+            asked: 0,
             by_text: FxHashMap::default(),
         };
         for models in &catalog.models {
@@ -116,6 +171,7 @@ impl Facts {
                 let fact = Fact {
                     kind: access.kind.clone(),
                     path: access.path.clone(),
+                    protects: true,
                     ..Fact::default()
                 };
                 all.add(&fact, vec![On::Call, On::Read, On::Guard]);
@@ -131,6 +187,9 @@ impl Facts {
         let Some(kind) = self.intern(&fact.kind) else {
             return;
         };
+        if fact.protects {
+            self.protecting |= 1 << kind;
+        }
         let mut paths = Vec::new();
         for path in &fact.path {
             let (anywhere, rest) = match path.strip_prefix("*.") {
@@ -146,7 +205,9 @@ impl Facts {
             }
         }
         let with = self.set(&fact.with);
+        let with_all = self.set(&fact.with_all);
         let without = self.set(&fact.without);
+        self.asked |= with | with_all | without;
         let at = self.matchers.len();
         let star = Symbol::new("*");
         let is_open = |(_, path): &(bool, Vec<Symbol>)| path.last() == Some(&star);
@@ -169,9 +230,11 @@ impl Facts {
             kind,
             on,
             paths,
-            named: regex(fact.named.as_ref()),
-            not_named: regex(fact.not_named.as_ref()),
+            named: Pattern::new(fact.named.as_ref()),
+            dotted: Pattern::new(fact.dotted.as_ref()),
+            not_named: Pattern::new(fact.not_named.as_ref()),
             with,
+            with_all,
             without,
             constants: fact
                 .constant
@@ -179,8 +242,8 @@ impl Facts {
                 .map(|c| c.as_slice().to_vec())
                 .unwrap_or_default(),
             literal: fact.literal,
-            text: regex(fact.text.as_ref()),
-            keyword: regex(fact.keyword.as_ref()),
+            text: Pattern::new(fact.text.as_ref()),
+            keyword: Pattern::new(fact.keyword.as_ref()),
             unpacks: fact.unpacks,
             in_test: fact.in_test,
         });
@@ -218,6 +281,11 @@ impl Facts {
         numbers.fold(0, |set, n| set | 1 << n)
     }
 
+    /// Of some kinds those that matter as labels.
+    pub(crate) fn labels(&self, kinds: Kinds) -> Kinds {
+        kinds & self.asked
+    }
+
     /// The kinds that a text names as a path.
     pub(crate) fn of_text(&self, text: Symbol) -> Kinds {
         self.by_text.get(&text).copied().unwrap_or(0)
@@ -251,6 +319,7 @@ impl Matcher {
         if self.in_test && !subject.in_test
             || self.unpacks && !subject.unpacks
             || self.with != 0 && self.with & subject.labels == 0
+            || self.with_all & !subject.labels != 0
             || self.without & subject.labels != 0
         {
             return false;
@@ -266,17 +335,14 @@ impl Matcher {
                 .chain(last.filter(|_| subject.names.is_empty()))
         };
         if let Some(named) = &self.named
-            && !names().any(|n| named.is_match(n.as_str()))
+            && !names().any(|n| named.matches(*n))
         {
             return false;
         }
-        if let Some(not_named) = &self.not_named {
-            let dotted: Vec<&str> = subject.chain.iter().map(|s| s.as_str()).collect();
-            if not_named.is_match(&dotted.join("."))
-                || names().any(|n| not_named.is_match(n.as_str()))
-            {
-                return false;
-            }
+        if let Some(dotted) = &self.dotted
+            && !dotted.matches_dotted(subject.chain)
+        {
+            return false;
         }
         if !self.constants.is_empty()
             && !subject
@@ -287,29 +353,25 @@ impl Matcher {
             return false;
         }
         if let Some(literal) = self.literal
-            && literal != subject.constants.iter().any(is_literal)
+            && literal == subject.constants.is_empty()
         {
             return false;
         }
         if let Some(text) = &self.text
-            && !subject.texts.iter().any(|t| text.is_match(t.as_str()))
+            && !subject.texts.iter().any(|t| text.matches(*t))
         {
             return false;
         }
         if let Some(keyword) = &self.keyword
-            && !subject
-                .keywords
-                .iter()
-                .any(|k| keyword.is_match(k.as_str()))
+            && !subject.keywords.iter().any(|k| keyword.matches(*k))
         {
             return false;
         }
-        true
+        !self
+            .not_named
+            .as_ref()
+            .is_some_and(|p| names().any(|n| p.matches(*n)) || p.matches_dotted(subject.chain))
     }
-}
-
-fn is_literal(constant: &Const) -> bool {
-    !matches!(constant, Const::None | Const::Ellipsis)
 }
 
 fn equals(scalar: &Scalar, constant: &Const) -> bool {

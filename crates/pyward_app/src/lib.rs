@@ -4,7 +4,7 @@
 //! every route reaches (the handler, what it calls, its decorators, dependencies, class and hooks) and collects
 //! *facts*: names of things that code does, as models describe them ([`pyward_catalog::model::Fact`]). Files that
 //! belong together form an application, with facts of its own. Rules of kind `application` are conditions over these
-//! facts ([`pyward_catalog::rule::Report`]); nothing here knows a rule or a library.
+//! facts, and others may have such conditions beside what they are otherwise about ([`pyward_catalog::rule::Report`]); nothing here knows a rule or a library.
 
 mod application;
 mod facts;
@@ -13,10 +13,10 @@ mod report;
 mod walk;
 
 use pyward_catalog::Catalog;
-use pyward_catalog::rule::RuleKind;
 use pyward_flow::{Analysis, RawFinding};
 use pyward_program::{FunctionId, Program};
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use application::Application;
 use facts::Facts;
@@ -25,7 +25,15 @@ use names::Names;
 /// What the rules of kind `application` find, in the order of files and positions.
 #[must_use]
 pub fn analyse(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Vec<RawFinding> {
-    run_stage(program, analysis, catalog).0
+    // Where data flow tells of the same flaw, it tells more.
+    let known: FxHashSet<_> = analysis
+        .findings
+        .iter()
+        .map(|f| (f.rule, f.file, f.function))
+        .collect();
+    let mut findings = run_stage(program, analysis, catalog).0;
+    findings.retain(|f| !known.contains(&(f.rule, f.file, f.function)));
+    findings
 }
 
 /// What is known of each HTTP route: the kinds of its facts, in the order of routes.
@@ -41,9 +49,7 @@ pub fn route_facts(
 type Found = (Vec<RawFinding>, Vec<(FunctionId, Vec<String>)>);
 
 fn run_stage(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Found {
-    let declares = |rule: &pyward_catalog::rule::Rule| {
-        rule.kind == RuleKind::Application && !rule.report.is_empty()
-    };
+    let declares = |rule: &pyward_catalog::rule::Rule| !rule.report.is_empty();
     if !catalog.rules.iter().any(declares) || !analysis.routes.iter().any(is_http) {
         return Found::default();
     }
@@ -63,7 +69,7 @@ const STACK: usize = 64 << 20;
 
 fn run(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Found {
     let facts = Facts::new(catalog);
-    let names = Names::new(program);
+    let names = Names::new(program, catalog);
     let applications = application::group(program, analysis, &names);
     let results: Vec<Found> = applications
         .par_iter()

@@ -1,11 +1,12 @@
 //! Dotted names of expressions, as imports resolve them.
 
+use pyward_catalog::Catalog;
 use pyward_ir::{
     ArgKind, Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind, StmtKind, Symbol, Var,
 };
 use pyward_program::{ClassId, FileId, FunctionId, ModuleTarget, Program};
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The parts of a dotted name.
 pub(crate) type Chain = Vec<Symbol>;
@@ -17,6 +18,8 @@ const MAX_PARTS: usize = 16;
 pub(crate) struct Names<'a> {
     program: &'a Program,
     files: Vec<FileNames>,
+    /// First parts of the names of the project's modules.
+    roots: FxHashSet<&'static str>,
 }
 
 #[derive(Default)]
@@ -49,6 +52,19 @@ fn reads_item(name: &str) -> bool {
     )
 }
 
+/// Replaces a name that models know under another one.
+fn canonical(path: &mut Chain, aliases: &FxHashMap<&str, &str>) {
+    for length in (1..=path.len()).rev() {
+        let prefix: Vec<&str> = path[..length].iter().map(|s| s.as_str()).collect();
+        if let Some(to) = aliases.get(prefix.join(".").as_str()) {
+            let mut new = split(to);
+            new.extend_from_slice(&path[length..]);
+            *path = new;
+            return;
+        }
+    }
+}
+
 fn split(dotted: &str) -> Chain {
     dotted
         .split('.')
@@ -58,13 +74,38 @@ fn split(dotted: &str) -> Chain {
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn new(program: &'a Program) -> Self {
+    pub(crate) fn new(program: &'a Program, catalog: &Catalog) -> Self {
         let files: Vec<FileId> = program.file_ids().collect();
+        let aliases: FxHashMap<&str, &str> = catalog
+            .models
+            .iter()
+            .flat_map(|models| &models.aliases)
+            .map(|(from, to)| (from.as_str(), to.as_str()))
+            .collect();
         let files = files
             .par_iter()
-            .map(|file| FileNames::new(program, *file))
+            .map(|file| {
+                let mut names = FileNames::new(program, *file);
+                let imported = names.globals.values_mut().chain(names.locals.values_mut());
+                imported.for_each(|path| canonical(path, &aliases));
+                names
+            })
             .collect();
-        Self { program, files }
+        let module_names = program.file_ids().map(|f| program.module_name(f).as_str());
+        let roots = module_names.filter_map(|name| name.split('.').next());
+        Self {
+            program,
+            files,
+            roots: roots.collect(),
+        }
+    }
+
+    /// Whether a dotted name may be one of the project's.
+    pub(crate) fn is_ours(&self, dotted: &str) -> bool {
+        dotted
+            .split('.')
+            .next()
+            .is_some_and(|first| self.roots.contains(first))
     }
 
     /// The files that a file imports.
@@ -193,6 +234,9 @@ impl<'a> Names<'a> {
 
     /// What a full dotted name (`package.module.name`, also `package.module.Class.method`) means.
     pub(crate) fn by_chain(&self, chain: &[Symbol]) -> Option<Referent> {
+        if !self.roots.contains(chain.first()?.as_str()) {
+            return None;
+        }
         for length in (1..chain.len()).rev() {
             let module: Vec<&str> = chain[..length].iter().map(|s| s.as_str()).collect();
             let Some(file) = self.program.file_named(Symbol::new(&module.join("."))) else {

@@ -1,7 +1,7 @@
 //! From facts to findings: the conditions that rules declare.
 
 use pyward_catalog::Catalog;
-use pyward_catalog::rule::{Report, Rule, RuleKind};
+use pyward_catalog::rule::{Report, Rule};
 use pyward_flow::RawFinding;
 use pyward_ir::Symbol;
 use pyward_program::Program;
@@ -20,18 +20,21 @@ pub(crate) fn findings(
 ) -> Vec<RawFinding> {
     let mut findings = Vec::new();
     for (number, rule) in catalog.rules.iter().enumerate() {
-        if rule.kind != RuleKind::Application {
-            continue;
-        }
         let mut seen: FxHashSet<(u32, u32, u32)> = FxHashSet::default();
+        let mut is_done = false;
         for report in &rule.report {
+            let once = report.once.as_deref() == Some("application");
+            if once && is_done {
+                continue;
+            }
             for place in places(program, facts, application, report) {
                 let key = (place.file.0, place.span.start, place.span.end);
                 if !seen.insert(key) {
                     continue;
                 }
                 findings.push(finding(program, number, rule, report, place));
-                if report.once.is_some() {
+                if once {
+                    is_done = true;
                     break;
                 }
             }
@@ -60,6 +63,7 @@ fn finding(
         message: report.message.clone(),
         trace: Vec::new(),
         subject: None,
+        end: None,
         function: function.qualname,
     }
 }
@@ -73,24 +77,15 @@ fn places(
 ) -> Vec<Place> {
     let at = report.at.as_deref().unwrap_or("route");
     let mut places = Vec::new();
-    if let Some(kind) = at.strip_prefix("app:") {
-        let whole = |fact: &str| {
-            let fact = fact.strip_prefix("app:").unwrap_or(fact);
-            has(facts, &application.found, fact) || fact == "routes"
-        };
-        if holds(report, &whole)
-            && let Some(kind) = facts.kind(kind)
-        {
-            places.extend_from_slice(application.found.places(kind));
-        }
-        return places;
-    }
     for route in &application.routes {
         if program.is_test(route.route.function.file) {
             continue;
         }
-        let of_route = |fact: &str| match fact.strip_prefix("app:") {
-            Some(fact) => has(facts, &application.found, fact),
+        let of_route = |fact: &str| match fact.split_once(':') {
+            Some(("app", fact)) => has(facts, &application.found, fact),
+            Some((_, fact)) => facts
+                .kind(fact)
+                .is_some_and(|kind| route.own.has_near(kind)),
             None => has(facts, &route.found, fact) || is_by_nature(route, fact),
         };
         if !holds(report, &of_route) {
@@ -98,13 +93,27 @@ fn places(
         }
         if at == "route" {
             let function = program.function(route.route.function);
-            places.push(Place {
-                file: route.route.function.file,
-                span: function.name_span,
-                function: route.route.function.index,
-            });
+            places.push(Place::new(
+                route.route.function.file,
+                function.name_span,
+                route.route.function.index,
+            ));
+        } else if let Some(at) = at.strip_prefix("app:") {
+            let kind = facts.kind(at);
+            let all = kind.map_or(&[][..], |kind| application.found.places(kind));
+            places.extend(all.first());
         } else if let Some(kind) = facts.kind(at) {
-            places.extend_from_slice(route.found.places(kind));
+            let own = route.own.places(kind);
+            let all = if own.is_empty() {
+                route.found.places(kind)
+            } else {
+                own
+            };
+            if report.once.is_some() {
+                places.extend(all.first());
+            } else {
+                places.extend_from_slice(all);
+            }
         }
     }
     places

@@ -3,75 +3,139 @@ use std::path::PathBuf;
 use pyward_catalog::Catalog;
 use pyward_program::{Program, ProgramFile};
 
-/// Lines of each file that a rule reports.
+/// Files and lines that a rule reports. The rules' documents are tested elsewhere, with all stages.
 fn lines(rule: &str, files: &[(&str, &str)]) -> Vec<(String, usize)> {
     let catalog = Catalog::builtin();
     let program = Program::new(
         files
             .iter()
             .map(|(path, text)| ProgramFile {
-                is_test: false,
                 path: PathBuf::from(path),
                 ir: pyward_syntax::lower(text, Default::default()),
+                is_test: false,
             })
             .collect(),
     );
-    let analysis = pyward_flow::analyse(
-        &program,
-        catalog,
-        &pyward_templates::Library::default(),
-        pyward_flow::Options::default(),
-    );
-    let mut found = Vec::new();
-    let of_application = crate::analyse(&program, &analysis, catalog);
-    for finding in of_application.iter().chain(&analysis.findings) {
-        if catalog.rules[usize::from(finding.rule)].id != rule {
-            continue;
-        }
-        let path = program.path(finding.file).to_string_lossy().into_owned();
-        let text = files.iter().find(|f| f.0 == path).map_or("", |f| f.1);
-        let line = 1 + text[..finding.span.start as usize].matches('\n').count();
-        found.push((path, line));
-    }
-    found
+    let library = pyward_templates::Library::default();
+    let options = pyward_flow::Options::default();
+    let analysis = pyward_flow::analyse(&program, catalog, &library, options);
+    let findings = crate::analyse(&program, &analysis, catalog);
+    let of_rule = findings
+        .iter()
+        .filter(|f| catalog.rules[usize::from(f.rule)].id == rule);
+    of_rule
+        .map(|finding| {
+            let path = program.path(finding.file).to_string_lossy().into_owned();
+            let text = files.iter().find(|f| f.0 == path).map_or("", |f| f.1);
+            let start = finding.span.start as usize;
+            (path, 1 + text[..start].matches('\n').count())
+        })
+        .collect()
+}
+
+const HANDLERS: &str = "
+from aiohttp import web
+
+async def add(request):
+    form = await request.post()
+    request.app['db'].session.add(form['name'])
+    return web.Response()
+
+async def login(request):
+    form = await request.post()
+    if form['password'] != request.app['password']:
+        raise web.HTTPForbidden()
+    return web.Response()
+";
+
+const MIDDLEWARE: &str = "
+from aiohttp import web
+
+@web.middleware
+async def check(request, handler):
+    if 'token' not in request.headers:
+        raise web.HTTPUnauthorized()
+    return await handler(request)
+";
+
+fn application(middlewares: &str) -> String {
+    format!(
+        "
+from aiohttp import web
+import handlers
+{middlewares}
+app.router.add_post('/things', handlers.add)
+app.router.add_post('/login', handlers.login)
+"
+    )
 }
 
 #[test]
-fn the_rule_documents_cases_hold() {
-    let catalog = Catalog::builtin();
-    let mut problems = Vec::new();
-    for rule in &catalog.rules {
-        if rule.report.is_empty() {
-            continue;
-        }
-        let document = catalog
-            .document(&rule.id)
-            .expect("every rule has a document");
-        for case in &document.cases {
-            let files: Vec<(&str, &str)> = case
-                .files
-                .iter()
-                .map(|f| (f.path.as_str(), f.text.as_str()))
-                .collect();
-            let found = lines(&rule.id, &files);
-            let expected: Vec<(String, usize)> = case
-                .files
-                .iter()
-                .flat_map(|f| {
-                    f.expected
-                        .iter()
-                        .map(|(line, of)| (f.path.clone(), *line, of))
-                })
-                .filter(|(_, _, of)| *of == &rule.id)
-                .map(|(path, line, _)| (path, line))
-                .collect();
-            for missed in expected.iter().filter(|f| !found.contains(f)) {
-                problems.push(format!("{}, {}: {missed:?} is missed", rule.id, case.name));
-            }
-            for wrong in found.iter().filter(|f| !expected.contains(f)) {
-                problems.push(format!("{}, {}: {wrong:?} is reported", rule.id, case.name));
-            }
-        }
+fn middleware_guards_where_it_is_used() {
+    let unused = application("app = web.Application()");
+    let used =
+        application("import middleware\napp = web.Application(middlewares=[middleware.check])");
+    for (app, expected) in [(unused, 1), (used, 0)] {
+        let found = lines(
+            "missing-authentication",
+            &[
+                ("app.py", &app),
+                ("handlers.py", HANDLERS),
+                ("middleware.py", MIDDLEWARE),
+            ],
+        );
+        assert_eq!(found.len(), expected, "{found:?} in\n{app}");
     }
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn what_a_function_does_is_seen_at_its_call() {
+    let found = lines(
+        "missing-authorization",
+        &[
+            (
+                "app.py",
+                "from flask import Flask
+from flask_login import login_required
+import store
+
+app = Flask(__name__)
+
+@app.route('/orders/<int:number>')
+@login_required
+def order(number):
+    found = store.load(number)
+    return {'total': found.total}
+",
+            ),
+            (
+                "store.py",
+                "from models import Order
+
+def load(key):
+    return Order.query.get(key)
+",
+            ),
+        ],
+    );
+    assert_eq!(found, [("app.py".to_owned(), 10)]);
+}
+
+#[test]
+fn applications_are_told_apart() {
+    let limited = "from flask import Flask, request
+from flask_limiter import Limiter
+app = Flask(__name__)
+limiter = Limiter(app=app)
+";
+    let login = "
+@app.post('/login')
+def login():
+    return {'ok': request.form['password'] == app.password}
+";
+    let open = format!("from flask import Flask, request\napp = Flask(__name__)\n{login}");
+    let one = format!("{limited}{login}");
+    let files = [("one/web.py", one.as_str()), ("two/app.py", open.as_str())];
+    let found = lines("missing-rate-limit", &files);
+    assert_eq!(found, [("two/app.py".to_owned(), 5)]);
 }

@@ -11,14 +11,16 @@ use pyward_ir::{
     Arg, ArgKind, Block, Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind,
     InterpolatedPart, ParamKind, Span, StmtId, StmtKind, Symbol, Target, Var,
 };
-use pyward_program::{FileId, FunctionId, Program};
+use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::FxHashMap;
 
 use crate::facts::{Facts, Kinds, On, Subject};
 use crate::names::{Names, Referent, item_read};
 
 /// Calls followed below one another.
-const MAX_DEPTH: usize = 8;
+const MAX_DEPTH: usize = 6;
+/// Depth down to which functions are told apart by the labels of their arguments.
+const MAX_SENSITIVE: usize = 3;
 /// Nesting of expressions and statements followed, all told.
 const MAX_NESTING: u32 = 600;
 /// Functions walked for one application.
@@ -32,11 +34,24 @@ pub(crate) struct Place {
     pub(crate) file: FileId,
     pub(crate) span: Span,
     pub(crate) function: FunctionIndex,
+    /// How many calls lie between it and where the walk began.
+    pub(crate) depth: u8,
 }
 
 /// The facts seen, and where.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found(BTreeMap<u8, Vec<Place>>);
+
+impl Place {
+    pub(crate) fn new(file: FileId, span: Span, function: FunctionIndex) -> Self {
+        Self {
+            file,
+            span,
+            function,
+            depth: 0,
+        }
+    }
+}
 
 impl Found {
     pub(crate) fn add(&mut self, kinds: Kinds, place: Place) {
@@ -45,7 +60,10 @@ impl Found {
             let kind = u8::try_from(left.trailing_zeros()).unwrap_or(u8::MAX);
             left &= left - 1;
             let places = self.0.entry(kind).or_default();
-            if places.len() < MAX_PLACES && !places.contains(&place) {
+            let same = |p: &&mut Place| p.file == place.file && p.span == place.span;
+            if let Some(known) = places.iter_mut().find(same) {
+                known.depth = known.depth.min(place.depth);
+            } else if places.len() < MAX_PLACES {
                 places.push(place);
             }
         }
@@ -59,8 +77,40 @@ impl Found {
         }
     }
 
+    /// Adds the places of some kinds of another.
+    pub(crate) fn merge_kinds(&mut self, other: &Self, kinds: Kinds) {
+        for (kind, places) in other
+            .0
+            .iter()
+            .filter(|(kind, _)| kinds & (1 << **kind) != 0)
+        {
+            for place in places {
+                self.add(1 << kind, *place);
+            }
+        }
+    }
+
+    /// What a called function does, as seen from the call.
+    fn merge_called(&mut self, other: &Self, call: Place) {
+        for (kind, places) in &other.0 {
+            // One of them will do.
+            if let Some(inner) = places.iter().min_by_key(|p| p.depth) {
+                let place = Place {
+                    depth: inner.depth.saturating_add(1),
+                    ..call
+                };
+                self.add(1 << kind, place);
+            }
+        }
+    }
+
     pub(crate) fn has(&self, kind: u8) -> bool {
         self.0.contains_key(&kind)
+    }
+
+    /// Whether it is seen in the walk's first function or one that it calls.
+    pub(crate) fn has_near(&self, kind: u8) -> bool {
+        self.places(kind).iter().any(|p| p.depth <= 1)
     }
 
     /// All kinds seen.
@@ -87,6 +137,8 @@ pub(crate) struct Walker<'a> {
     facts: &'a Facts,
     names: &'a Names<'a>,
     known: FxHashMap<(FunctionId, Vec<Kinds>), Rc<Summary>>,
+    classes: FxHashMap<ClassId, Kinds>,
+    guards: FxHashMap<FunctionId, Rc<Summary>>,
     stack: Vec<FunctionId>,
     nesting: u32,
     left: u32,
@@ -109,6 +161,7 @@ impl Frame<'_> {
             file: self.file,
             span,
             function: self.function,
+            depth: 0,
         }
     }
 
@@ -159,6 +212,8 @@ impl<'a> Walker<'a> {
             facts,
             names,
             known: FxHashMap::default(),
+            classes: FxHashMap::default(),
+            guards: FxHashMap::default(),
             stack: Vec::new(),
             nesting: 0,
             left: MAX_FUNCTIONS,
@@ -167,7 +222,14 @@ impl<'a> Walker<'a> {
 
     /// What a function does when its parameters carry these labels.
     pub(crate) fn function(&mut self, id: FunctionId, params: &[Kinds]) -> Rc<Summary> {
-        let key = (id, params.to_vec());
+        // Far down, what a function does for any caller has to do.
+        let is_far = self.stack.len() >= MAX_SENSITIVE;
+        let labels = |p: &Kinds| if is_far { 0 } else { self.facts.labels(*p) };
+        let mut params: Vec<Kinds> = params.iter().map(labels).collect();
+        while params.last() == Some(&0) {
+            params.pop();
+        }
+        let key = (id, params);
         if let Some(known) = self.known.get(&key) {
             return Rc::clone(known);
         }
@@ -177,7 +239,7 @@ impl<'a> Walker<'a> {
         self.left -= 1;
         self.stack.push(id);
         let mut frame = self.frame(id.file, id.index);
-        for (slot, labels) in params.iter().enumerate() {
+        for (slot, labels) in key.1.iter().enumerate() {
             frame.write(Var::Local(u32::try_from(slot).unwrap_or(u32::MAX)), *labels);
         }
         let body = &self.program.ir(id.file).function(id.index).body;
@@ -239,14 +301,7 @@ impl<'a> Walker<'a> {
                         };
                         let kinds = self.facts.find(On::Guard, &subject);
                         labels |= kinds;
-                        found.add(
-                            kinds,
-                            Place {
-                                file,
-                                span,
-                                function,
-                            },
-                        );
+                        found.add(kinds, Place::new(file, span, function));
                     }
                     match self.names.referent(file, function, node) {
                         Some(Referent::Function(id)) => labels |= self.whole(id, found),
@@ -278,14 +333,7 @@ impl<'a> Walker<'a> {
                 }
                 ExprKind::Const(Const::Str(text)) => {
                     let kinds = self.facts.of_text(*text);
-                    found.add(
-                        kinds,
-                        Place {
-                            file,
-                            span,
-                            function,
-                        },
-                    );
+                    found.add(kinds, Place::new(file, span, function));
                 }
                 _ => {}
             }
@@ -293,23 +341,37 @@ impl<'a> Walker<'a> {
         labels
     }
 
-    /// A function with nothing known of its parameters.
+    /// What a guard does with nothing known of its parameters, as far as it protects; labels of what it yields.
     fn whole(&mut self, id: FunctionId, found: &mut Found) -> Kinds {
+        if let Some(known) = self.guards.get(&id) {
+            let known = Rc::clone(known);
+            found.merge(&known.found);
+            return known.returns;
+        }
+        self.guards.insert(id, Rc::default());
         let summary = self.function(id, &[]);
-        found.merge(&summary.found);
+        let mut all = summary.found.clone();
+        let mut returns = summary.returns;
         let function = self.program.function(id);
-        let mut labels = summary.returns;
+        let parent = function.parent.unwrap_or(FunctionIndex(0));
         for param in &function.params {
             for expr in param.default.into_iter().chain(param.annotation) {
-                if self.stack.len() < MAX_DEPTH && !self.stack.contains(&id) {
+                if self.stack.len() < MAX_DEPTH {
                     self.stack.push(id);
-                    let parent = function.parent.unwrap_or(FunctionIndex(0));
-                    labels |= self.guard(id.file, parent, expr, found);
+                    returns |= self.guard(id.file, parent, expr, &mut all);
                     self.stack.pop();
                 }
             }
         }
-        labels
+        let mut kept = Found::default();
+        kept.merge_kinds(&all, self.facts.protecting);
+        let known = Rc::new(Summary {
+            found: kept,
+            returns: self.facts.labels(returns),
+        });
+        self.guards.insert(id, Rc::clone(&known));
+        found.merge(&known.found);
+        known.returns
     }
 
     fn block(&mut self, frame: &mut Frame<'a>, block: &Block) {
@@ -521,6 +583,26 @@ impl<'a> Walker<'a> {
         value: Option<ExprId>,
         span: Span,
     ) {
+        // `users[name] = {"password": password}`
+        if let Some(value) = value
+            && chain.len() > 1
+            && let ExprKind::Dict(items) = &frame.ir.expr(value).kind
+        {
+            for (key, item) in items {
+                let key = key.map(|k| &frame.ir.expr(k).kind);
+                if let Some(ExprKind::Const(Const::Str(name))) = key {
+                    let labels = self.eval(frame, *item);
+                    let subject = Subject {
+                        chain: &[*name],
+                        labels,
+                        ..Subject::default()
+                    };
+                    let kinds = self.facts.find(On::Item, &subject);
+                    let place = frame.place(frame.ir.expr(*item).span);
+                    frame.found.add(kinds, place);
+                }
+            }
+        }
         let mut passed = Passed::default();
         if let Some(value) = value {
             collect_literals(frame.ir, value, 1, &mut passed);
@@ -757,14 +839,17 @@ impl<'a> Walker<'a> {
                 ArgKind::Star => passed.rest |= labels,
                 ArgKind::DoubleStar => {
                     passed.rest |= labels;
-                    passed.unpacks |= !matches!(ir.expr(arg.value).kind, ExprKind::Dict(_));
+                    passed.unpacks |= !matches!(
+                        ir.expr(arg.value).kind,
+                        ExprKind::Dict(_) | ExprKind::Comprehension(_)
+                    );
                 }
             }
         }
         let keywords: Vec<Symbol> = passed.keywords.iter().map(|(name, _)| *name).collect();
         let subject = Subject {
             chain: &chain,
-            labels: passed.all,
+            labels: passed.all | receiver | self.class_kinds(frame, callee),
             constants: &passed.constants,
             texts: &passed.texts,
             keywords: &keywords,
@@ -774,6 +859,7 @@ impl<'a> Walker<'a> {
         };
         let mut kinds = self.facts.find(On::Call, &subject);
         frame.found.add(kinds, frame.place(span));
+        kinds = self.facts.labels(kinds);
         if item_read(ir, id).is_some() {
             kinds |= self.named(frame, id);
         }
@@ -786,9 +872,45 @@ impl<'a> Walker<'a> {
             let params = self.bind(target, receiver, &passed);
             let summary = self.function(target, &params);
             labels |= summary.returns;
-            frame.found.merge(&summary.found);
+            frame.found.merge_called(&summary.found, frame.place(span));
         }
         labels
+    }
+
+    /// What the names of a called class's bases say of it.
+    fn class_kinds(&mut self, frame: &Frame<'a>, callee: ExprId) -> Kinds {
+        let Some(Referent::Class(class)) = self.names.referent(frame.file, frame.function, callee)
+        else {
+            return 0;
+        };
+        if let Some(known) = self.classes.get(&class) {
+            return *known;
+        }
+        self.classes.insert(class, 0);
+        let mut queue = vec![class];
+        let mut kinds = 0;
+        let mut seen = 0;
+        while let Some(class) = queue.pop() {
+            seen += 1;
+            if seen > 16 {
+                break;
+            }
+            let description = self.program.class(class);
+            for &base in &description.bases {
+                let chain = self
+                    .names
+                    .chain(class.file, description.parent, base)
+                    .unwrap_or_default();
+                let subject = Subject {
+                    chain: &chain,
+                    ..Subject::default()
+                };
+                kinds |= self.facts.find(On::Guard, &subject);
+            }
+            queue.extend(self.analysis.bases.get(&class).into_iter().flatten());
+        }
+        self.classes.insert(class, kinds);
+        kinds
     }
 
     /// The project's functions that a call reaches.

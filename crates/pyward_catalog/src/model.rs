@@ -233,7 +233,8 @@ pub struct Guard {
     /// Contexts; `*` for all.
     pub cleans: Vec<String>,
     /// Outcome that means safe: `true` (default), `false`, `return` (it raises otherwise), or `member`: what it
-    /// yields is one of values that the program names (`urlparse(u).netloc in HOSTS` proves `u`).
+    /// yields is one of values that the program names (`urlparse(u).netloc in HOSTS` proves `u`), or `contains`: what
+    /// it yields contains such a value (`ROOT in path.parents` proves `path`).
     #[serde(default)]
     pub outcome: Option<String>,
     /// Conditions on the call.
@@ -272,6 +273,9 @@ pub struct Propagator {
     /// The result is a normalised absolute path, on which a prefix check is sound.
     #[serde(default)]
     pub normalises_path: bool,
+    /// With one argument, a normalised path stays one.
+    #[serde(default)]
+    pub keeps_path: bool,
     /// The result starts with this place's text (`os.path.join`, `urljoin`), so that its fixed prefix holds.
     #[serde(default)]
     pub prefix: Option<String>,
@@ -299,6 +303,10 @@ pub struct Entry {
     /// Functions by name in a module that imports the library (`lambda_handler`).
     #[serde(default)]
     pub function: Vec<String>,
+    /// Functions that an OpenAPI description in the project names (`operationId`), in a project that imports one of
+    /// the library's packages.
+    #[serde(default)]
+    pub operations: bool,
     /// Conditions on the decorator's or the registering call, or on the file's imports.
     #[serde(default)]
     pub when: Vec<Condition>,
@@ -451,14 +459,24 @@ pub struct EscapingChoice {
     pub option: Option<String>,
 }
 
-/// Functions that return a dictionary of variables for every template.
+/// What gives every template of an application variables.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TemplateContext {
     /// The `environment` of the render calls.
     pub environment: String,
-    /// Decorators.
+    /// Decorators of functions that return a dictionary of them.
+    #[serde(default)]
     pub decorator: Vec<String>,
+    /// Calls that put the argument at `arg` into the variable `variable`, such as messages for the next page.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// See `path`.
+    #[serde(default)]
+    pub arg: Option<String>,
+    /// See `path`.
+    #[serde(default)]
+    pub variable: Option<String>,
 }
 
 /// Something that code does (`checks-password`, `changes-data`), told by names alone.
@@ -477,8 +495,9 @@ pub struct Fact {
     /// Where it is looked for: `call`, `read` (a name, attribute or item), `use` (default: either of them),
     /// `store` (assignment to a name, attribute or item), `keyword` (an argument passed by name, or an item of
     /// a dictionary in the text), `field` (the same; the name is that of the value, a plain attribute or item),
+    /// `item` (an item of a dictionary in the text that is stored under a key),
     /// `compare`, `test` (the condition of `if`, `while`, `assert`), `return`, `guard` (a decorator, base class, dependency or
-    /// attribute of the handler's class), `route` (URL pattern or handler's name), `parameter` (of a handler),
+    /// attribute of the handler's class), `route` (URL pattern or handler's name), `parameter` (of a handler), `column` (a name bound in a class's body),
     /// `string` (a constant text).
     #[serde(default)]
     pub on: Option<String>,
@@ -490,19 +509,26 @@ pub struct Fact {
     /// handler, of `string` over the text, of `compare` over the names of the operands.
     #[serde(default)]
     pub named: Option<String>,
+    /// Regular expression (case-insensitive) over the whole dotted name.
+    #[serde(default)]
+    pub dotted: Option<String>,
     /// Regular expression over the dotted name that must not match.
     #[serde(default)]
     pub not_named: Option<String>,
     /// Kinds of which an argument (operand, value, receiver) has to carry at least one.
     #[serde(default)]
     pub with: Vec<String>,
+    /// Kinds that must all be there among the arguments. A class of the project carries, when it is called, the kinds
+    /// of its bases' names (as `guard`).
+    #[serde(default)]
+    pub with_all: Vec<String>,
     /// Kinds that no argument may carry.
     #[serde(default)]
     pub without: Vec<String>,
     /// One of the arguments (operands, elements of what is returned) is one of these constants.
     #[serde(default)]
     pub constant: Option<OneOrMany>,
-    /// `true`: an argument or operand is a constant text or number of the program; `false`: none is.
+    /// `true`: an argument or operand is a constant of the program; `false`: none is.
     #[serde(default)]
     pub literal: Option<bool>,
     /// Regular expression (case-insensitive) over the constant texts among the arguments, in full.
@@ -517,6 +543,9 @@ pub struct Fact {
     /// Only within the condition of an `if`, `while`, `assert` or conditional expression.
     #[serde(default)]
     pub in_test: bool,
+    /// It counts for a route also where a guard of the route or a hook that runs before it does so.
+    #[serde(default)]
+    pub protects: bool,
 }
 
 /// A call that renders a template.
@@ -611,7 +640,7 @@ pub struct Condition {
     /// The value is an API path or an instance of one: any of these (`ssl.CERT_NONE`, `yaml.SafeLoader`).
     #[serde(default)]
     pub is: Option<OneOrMany>,
-    /// What the value is: `str`, `bytes`, `int`, `list`, `tuple`, `dict`, `none`, `callable`, `unknown`.
+    /// What the value is: `str`, `bytes`, `int`, `list`, `tuple`, `dict`, `none`, `callable`, `class`, `module`, `unknown`.
     #[serde(default)]
     pub r#type: Option<OneOrMany>,
     /// The literal text in the built string finds a match of this regular expression (case-insensitive):

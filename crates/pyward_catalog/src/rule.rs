@@ -79,7 +79,17 @@ pub struct Rule {
     /// Not run unless selected by name.
     #[serde(default)]
     pub off_by_default: bool,
-    /// Application rules: what is reported.
+    /// One finding in a function is enough.
+    #[serde(default)]
+    pub once_per_function: bool,
+    /// Rules whose finding at the same call says it all: this one is then left out.
+    #[serde(default)]
+    pub yields_to: Vec<String>,
+    /// Flow rules: the flaw is where the data comes from. A source that reaches several sinks, or one in another
+    /// function, is reported once and where it stands.
+    #[serde(default)]
+    pub per_source: bool,
+    /// Conditions over facts of routes that are reported: all that application rules are about.
     #[serde(default)]
     pub report: Vec<Report>,
 }
@@ -88,8 +98,11 @@ pub struct Rule {
 /// belongs to (see `Fact` in the models). A condition names a fact of the route, or after `app:` one of the application;
 /// alternatives stand between spaces (`"changes-data administrative"`: either).
 ///
+/// `own:changes-data` is a fact of what the handler does itself or in a function that it calls, not of its guards or further
+/// down.
+///
 /// Besides the facts of models a route has `route` itself, `answers-get` and `answers-post` (or another method
-/// that changes things), `has-parameter` (in its path), and an application `routes`.
+/// that changes things), and `has-parameter` (in its path).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Report {
@@ -99,10 +112,12 @@ pub struct Report {
     /// None may hold.
     #[serde(default)]
     pub unless: Vec<String>,
-    /// The fact whose places are reported: `route` (default) for the handler's name, or one of `app:...`.
+    /// The fact whose places are reported: `route` (default) for the handler's name, or `app:...`, the
+    /// first place of one of the application's.
     #[serde(default)]
     pub at: Option<String>,
-    /// `application`: at most one finding for each application.
+    /// `application`: at most one finding of the rule for each application, of the first report that applies;
+    /// `route`: at most one for each route.
     #[serde(default)]
     pub once: Option<String>,
     /// What is wrong here; the rule's own message where absent.

@@ -52,12 +52,14 @@ const FACT_PLACES: &[&str] = &[
     "store",
     "keyword",
     "field",
+    "item",
     "compare",
     "test",
     "return",
     "guard",
     "route",
     "parameter",
+    "column",
     "string",
 ];
 const LEVELS: &[&str] = &["high", "medium", "low"];
@@ -124,7 +126,11 @@ impl Check<'_> {
             self.contexts(&item.cleans, true);
             self.places([&item.arg]);
             if let Some(outcome) = &item.outcome {
-                self.one_of("outcome", outcome, &["true", "false", "return", "member"]);
+                self.one_of(
+                    "outcome",
+                    outcome,
+                    &["true", "false", "return", "member", "contains"],
+                );
             }
             self.conditions(&item.when, true);
             self.conditions(&item.unless, true);
@@ -231,8 +237,12 @@ impl Check<'_> {
                 && item.base.is_empty()
                 && item.call.is_empty()
                 && item.function.is_empty()
+                && !item.operations
             {
-                self.error("an entry needs `decorator`, `base`, `call` or `function`".to_owned());
+                self.error(
+                    "an entry needs `decorator`, `base`, `call`, `function` or `operations`"
+                        .to_owned(),
+                );
             }
             if item.call.is_empty() != item.handler.is_none() {
                 self.error("`call` and `handler` go together".to_owned());
@@ -287,7 +297,8 @@ impl Check<'_> {
         }
         for (number, item) in models.template.iter().enumerate() {
             self.at = ("template".to_owned(), number);
-            self.paths(&item.path, true);
+            self.paths(&item.path, item.base.is_empty());
+            self.paths(&item.base, false);
             self.one_of(
                 "dialect",
                 &item.dialect,
@@ -354,11 +365,22 @@ impl Check<'_> {
         }
         for (number, item) in models.fact.iter().enumerate() {
             self.at = ("fact".to_owned(), number);
-            self.paths(&item.path, false);
+            for path in &item.path {
+                // `*.headers.*`: any member.
+                if !is_path(path.strip_suffix(".*").unwrap_or(path)) {
+                    self.error(format!("`{path}` is not an API path"));
+                }
+            }
             if let Some(on) = &item.on {
                 self.one_of("`on`", on, FACT_PLACES);
             }
-            let patterns = [&item.named, &item.not_named, &item.text, &item.keyword];
+            let patterns = [
+                &item.named,
+                &item.not_named,
+                &item.dotted,
+                &item.text,
+                &item.keyword,
+            ];
             for pattern in patterns.into_iter().flatten() {
                 if let Err(error) = RegexBuilder::new(pattern).build() {
                     self.error(format!("`{pattern}` is not a regular expression: {error}"));
@@ -526,7 +548,7 @@ fn is_place(place: &str) -> bool {
             2
         } else if let Some(inner) = rest.strip_prefix('.') {
             let close = inner.find(['[', '{', '.']).unwrap_or(inner.len());
-            if !is_identifier(&inner[..close]) {
+            if !is_identifier(&inner[..close]) && !number(&inner[..close]) {
                 return false;
             }
             close + 1
@@ -545,10 +567,10 @@ fn is_type(of: &str) -> bool {
             return false;
         };
         return match head {
-            "list" | "dict" | "iter" | "type" => is_type(inner),
+            "list" | "dict" | "iter" | "type" => inner == "?" || is_type(inner),
             "tuple" => split_types(inner)
                 .into_iter()
-                .all(|part| is_type(part.trim())),
+                .all(|part| part.trim() == "?" || is_type(part.trim())),
             _ => false,
         };
     }

@@ -11,6 +11,7 @@ mod filter;
 mod literals;
 mod lowered;
 mod numbers;
+mod operations;
 mod selection;
 mod suppress;
 mod words;

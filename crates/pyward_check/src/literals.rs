@@ -1,9 +1,11 @@
 //! Findings in the text of single files, which need no data flow: secrets.
 
+use std::collections::HashSet;
+
 use pyward_catalog::Catalog;
 use pyward_flow::RawFinding;
-use pyward_ir::{FunctionIndex, Symbol};
-use pyward_program::FileId;
+use pyward_ir::{Const, ExprKind, FileIr, FunctionIndex, Span, StmtKind, Symbol, Target, Var};
+use pyward_program::{FileId, Imported, Program};
 use pyward_project::Project;
 use pyward_secrets::Scanner;
 use rayon::prelude::*;
@@ -43,6 +45,7 @@ pub(crate) fn add_secrets(
                     .get(FunctionIndex(secret.function).0 as usize)?;
                 Some(RawFinding {
                     subject: None,
+                    end: None,
                     rule,
                     file,
                     span: secret.span,
@@ -67,4 +70,113 @@ pub(crate) fn add_secrets(
         })
         .collect();
     findings.extend(found);
+    let rule = number("hardcoded-secret").map(|(rule, _)| rule);
+    for finding in findings.iter_mut() {
+        if Some(finding.rule) == rule
+            && let Some((file, span)) = binding(&lowered.program, finding)
+        {
+            finding.file = file;
+            finding.span = span;
+            finding.context_span = span;
+            finding.function = Symbol::new("");
+        }
+    }
+    drop_repeated(findings, lowered, rule);
+}
+
+/// Where the text stands that a call takes by the name of a module's variable.
+fn binding(program: &Program, finding: &RawFinding) -> Option<(FileId, Span)> {
+    let ir = program.ir(finding.file);
+    let inside = |span: Span| {
+        finding.context_span.start <= span.start && span.end <= finding.context_span.end
+    };
+    let named = ir.exprs.iter().filter(|expr| inside(expr.span));
+    let names = named.filter_map(|expr| match expr.kind {
+        ExprKind::Name(Var::Global(name)) => Some(name),
+        _ => None,
+    });
+    names
+        .filter(|name| name.as_str().chars().any(char::is_uppercase))
+        .find_map(|name| {
+            let file = imported_from(program, finding.file, name).unwrap_or((finding.file, name));
+            bound_text(program.ir(file.0), file.1).map(|span| (file.0, span))
+        })
+}
+
+/// The project's module that a name is imported from, and its name there.
+fn imported_from(program: &Program, file: FileId, name: Symbol) -> Option<(FileId, Symbol)> {
+    let ir = program.ir(file);
+    let mut found = None;
+    ir.each_stmt(&ir.functions[0].body, &mut |stmt| {
+        let StmtKind::ImportFrom {
+            module,
+            level,
+            names,
+            ..
+        } = &ir.stmt(stmt).kind
+        else {
+            return;
+        };
+        for alias in names {
+            if alias.target == Var::Global(name)
+                && let Some(Imported::Member(from)) =
+                    program.resolve_from_import(file, *level, *module, alias.name)
+            {
+                found = Some((from, alias.name));
+            }
+        }
+    });
+    found
+}
+
+/// The text that a module binds to a name.
+fn bound_text(ir: &FileIr, name: Symbol) -> Option<Span> {
+    let mut found = None;
+    ir.each_stmt(&ir.functions[0].body, &mut |stmt| {
+        if let StmtKind::Assign { targets, value, .. } = &ir.stmt(stmt).kind
+            && let [Target::Var(Var::Global(bound), _)] = &**targets
+            && *bound == name
+            && let value = ir.expr(*value)
+            && matches!(value.kind, ExprKind::Const(Const::Str(_) | Const::Bytes(_)))
+        {
+            found = Some(value.span);
+        }
+    });
+    found
+}
+
+/// A key that is written out several times in a file is one secret: the first place is enough.
+fn drop_repeated(findings: &mut Vec<RawFinding>, lowered: &Lowered, rule: Option<u16>) {
+    /// Shorter texts may be about something else.
+    const MIN_LENGTH: usize = 8;
+    let mut order: Vec<usize> = (0..findings.len())
+        .filter(|&at| Some(findings[at].rule) == rule && findings[at].source_kind.is_none())
+        .collect();
+    order.sort_by_key(|&at| (findings[at].file, findings[at].span));
+    let mut seen: HashSet<(FileId, Symbol)> = HashSet::new();
+    let mut places: HashSet<(FileId, Span)> = HashSet::new();
+    let mut repeated: HashSet<usize> = HashSet::new();
+    for at in order {
+        let finding = &findings[at];
+        let ir = lowered.program.ir(finding.file);
+        let texts = ir.exprs.iter().filter_map(|expr| match expr.kind {
+            ExprKind::Const(Const::Str(text) | Const::Bytes(text)) => {
+                let inside = finding.context_span.start <= expr.span.start
+                    && expr.span.end <= finding.context_span.end;
+                (inside && text.as_str().len() >= MIN_LENGTH).then_some((finding.file, text))
+            }
+            _ => None,
+        });
+        let texts: Vec<(FileId, Symbol)> = texts.collect();
+        let again = !places.insert((finding.file, finding.span));
+        if again || texts.iter().any(|text| seen.contains(text)) {
+            repeated.insert(at);
+        }
+        seen.extend(texts);
+    }
+    let mut at = 0;
+    findings.retain(|_| {
+        at += 1;
+        !repeated.contains(&(at - 1))
+    });
 }

@@ -11,6 +11,8 @@ use pyward_project::{Diagnostic, FileKind, Project, Settings};
 use pyward_templates::Library;
 use rayon::prelude::*;
 
+use crate::operations;
+
 /// The program, and which source file each of its files is.
 pub(crate) struct Lowered {
     pub(crate) program: Program,
@@ -99,7 +101,8 @@ pub(crate) fn lower(
             ir,
         })
         .collect();
-    let program = Program::new(files);
+    let mut program = Program::new(files);
+    program.operations = operations::read(texts);
     let sources = program
         .file_ids()
         .map(|id: FileId| indexes.get(program.path(id)).copied().unwrap_or(0))
@@ -165,5 +168,17 @@ pub(crate) fn templates(
             Err(diagnostic) => diagnostics.push(diagnostic),
         }
     }
+    // Descriptions of the interface name handlers. What cannot be read is said nothing of: most such files are none.
+    let yaml = project.configuration.par_iter().filter(|file| {
+        let extension = file.path.extension().and_then(std::ffi::OsStr::to_str);
+        matches!(extension, Some("yaml" | "yml"))
+    });
+    let described: Vec<_> = yaml
+        .filter_map(|file| {
+            let text = file.read(limit).ok()?;
+            operations::is_description(&text).then(|| (file.shown.clone(), text))
+        })
+        .collect();
+    texts.extend(described);
     texts
 }

@@ -84,7 +84,9 @@ pub(crate) fn finding(
     if !trace.is_empty() {
         trace.push(Step {
             kind: StepKind::Sink,
-            location: at.clone(),
+            location: raw
+                .end
+                .map_or_else(|| at.clone(), |(file, span)| place(file, span)),
             text: format!("reaches {sink}"),
         });
     }

@@ -179,6 +179,9 @@ impl Run<'_> {
         self.truncated.clear();
         self.tables.entries.clear();
         self.tables.call_sites.clear();
+        for (function, entry) in described_entries(self.shared) {
+            merge_entry(self.tables.entries.entry(function).or_default(), entry);
+        }
         for level in program.import_levels() {
             let outcomes: Vec<_> = level
                 .par_iter()
@@ -262,6 +265,16 @@ impl Run<'_> {
                 None => {
                     self.tables.template_variables.insert(key, value);
                 }
+            }
+        }
+        for (parameter, class) in out.arguments {
+            let agreed = self
+                .tables
+                .arguments
+                .entry(parameter)
+                .or_insert(Some(class));
+            if *agreed != Some(class) {
+                *agreed = None;
             }
         }
         for (key, value) in out.captured {
@@ -508,8 +521,21 @@ fn finish(
             }
         }
     }
-    let mut findings: Vec<RawFinding> = best.into_values().collect();
+    let yields = |finding: &RawFinding| {
+        let rule = &shared.models.rules[usize::from(finding.rule)];
+        rule.yields_to.iter().any(|other| {
+            let other = shared.models.rule(other);
+            other.is_some_and(|o| best.contains_key(&(o, finding.file, finding.context_span)))
+        })
+    };
+    let mut findings: Vec<RawFinding> = best.values().filter(|f| !yields(f)).cloned().collect();
     findings.sort_by_key(|f| (f.file, f.span, f.rule));
+    report_sources(shared, &mut findings);
+    let mut in_function = FxHashSet::default();
+    findings.retain(|f| {
+        !shared.models.rules[usize::from(f.rule)].once_per_function
+            || in_function.insert((f.rule, f.file, f.function))
+    });
     fold_settings(&mut findings);
     let mut routes: Vec<Route> = tables
         .entries
@@ -539,6 +565,81 @@ fn finish(
         calls: FxHashMap::default(),
         bases: project_bases(shared.program, tables),
     }
+}
+
+/// Findings of rules whose flaw is the source: one for each source, there if it reaches several places or another
+/// function.
+fn report_sources(shared: &Shared<'_>, findings: &mut Vec<RawFinding>) {
+    let source = |finding: &RawFinding| {
+        let step = finding.trace.first()?;
+        let rule = &shared.models.rules[usize::from(finding.rule)];
+        rule.per_source
+            .then_some((finding.rule, step.file, step.span))
+    };
+    let mut reached: FxHashMap<(u16, FileId, Span), usize> = FxHashMap::default();
+    for key in findings.iter().filter_map(source) {
+        *reached.entry(key).or_default() += 1;
+    }
+    let mut seen = FxHashSet::default();
+    findings.retain_mut(|finding| {
+        let Some(key) = source(finding) else {
+            return true;
+        };
+        if !seen.insert(key) {
+            return false;
+        }
+        let (_, file, span) = key;
+        let functions = shared.program.ir(file).functions.iter();
+        let around = functions.filter(|f| {
+            f.kind == FunctionKind::Def && f.span.start <= span.start && span.end <= f.span.end
+        });
+        let inner = around.min_by_key(|f| f.span.end - f.span.start);
+        let name = inner.map_or_else(|| Symbol::new(""), |f| f.qualname);
+        if reached[&key] > 1 || name != finding.function || file != finding.file {
+            finding.file = file;
+            finding.span = span;
+            finding.context_span = span;
+            finding.function = name;
+        }
+        true
+    });
+    findings.sort_by_key(|f| (f.file, f.span, f.rule));
+}
+
+/// Entry points that descriptions of the interface name.
+fn described_entries(shared: &Shared<'_>) -> Vec<(FunctionId, Entry)> {
+    let program = shared.program;
+    if program.operations.is_empty() {
+        return Vec::new();
+    }
+    let imported = |package: &Symbol| {
+        let mut files = program.file_ids();
+        files.any(|file| shared.index.imports(file).contains(package))
+    };
+    let points: Vec<usize> = shared
+        .models
+        .entry_points
+        .iter()
+        .enumerate()
+        .filter(|(_, point)| point.operations && point.packages.iter().any(imported))
+        .map(|(at, _)| at)
+        .collect();
+    if points.is_empty() {
+        return Vec::new();
+    }
+    let described = program.operations.iter().filter_map(|operation| {
+        let function = program.function_named(&operation.handler)?;
+        let guards = operation.is_guarded.then(|| Symbol::new("authentication"));
+        let entry = Entry {
+            points: points.clone(),
+            routes: vec![Symbol::new(&operation.path)],
+            verbs: vec![Symbol::new(&operation.verb)],
+            guards: guards.into_iter().collect(),
+            ..Entry::default()
+        };
+        Some((function, entry))
+    });
+    described.collect()
 }
 
 /// Distance in bytes up to which wrong settings of one object are one finding.

@@ -29,6 +29,8 @@ pub struct RawFinding {
     pub message: Option<String>,
     /// The path of the data: source first; empty without flow.
     pub trace: Vec<Step>,
+    /// Where the data ends, if that is not the place reported: in a helper that is handed a finished text.
+    pub end: Option<(FileId, Span)>,
     /// The variable whose attribute is set wrongly: several such settings near each other are one finding.
     pub subject: Option<Symbol>,
     /// Qualified name of the function it stands in.

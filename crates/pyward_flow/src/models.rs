@@ -55,6 +55,8 @@ pub struct Entry {
     pub escaping: Vec<(Symbol, Place)>,
     /// When assigned to, decides whether the templates of these environments escape.
     pub assign_escaping: Vec<Symbol>,
+    /// Puts an argument into a variable of every template of an environment.
+    pub template_variables: Vec<(Symbol, Symbol, Place)>,
     /// As decorator, makes a function that gives every template of the environment variables.
     pub template_contexts: Vec<Symbol>,
     /// As base class, has a method that returns the context of a template.
@@ -142,6 +144,8 @@ pub enum Outcome {
     Return,
     /// What it yields is one of values that the program names.
     Member,
+    /// What it yields contains a value that the program names.
+    Contains,
 }
 
 /// A check, compiled.
@@ -176,6 +180,8 @@ pub struct Propagator {
     pub decodes: bool,
     /// The result is a normalised path.
     pub normalises_path: bool,
+    /// With one argument, a normalised path stays one.
+    pub keeps_path: bool,
     /// Whose fixed beginning the result has.
     pub prefix: Option<Place>,
 }
@@ -262,7 +268,9 @@ pub struct EntryPoint {
     pub handler: Option<Place>,
     /// Function names.
     pub functions: Vec<Symbol>,
-    /// Import names that must be present for `functions`.
+    /// Functions that an OpenAPI description names.
+    pub operations: bool,
+    /// Import names that must be present for `functions` and `operations`.
     pub packages: Vec<Symbol>,
     /// Conditions on the decorator's or the registering call.
     pub when: Vec<Condition>,
@@ -393,6 +401,12 @@ pub struct FlowRule {
     pub confidence: Confidence,
     /// What kind of rule.
     pub kind: RuleKind,
+    /// One finding in a function is enough.
+    pub once_per_function: bool,
+    /// A source is reported once.
+    pub per_source: bool,
+    /// Rules whose finding at the same place takes its place.
+    pub yields_to: Vec<String>,
     /// Names in a condition that lower the severity.
     pub opt_in: Option<LazyRegex>,
 }
@@ -447,6 +461,9 @@ impl Compiled {
                 base: rule.severity,
                 confidence: rule.confidence,
                 kind: rule.kind,
+                yields_to: rule.yields_to.clone(),
+                per_source: rule.per_source,
+                once_per_function: rule.once_per_function,
                 opt_in: rule
                     .opt_in
                     .as_deref()

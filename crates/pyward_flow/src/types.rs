@@ -38,7 +38,8 @@ impl TypeExpr {
                 }
                 "dict" => {
                     let value = split(inner).pop()?;
-                    Some(Self::Mapping(Box::new(Self::parse(value)?)))
+                    let value = Self::parse(value).unwrap_or(Self::Instance("?".to_owned()));
+                    Some(Self::Mapping(Box::new(value)))
                 }
                 "tuple" => Some(Self::Tuple(
                     split(inner)

@@ -63,9 +63,24 @@ pub enum ModuleTarget {
     Namespace(DirId),
 }
 
+/// A handler that a description of the interface (OpenAPI) in the project names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Dotted name of the function.
+    pub handler: String,
+    /// URL pattern.
+    pub path: String,
+    /// HTTP method, in capitals.
+    pub verb: String,
+    /// The description asks for credentials.
+    pub is_guarded: bool,
+}
+
 /// A project's files, and how they import each other.
 #[derive(Debug)]
 pub struct Program {
+    /// Handlers that descriptions name.
+    pub operations: Vec<Operation>,
     files: Vec<ProgramFile>,
     layout: Layout,
     /// Import statements' modules, by directory of the importing file, level and name.
@@ -85,6 +100,7 @@ impl Program {
         files.dedup_by(|later, first| later.path == first.path);
         let layout = Layout::new(&files);
         let mut program = Self {
+            operations: Vec::new(),
             files,
             layout,
             imports: FxHashMap::default(),

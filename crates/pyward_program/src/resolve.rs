@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 
 use crate::graph::Graph;
 use crate::layout::DirId;
-use crate::{FileId, ModuleTarget, Program};
+use crate::{FileId, FunctionId, ModuleTarget, Program};
 
 /// Top-level modules of the standard library (CPython 3.8 to 3.14; `sys.stdlib_module_names`).
 const STANDARD_LIBRARY: &str = include_str!("stdlib-modules.txt");
@@ -76,6 +76,28 @@ impl Program {
             (None, ModuleTarget::File(file)) => Some(Imported::Member(file)),
             (None, ModuleTarget::Namespace(_)) => None,
         }
+    }
+
+    /// The function of a dotted name, `package.module.function` or `package.module.Class.method`, counted from any
+    /// folder of the project.
+    #[must_use]
+    pub fn function_named(&self, dotted: &str) -> Option<FunctionId> {
+        let parts: Vec<&str> = dotted.split('.').collect();
+        (1..parts.len()).rev().find_map(|length| {
+            let module = parts[..length].join(".");
+            let qualname = parts[length..].join(".");
+            let file = self.file_named(Symbol::new(&module)).or_else(|| {
+                let inner = format!(".{module}");
+                let mut files = self.file_ids();
+                files.find(|f| self.module_name(*f).as_str().ends_with(&inner))
+            })?;
+            let functions = &self.ir(file).functions;
+            let at = functions
+                .iter()
+                .position(|f| f.qualname.as_str() == qualname)?;
+            let index = FunctionIndex(u32::try_from(at).ok()?);
+            Some(FunctionId { file, index })
+        })
     }
 
     /// Whether a module binds `name` by a `def` or `class` of its own at top level.

@@ -62,6 +62,12 @@ fn is_hash(text: &str) -> bool {
         || (text.starts_with('{') && text.contains('}'))
 }
 
+/// The hexadecimal digest of a hash function: of MD5 up to SHA-512.
+pub(crate) fn is_digest(text: &str) -> bool {
+    matches!(text.len(), 32 | 40 | 56 | 64 | 96 | 128)
+        && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 fn is_path(text: &str) -> bool {
     const EXTENSIONS: &[&str] = &[
         ".pem", ".key", ".json", ".txt", ".py", ".yml", ".yaml", ".toml", ".cfg", ".ini", ".env",

@@ -121,6 +121,10 @@ impl Walk<'_> {
                     }
                 }
             }
+            ExprKind::Bool {
+                op: BoolOp::And,
+                values,
+            } => self.account(values),
             ExprKind::Compare { left, rest } => {
                 let mut left = *left;
                 for &(op, right) in rest {
@@ -206,6 +210,47 @@ impl Walk<'_> {
             && matches!(fallback.kind, ArgKind::Positional | ArgKind::Keyword(_))
         {
             self.bind(name, fallback.value, Place::Fallback);
+        }
+    }
+
+    /// `name == "jack" and password == "letmein"`: beside a name, even a password made of words is one.
+    fn account(&mut self, conditions: &[ExprId]) {
+        let mut password = None;
+        let mut has_name = false;
+        for &condition in conditions {
+            let ExprKind::Compare { left, rest } = &self.ir.expr(condition).kind else {
+                continue;
+            };
+            let [(CompareOp::Eq, right)] = **rest else {
+                continue;
+            };
+            for (named, value) in [(*left, right), (right, *left)] {
+                let (Some(name), Some(text)) = (self.name(named), self.text(value)) else {
+                    continue;
+                };
+                let class = self.scanner.names.classify(name.as_str());
+                if class.is_some_and(|class| class.id == "password") {
+                    if literal::look(text.as_str()) == Look::Words
+                        && !self.scanner.is_placeholder(text.as_str())
+                    {
+                        password = Some(value);
+                    }
+                } else {
+                    let name = name.as_str().to_lowercase();
+                    has_name |= ["user", "name", "login", "mail", "account"]
+                        .iter()
+                        .any(|part| name.contains(part));
+                }
+            }
+        }
+        if let (Some(value), true) = (password, has_name) {
+            let message = "a password is compared with one that stands in the program's text";
+            self.report(
+                "hardcoded-secret",
+                value,
+                message.to_owned(),
+                Confidence::Medium,
+            );
         }
     }
 
@@ -301,6 +346,10 @@ impl Walk<'_> {
             return;
         }
         let password = class.id == "password";
+        // The hash of a password is no password.
+        if password && literal::is_digest(text) {
+            return;
+        }
         let length = text.chars().count();
         let confidence = match literal::look(text) {
             Look::Other => return,

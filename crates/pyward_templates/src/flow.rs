@@ -26,6 +26,8 @@ pub enum Step {
     Attr(String),
     /// Some item.
     Any,
+    /// The item at a position, from 0.
+    Item(usize),
     /// Some key of a dictionary.
     Key,
     /// The result of calling it.
@@ -282,11 +284,10 @@ impl Flow<'_> {
             )],
             _ => targets
                 .iter()
-                .map(|t| {
-                    (
-                        t.clone(),
-                        stepped(stepped(uses.clone(), &Step::Any), &Step::Any),
-                    )
+                .enumerate()
+                .map(|(at, t)| {
+                    let element = stepped(uses.clone(), &Step::Any);
+                    (t.clone(), stepped(element, &Step::Item(at)))
                 })
                 .collect(),
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::flow::{Handling, MacroCall, Root, Step, Use};
-use crate::model::{Dialect, Exposure, Interpolation, Template, autoescape_default};
+use crate::model::{Autoescape, Dialect, Exposure, Interpolation, Template, autoescape_default};
 
 /// A step of a search: template, root, path, what was taken from it, names bound anew.
 type Visit = (usize, Root, Vec<Step>, Vec<Step>, Vec<String>);
@@ -61,6 +61,8 @@ pub struct Exposed {
     pub path: Vec<Step>,
     /// Why it does harm.
     pub exposure: Exposure,
+    /// Whether the template says itself that nothing is to be escaped there.
+    pub explicit: bool,
     /// The number of the template that the output stands in.
     pub template: usize,
     /// The output, in bytes.
@@ -257,6 +259,8 @@ impl Library {
                     variable: variable.clone(),
                     path: reached.taken,
                     exposure,
+                    explicit: reached.handling.markup
+                        || reached.interpolation.autoescape == Autoescape::Off,
                     template: reached.template,
                     range: reached.interpolation.range.clone(),
                     through_call: reached.through_call,
@@ -300,6 +304,16 @@ impl Library {
             }
         }
         names
+    }
+
+    /// The bytes of the line that an offset of a template lies in.
+    #[must_use]
+    pub fn line_of(&self, template: usize, offset: usize) -> Range<usize> {
+        let text = self.text(template).as_bytes();
+        let offset = offset.min(text.len());
+        let start = text[..offset].iter().rposition(|c| *c == b'\n');
+        let end = text[offset..].iter().position(|c| *c == b'\n');
+        start.map_or(0, |at| at + 1)..end.map_or(text.len(), |at| offset + at)
     }
 
     /// The bytes of a line, from 1, without the blanks before it.

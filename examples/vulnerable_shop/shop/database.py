@@ -33,7 +33,7 @@ def create_tables():
 
 def query(statement, values=()):
     """Runs a statement and gives its rows. Callers are to hand over values apart from the text."""
-    return connection().execute(statement, values).fetchall()  # flaw: sql-injection
+    return connection().execute(statement, values).fetchall()
 
 
 def change(statement, values=()):

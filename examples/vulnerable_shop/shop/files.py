@@ -12,11 +12,11 @@ def invoice_path(name):
 
 def thumbnail(name, size):
     command = f"convert images/{name} -resize {size} thumbs/{name}"
-    return run(command)
+    return run(command)  # flaw: command-injection
 
 
 def run(command):
-    return subprocess.run(command, shell=True, check=False, timeout=30)  # flaw: command-injection
+    return subprocess.run(command, shell=True, check=False, timeout=30)
 
 
 def thumbnail_safely(name, size):

@@ -8,7 +8,7 @@ ORDERS = {"name": "name", "price": "price DESC", "stock": "stock"}
 def search(text, order="name"):
     # The text goes into the statement itself ...
     where = "name LIKE '%" + text + "%'"
-    return database.query(f"SELECT * FROM product WHERE {where} ORDER BY {ORDERS.get(order, 'name')}")
+    return database.query(f"SELECT * FROM product WHERE {where} ORDER BY {ORDERS.get(order, 'name')}")  # flaw: sql-injection
 
 
 def search_safely(text, order="name"):

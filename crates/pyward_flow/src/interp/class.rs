@@ -8,8 +8,9 @@ use pyward_program::ClassId;
 use super::Interp;
 use super::call::CallArgs;
 use super::lookup::ANNOTATED;
+use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
-use crate::summary::{Portable, export};
+use crate::summary::{Portable, PortableShape, export};
 use crate::tables::{Base, ClassInfo, Entry};
 use crate::value::{Shape, Value};
 
@@ -138,7 +139,7 @@ impl Interp<'_> {
                         points.extend(entry.entry_bases.iter().copied());
                         templates.extend(entry.template_bases.iter().copied());
                         guards.extend(entry.access.iter().copied());
-                        queue.extend(entry.bases.iter().map(|b| self.cx.api.path(b)));
+                        queue.extend(self.cx.api.bases(api).map(|b| self.cx.api.path(b)));
                     }
                 }
             }
@@ -470,26 +471,57 @@ impl Interp<'_> {
         }
         for extra in call.star.iter().chain(&call.double_star) {
             self.store(id, Key::Any, extra.clone(), false);
+            for name in fields.iter().skip(call.positional.len()) {
+                // A column declared as a number holds one.
+                if call.keyword(name.as_str()).is_none() && !self.is_number_field(class, *name) {
+                    self.store(id, Key::Attribute(*name), extra.clone(), true);
+                }
+            }
         }
-        // An external base may do something with its arguments, unless methods of the class's own change what:
-        // an unpickler that finds classes in a list of its own.
-        let overrides = self.class_info(class).is_some_and(|info| {
-            info.attributes
-                .keys()
-                .any(|name| !name.as_str().starts_with("__"))
-        });
-        for base in self.linear_bases(class).into_iter().filter(|_| !overrides) {
+        // An external base may do something with its arguments.
+        for base in self.linear_bases(class) {
             if let Base::Api(api) = base
-                && self.cx.api.entry(api).is_some()
+                && let Some(entry) = self.cx.api.entry(api)
+                && !self.overrides_method_of(class, api)
             {
-                let entry = self.cx.api.entry(api).expect("checked");
                 self.check_call(entry, api, None, call, span);
             }
         }
         value
     }
 
-    fn declared_fields(&self, class: ClassId) -> Vec<Symbol> {
+    /// Whether a class has a method of its own in place of one that models describe, and so does something else with
+    /// its arguments: an unpickler that finds classes in a list of its own.
+    fn overrides_method_of(&self, class: ClassId, base: ApiId) -> bool {
+        self.class_info(class).is_some_and(|info| {
+            info.attributes.iter().any(|(name, value)| {
+                let is_function = matches!(
+                    value.shape,
+                    PortableShape::Plain(Shape::Function(_)) | PortableShape::Closure(_)
+                );
+                is_function
+                    && !name.as_str().starts_with("__")
+                    && self.cx.api.is_known(self.cx.api.child(base, *name))
+            })
+        })
+    }
+
+    /// Whether a field is declared to be a number or truth value.
+    fn is_number_field(&self, class: ClassId, name: Symbol) -> bool {
+        use crate::summary::PortableShape;
+        use crate::value::Builtin as B;
+        self.class_info(class).is_some_and(|info| {
+            info.fields.iter().any(|(field, declared)| {
+                *field == name
+                    && matches!(
+                        declared.shape,
+                        PortableShape::Plain(Shape::Builtin(B::Int | B::Float | B::Bool))
+                    )
+            })
+        })
+    }
+
+    pub(super) fn declared_fields(&self, class: ClassId) -> Vec<Symbol> {
         let mut names = Vec::new();
         for base in self.linear_bases(class).into_iter().rev() {
             if let Base::Project(base) = base

@@ -8,7 +8,8 @@ use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::models::{Callback, CallbackParam, CallbackReturn, Entry, Propagator};
 use crate::place::{Base, Content, Place};
-use crate::value::{Builtin, Marks, Shape, Step, StepKind, Value, flag, join};
+use crate::types::TypeExpr;
+use crate::value::{ALL_CONTEXTS, Builtin, Marks, Shape, Step, StepKind, Value, flag, join};
 
 impl Interp<'_> {
     /// Calls an external function or method.
@@ -116,9 +117,12 @@ impl Interp<'_> {
         call: &CallArgs,
         span: Span,
     ) -> Value {
-        let typed = entry
-            .and_then(|e| e.returns.clone())
-            .map(|t| self.typed(&t, receiver, &call.positional));
+        let returns = self.cx.api.returns(id).cloned();
+        let is_number = matches!(
+            returns,
+            Some(TypeExpr::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool) | TypeExpr::None)
+        );
+        let typed = returns.map(|t| self.typed(&t, receiver, &call.positional));
         let is_class = self.cx.api.looks_like_class(id);
         let mut marks;
         let described = entry.is_some_and(|e| !e.propagators.is_empty());
@@ -145,6 +149,9 @@ impl Interp<'_> {
             } else {
                 passed.flagged(flag::OBSCURE)
             });
+            if is_number {
+                marks = marks.cleaned(ALL_CONTEXTS);
+            }
         }
         let shape = match typed {
             Some(t) => {
@@ -174,7 +181,11 @@ impl Interp<'_> {
 
     fn keeps_arguments(&self, api: ApiId, call: &CallArgs) -> bool {
         self.cx.api.is_known(api)
-            && (!call.keywords.is_empty() || call.positional.iter().any(|v| v.as_const().is_some()))
+            && (!call.keywords.is_empty()
+                || call
+                    .positional
+                    .iter()
+                    .any(|v| v.as_const().is_some() || matches!(v.shape, Shape::Text(_))))
     }
 
     /// An instance that remembers what it was made with, for conditions on it.
@@ -186,7 +197,10 @@ impl Interp<'_> {
         object.closed = false;
         for (at, value) in call.positional.iter().take(3).enumerate() {
             if value.as_const().is_some()
-                || matches!(value.shape, Shape::Instance(_) | Shape::Api(_))
+                || matches!(
+                    value.shape,
+                    Shape::Text(_) | Shape::Instance(_) | Shape::Api(_)
+                )
             {
                 let kept = Value::of(value.shape.clone());
                 object
@@ -323,7 +337,10 @@ impl Interp<'_> {
         }
         if propagator.normalises_path {
             marks = marks.flagged(flag::NORMALISED);
-        } else if propagator.store.is_empty() && propagator.load.is_empty() {
+        } else if propagator.store.is_empty()
+            && propagator.load.is_empty()
+            && !(propagator.keeps_path && call.positional.len() == 1)
+        {
             marks = marks.unflagged(flag::NORMALISED);
         }
         if let Some(place) = &propagator.prefix {
@@ -337,12 +354,17 @@ impl Interp<'_> {
                 Shape::Text(t) => Some(t.prefix),
                 _ => None,
             };
-            if let Some(prefix) = prefix {
-                if first.marks.is_empty() {
-                    marks = self.after_prefix(prefix.as_str(), &marks);
-                }
-                shape = super::text::text_shape(prefix.as_str(), prefix.as_str(), false);
+            if let Some(prefix) = prefix
+                && first.marks.is_empty()
+            {
+                marks = self.after_prefix(prefix.as_str(), &marks);
             }
+            let prefix = prefix.map_or("", |p| p.as_str());
+            let literal = joined_literal(&call.positional);
+            if prefix.is_empty() && literal.chars().all(|c| matches!(c, '\0' | '/')) {
+                return Value { shape, marks };
+            }
+            shape = super::text::text_shape(prefix, &literal, false);
         }
         Value { shape, marks }
     }
@@ -765,4 +787,14 @@ fn is_sequence(shape: &Shape, state: &crate::heap::State) -> bool {
         }
         _ => false,
     }
+}
+
+/// What is known of the text of parts of a path put together; a NUL for a part that is not known.
+fn joined_literal(parts: &[Value]) -> String {
+    let texts = parts.iter().map(|part| match &part.shape {
+        Shape::Const(Const::Str(text)) => text.as_str(),
+        Shape::Text(text) => text.literal.as_str(),
+        _ => "\0",
+    });
+    texts.collect::<Vec<_>>().join("/")
 }

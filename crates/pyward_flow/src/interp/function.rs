@@ -9,6 +9,7 @@ use pyward_program::FunctionId;
 use rustc_hash::FxHashMap;
 
 use super::call::CallArgs;
+use super::hand_over::HandOver;
 use super::translate::Translator;
 use super::{Interp, MAX_INLINE_DEPTH};
 use crate::heap::{Class, Key, Object};
@@ -201,12 +202,15 @@ impl Interp<'_> {
         if let (Some(site), false) = (call.site, self.is_inlined()) {
             self.out.call_sites.push((site, id));
         }
+        let has_receiver = receiver.is_some();
         let bound = self.bind(id, receiver, call);
+        self.note_arguments(id, &bound);
         let summary = self.cx.tables.summary(id).cloned();
         if self.should_inline(id, &bound, !captured.is_empty(), summary.as_deref()) {
             let size = summary.as_ref().map_or(20, |s| s.size.max(1));
             self.inline_left = self.inline_left.saturating_sub(size);
-            return self.run_inline(id, bound, captured, span);
+            let overs = self.hand_overs(id, has_receiver, call, span);
+            return self.run_inline(id, bound, captured, overs, span);
         }
         let Some(summary) = summary else {
             let mut marks = Marks::NONE;
@@ -215,7 +219,13 @@ impl Interp<'_> {
             }
             return Value::unknown().with_marks(marks.flagged(crate::value::flag::OBSCURE));
         };
-        self.apply(&summary, id, &bound, span)
+        let hands_on = summary.sinks.iter().any(|s| s.sink.handed_on.is_some());
+        let overs = if hands_on {
+            self.hand_overs(id, has_receiver, call, span)
+        } else {
+            Vec::new()
+        };
+        self.apply(&summary, id, &bound, &overs, span)
     }
 
     /// Whether the body is to be run on these arguments rather than its summary applied.
@@ -277,7 +287,12 @@ impl Interp<'_> {
     }
 
     /// Lines the arguments up with the parameters.
-    fn bind(&mut self, id: FunctionId, receiver: Option<Value>, call: &CallArgs) -> Vec<Value> {
+    pub(super) fn bind(
+        &mut self,
+        id: FunctionId,
+        receiver: Option<Value>,
+        call: &CallArgs,
+    ) -> Vec<Value> {
         let ir = self.cx.program.ir(id.file);
         let function = ir.function(id.index);
         let mut positional: Vec<Value> = receiver
@@ -360,6 +375,7 @@ impl Interp<'_> {
         id: FunctionId,
         bound: Vec<Value>,
         captured: Vec<(u32, u32, Value)>,
+        overs: Vec<Option<HandOver>>,
         span: Span,
     ) -> Value {
         let ir = self.cx.program.ir(id.file);
@@ -386,12 +402,15 @@ impl Interp<'_> {
         self.frames.push(frame);
         self.stack.push(id);
         let mut locals = vec![Value::unknown(); function.locals.len()];
+        let mut received = Vec::with_capacity(bound.len());
         for (slot, value) in bound.into_iter().enumerate() {
             if let Some(place) = locals.get_mut(slot) {
                 let marks = value.marks.stepped(step);
+                received.push(marks.clone());
                 *place = value.with_marks(marks);
             }
         }
+        self.frame().received = overs.into_iter().zip(received).collect();
         self.state.locals = locals;
         self.run_block(&function.body);
         let end = std::mem::take(&mut self.state);
@@ -444,11 +463,12 @@ impl Interp<'_> {
     }
 
     /// Applies a summary at a call.
-    fn apply(
+    pub(super) fn apply(
         &mut self,
         summary: &Arc<Summary>,
         id: FunctionId,
         bound: &[Value],
+        overs: &[Option<HandOver>],
         span: Span,
     ) -> Value {
         let function = self.cx.program.ir(id.file).function(id.index);
@@ -460,8 +480,10 @@ impl Interp<'_> {
             match sink.mark.origin {
                 Origin::Param { index, path } => {
                     let theirs = translator.arriving(&self.state, index, path);
+                    let moved = self.moved_sink(sink, overs);
+                    let site = moved.as_ref().unwrap_or(&sink.sink);
                     for mark in theirs.iter() {
-                        self.arrive_through(mark, &sink.mark, &sink.sink);
+                        self.arrive_through(mark, &sink.mark, site);
                     }
                 }
                 Origin::Source { .. } => self.arrive(&sink.mark, &sink.sink),

@@ -2,12 +2,14 @@
 
 mod assign;
 mod builtins;
+mod by_name;
 mod call;
 mod class;
 mod condition;
 mod expr;
 mod external;
 mod function;
+mod hand_over;
 mod lookup;
 mod methods;
 mod model_condition;
@@ -110,6 +112,8 @@ pub(crate) struct Output {
     /// Variables of every template of an environment.
     pub(crate) template_variables: Vec<((Symbol, Symbol), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
+    /// Classes of what was handed to parameters.
+    pub(crate) arguments: Vec<((FunctionId, u16), Class)>,
     pub(crate) calls: Vec<FunctionId>,
     /// Calls that stand in the code under analysis itself, and the project's functions that they reach.
     pub(crate) call_sites: Vec<(ExprId, FunctionId)>,
@@ -134,6 +138,8 @@ struct Frame {
     exit: Option<State>,
     raises: Marks,
     loops: Vec<Loop>,
+    /// Where each parameter of an inlined function was handed to it, and its marks then.
+    received: Vec<(Option<hand_over::HandOver>, Marks)>,
     /// Conditions of the `if` statements around the statement at hand.
     tests: Vec<ExprId>,
     /// States at which an exception may leave each `try` body.
@@ -162,7 +168,7 @@ const MAX_STEPS: u32 = 15_000;
 const MAX_OBJECTS: u32 = 8_000;
 const MAX_INLINE_DEPTH: usize = 4;
 /// Statements of other functions run in place, all told.
-const MAX_INLINED: u32 = 60;
+const MAX_INLINED: u32 = 24;
 /// Budget of code that is not the product: tests.
 const TEST_STEPS: u32 = 2_000;
 const MAX_FINDINGS: usize = 400;
@@ -245,6 +251,7 @@ impl<'a> Interp<'a> {
             exit: None,
             raises: Marks::NONE,
             loops: Vec::new(),
+            received: Vec::new(),
             tests: Vec::new(),
             handlers: Vec::new(),
             captured: Arc::default(),
@@ -408,6 +415,8 @@ impl<'a> Interp<'a> {
                 .function(function.index)
                 .qualname,
             details: None,
+            end: None,
+            handed_on: None,
         }
     }
 }

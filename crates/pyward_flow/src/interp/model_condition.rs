@@ -375,6 +375,11 @@ impl Interp<'_> {
                 Shape::Function(_) | Shape::Closure(_) | Shape::Partial(_) => "callable",
                 Shape::Unknown => "unknown",
                 Shape::Instance(api) if self.cx.api.text(*api).ends_with("()") => "unknown",
+                Shape::Module(_) | Shape::Namespace(..) => "module",
+                Shape::Class(_) => "class",
+                Shape::Api(api) if self.cx.api.looks_like_class(*api) => "class",
+                // A library's name without a path is the library.
+                Shape::Api(api) if !self.cx.api.text(*api).contains('.') => "module",
                 _ => "object",
             })
             .collect()

@@ -224,6 +224,7 @@ impl Interp<'_> {
                 }
             }
             CompareOp::In if positive => {
+                self.refine_container(right);
                 let container = self.eval(right);
                 if self.is_allow_list(&container) {
                     self.clean_expr(left, EVERYTHING);
@@ -278,6 +279,31 @@ impl Interp<'_> {
             && self.cx.api.text(id) == "builtins.len"
         {
             self.clean_expr(text, self.cx.contexts.backtracking);
+        }
+    }
+
+    /// What a value yields contains something of the program's: `ROOT in path.parents`.
+    fn refine_container(&mut self, expr: ExprId) {
+        let ExprKind::Attribute { value, attr, .. } = self.ir.expr(expr).kind else {
+            return;
+        };
+        let owner = self.eval(value);
+        let member = match self.get_attribute(&owner, attr, expr).shape {
+            Shape::Api(member) | Shape::ApiMethod(member, _) => member,
+            Shape::Unknown | Shape::Object(_) => self.cx.api.by_method_name(attr),
+            _ => return,
+        };
+        let normal = owner
+            .marks
+            .iter()
+            .all(|m| m.flags & crate::value::flag::NORMALISED != 0);
+        let Some(entry) = self.cx.api.entry(member) else {
+            return;
+        };
+        for guard in &entry.guards {
+            if guard.outcome == Outcome::Contains && (normal || !guard.of_normalised) {
+                self.clean_expr(value, guard.cleans);
+            }
         }
     }
 

@@ -47,6 +47,18 @@ impl Interp<'_> {
                 Shape::Function(_) | Shape::Closure(_) => {
                     self.refine_by_summary(&shape, args, outcome)
                 }
+                // By the method's name alone.
+                Shape::Unknown | Shape::Object(_) => {
+                    if let ExprKind::Attribute { attr, .. } = ir.expr(callee).kind {
+                        let id = self.cx.api.by_method_name(attr);
+                        let outcome = if outcome {
+                            Outcome::True
+                        } else {
+                            Outcome::False
+                        };
+                        self.refine_by_guards(id, callee, args, outcome);
+                    }
+                }
                 _ => {}
             }
         }

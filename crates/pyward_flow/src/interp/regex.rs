@@ -202,6 +202,7 @@ impl Interp<'_> {
             message: Some(format!("this regular expression {}", why(witness))),
             trace: Vec::new(),
             subject: None,
+            end: None,
             function: site.function,
         });
     }

@@ -37,6 +37,9 @@ impl Interp<'_> {
         for sink in &entry.sinks {
             self.check_sink(sink, receiver, call, span, what);
         }
+        for (environment, variable, place) in &entry.template_variables {
+            self.give_templates(*environment, *variable, place, call);
+        }
         for (environment, place) in &entry.escaping {
             self.note_escaping_choice(*environment, place, call);
         }
@@ -77,7 +80,7 @@ impl Interp<'_> {
             .lexical_kinds
             .iter()
             .any(|k| rule.severity[*k as usize].is_some());
-        let mut arriving: Vec<(Marks, Span)> = Vec::new();
+        let mut arriving: Vec<(Marks, Span, Option<ExprId>)> = Vec::new();
         for place in &sink.args {
             let at = match &place.base {
                 Base::Positional | Base::Keyword => None,
@@ -89,7 +92,7 @@ impl Interp<'_> {
                     continue;
                 }
                 let at_span = at.map_or(span, |e| self.expr_span(e));
-                arriving.push((marks, at_span));
+                arriving.push((marks, at_span, at));
             }
             if lexical {
                 let exprs: Vec<ExprId> = match &place.base {
@@ -100,7 +103,7 @@ impl Interp<'_> {
                 for expr in exprs {
                     let marks = self.lexical_marks(expr, 0);
                     if !marks.is_empty() {
-                        arriving.push((marks, self.expr_span(expr)));
+                        arriving.push((marks, self.expr_span(expr), None));
                     }
                 }
             }
@@ -108,8 +111,9 @@ impl Interp<'_> {
         if arriving.is_empty() || !self.conditions_hold(&sink.when, &sink.unless, call, receiver) {
             return;
         }
-        for (marks, at) in arriving {
-            let site = Arc::new(self.site(sink.rule, at, span, what, sink.confidence));
+        for (marks, at, expr) in arriving {
+            let site = self.site(sink.rule, at, span, what, sink.confidence);
+            let site = Arc::new(self.placed(site, expr, &marks));
             for mark in marks.iter() {
                 self.arrive(mark, &site);
             }
@@ -262,17 +266,18 @@ impl Interp<'_> {
         entry.is_some_and(|e| e.sanitizers.iter().any(|s| s.cleans == Contexts::MAX))
     }
 
-    /// A mark arrives at a sink.
     /// Data reached a sink inside a function that was called: `mark` as it went in, `inside` as it went on.
     pub(super) fn arrive_through(&mut self, mark: &Mark, inside: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
+        let context = site.details.as_ref().map_or(rule.context, |d| d.cleaned_by);
         let cleaned = mark.cleaned | inside.cleaned;
         let key = (site.rule, site.file, site.span, origin_key(mark.origin), 0);
-        if cleaned & rule.context == 0 && !self.sink_seen.contains(&key) {
+        if cleaned & context == 0 && !self.sink_seen.contains(&key) {
             self.arrive(&through(mark, inside), site);
         }
     }
 
+    /// A mark arrives at a sink.
     pub(super) fn arrive(&mut self, mark: &Mark, site: &Arc<SinkSite>) {
         let rule = &self.cx.models.rules[site.rule as usize];
         let details = site.details.as_ref();
@@ -346,6 +351,7 @@ impl Interp<'_> {
             message: misuse.message.clone(),
             trace: Vec::new(),
             subject: None,
+            end: None,
             function: self
                 .cx
                 .program
@@ -501,6 +507,59 @@ impl Interp<'_> {
         self.receiver_expr = previous;
     }
 
+    /// What guards a handler that is wrapped where it is registered: `path("x", login_required(view))`. A function of
+    /// the project that wraps it is taken for a guard.
+    fn wrapping_guards(&mut self, place: &crate::place::Place, call: &CallArgs) -> Vec<Symbol> {
+        let ir = self.ir;
+        let mut guards = Vec::new();
+        let argument = self.argument(place, call, None);
+        let mut at = argument.and_then(|(_, expr)| expr);
+        for _ in 0..4 {
+            let Some(expr) = at else { break };
+            let ExprKind::Call { callee, args } = &ir.expr(expr).kind else {
+                break;
+            };
+            let value = self.eval(*callee);
+            for shape in value.shape.alternatives() {
+                match shape {
+                    Shape::Api(api) | Shape::ApiMethod(api, _) => {
+                        if let Some(entry) = self.cx.api.entry(*api) {
+                            guards.extend(entry.access.iter().copied());
+                        }
+                    }
+                    Shape::Function(_) | Shape::Closure(_) => {
+                        guards.push(Symbol::new("guarded-by-name"));
+                    }
+                    _ => {}
+                }
+            }
+            at = args.first().map(|arg| arg.value);
+        }
+        guards
+    }
+
+    /// URL patterns of a class whose methods are handlers by its bases.
+    fn register_class(
+        &mut self,
+        class: pyward_program::ClassId,
+        routes: &[Symbol],
+        guards: &[Symbol],
+    ) {
+        let ir = self.cx.program.ir(class.file);
+        for &index in &ir.class(class.index).methods {
+            let entry = crate::tables::Entry {
+                routes: routes.to_vec(),
+                guards: guards.to_vec(),
+                ..crate::tables::Entry::default()
+            };
+            let id = pyward_program::FunctionId {
+                file: class.file,
+                index,
+            };
+            self.out.entries.push((id, entry));
+        }
+    }
+
     /// Entry points registered by a call.
     pub(super) fn register_entries(&mut self, entry: &Entry, call: &CallArgs, _span: Span) {
         for &point in &entry.entry_calls {
@@ -522,17 +581,22 @@ impl Interp<'_> {
             let verbs = self
                 .given_verbs(description.verbs.as_ref(), Some(call))
                 .unwrap_or_else(|| description.verb.iter().map(|v| Symbol::new(v)).collect());
-            for handler in self.place_values(&place.clone(), call, None) {
+            let place = place.clone();
+            let guards = self.wrapping_guards(&place, call);
+            for handler in self.place_values(&place, call, None) {
                 let mut handlers = Vec::new();
                 for shape in handler.shape.alternatives() {
                     wrapped_functions(shape, 0, &mut handlers);
+                    if let Shape::Class(class) = shape {
+                        self.register_class(*class, &routes, &guards);
+                    }
                 }
                 for (id, wraps) in handlers {
                     let found = crate::tables::Entry {
                         points: vec![point],
                         routes: routes.clone(),
                         verbs: verbs.clone(),
-                        guards: Vec::new(),
+                        guards: guards.clone(),
                         wraps,
                         ..crate::tables::Entry::default()
                     };
@@ -570,6 +634,7 @@ pub(crate) fn flow_finding(
         message: site.details.as_ref().map(|d| d.message.clone()),
         trace,
         subject: None,
+        end: site.end,
         function: site.function,
     }
 }

@@ -14,7 +14,9 @@ use crate::models::{Entry, TemplateCall};
 use crate::place::Base;
 use crate::summary::{SinkSite, SiteDetails, export};
 use crate::tables;
-use crate::value::{Builtin, Contexts, Shape, Step, StepKind, Value, flag, join};
+use crate::value::{
+    Builtin, Contexts, Mark, Shape, Step, StepKind, Value, extend, flag, join, steps,
+};
 
 /// Attributes under which a template object remembers what it was made of; no name of Python's looks like them.
 const NAME: &str = "#template";
@@ -90,6 +92,25 @@ impl Interp<'_> {
         if let Some((value, _)) = self.argument(place, call, None) {
             let escapes = self.switches_escaping(&value);
             self.out.escaping.push((environment, escapes));
+        }
+    }
+
+    /// A call that puts something into a variable of every template.
+    pub(super) fn give_templates(
+        &mut self,
+        environment: Symbol,
+        variable: Symbol,
+        place: &crate::place::Place,
+        call: &CallArgs,
+    ) {
+        for value in self.place_values(place, call, None) {
+            let marks = self.state.deep_marks(&value);
+            if !marks.is_empty() {
+                let given = export(&self.state, &Value::unknown().with_marks(marks));
+                let key = (environment, variable);
+                let given = given.without_params();
+                self.out.template_variables.push((key, given));
+            }
         }
     }
 
@@ -508,7 +529,7 @@ impl Interp<'_> {
             }
         };
         let exposed = library.exposed(number, dialect, escaping);
-        let mut roots: Vec<(&str, Option<Value>)> = Vec::new();
+        let mut roots: Vec<(&str, Option<(Value, bool)>)> = Vec::new();
         for one in exposed.iter() {
             if !self.spend() {
                 return;
@@ -522,8 +543,13 @@ impl Interp<'_> {
                     value
                 }
             };
-            let Some(root) = root else { continue };
-            let value = self.follow(&root, &one.path, render);
+            let Some((root, is_global)) = root else {
+                continue;
+            };
+            let mut value = self.follow(&root, &one.path, render);
+            if is_global && text_at.is_none() {
+                self.begin_in_template(one, &mut value);
+            }
             self.arrive_in_template(render, library, one, &value, text_at);
             if !self.state.alive {
                 return;
@@ -531,27 +557,49 @@ impl Interp<'_> {
         }
     }
 
-    fn context_variable(&mut self, render: &Render<'_>, name: Symbol) -> Option<Value> {
+    /// What the template itself reads from a request comes in where it is output.
+    fn begin_in_template(&self, output: &Exposed, value: &mut Value) {
+        let (file, span) = (self.template_file(output.template), span_of(&output.range));
+        value.marks = value.marks.map(|mark| {
+            let name = steps(&mark.trace)
+                .first()
+                .map_or(Symbol::new(""), |s| s.name);
+            let kind = StepKind::Source;
+            let source = Step {
+                kind,
+                file,
+                span,
+                name,
+            };
+            Some(Mark {
+                trace: extend(&None, source),
+                ..mark.clone()
+            })
+        });
+    }
+
+    /// A variable of the context, and whether it is one that the library gives.
+    fn context_variable(&mut self, render: &Render<'_>, name: Symbol) -> Option<(Value, bool)> {
         let mut found: Option<Value> = None;
         for context in &render.contexts {
             if let Some(value) = self.dict_item(context, name) {
                 found = Some(found.map_or_else(|| value.clone(), |f| join(&f, &value)));
             }
         }
-        if found.is_some() {
-            return found;
+        if let Some(found) = found {
+            return Some((found, false));
         }
         if let Some(environment) = render.model.environment
             && let Some(given) = self.cx.tables.template_variables.get(&(environment, name))
         {
             let given = given.clone();
-            return Some(self.import_plain(&given));
+            return Some((self.import_plain(&given), false));
         }
         let (_, path) = render.model.globals.iter().find(|(n, _)| *n == name)?;
         let api = self.cx.api.path(path);
         self.current_span = render.span;
         let value = self.api_value(api);
-        Some(self.with_api_source(value, render.span))
+        Some((self.with_api_source(value, render.span), true))
     }
 
     /// The item of a dictionary under a constant key.
@@ -609,6 +657,7 @@ impl Interp<'_> {
                     let marks = element.marks.union(&keys);
                     element.with_marks(marks)
                 }
+                PathStep::Item(at) => self.template_item(&value, *at, render.at),
                 PathStep::Key => {
                     let keys = self.state.key_marks(&value);
                     Value::unknown().with_marks(keys)
@@ -638,8 +687,23 @@ impl Interp<'_> {
         result.with_marks(marks)
     }
 
+    /// The item at a position; of a named tuple the field.
+    fn template_item(&mut self, owner: &Value, position: usize, at: ExprId) -> Value {
+        if let Shape::Object(id) = owner.shape
+            && let Class::Project(class) = self.state.object(id).class
+            && let Some(name) = self.declared_fields(class).get(position)
+        {
+            return self.get_attribute(owner, *name, at);
+        }
+        let key = Value::constant(Const::Int(i64::try_from(position).unwrap_or(i64::MAX)));
+        self.get_item(owner, &key, at)
+    }
+
     /// An attribute or item: templates do not tell them apart.
     fn template_member(&mut self, owner: &Value, name: Symbol, at: ExprId) -> Value {
+        if let Ok(position) = name.as_str().parse::<usize>() {
+            return self.template_item(owner, position, at);
+        }
         let mut found: Option<Value> = None;
         for shape in owner.shape.alternatives().to_vec() {
             let one = Value {
@@ -733,11 +797,18 @@ impl Interp<'_> {
                 rule,
                 file,
                 span,
-                call_span: span,
+                call_span: if text_at.is_none() && !output.explicit {
+                    // One line of a template that escapes nothing is one thing to repair.
+                    span_of(&library.line_of(output.template, output.range.start))
+                } else {
+                    span
+                },
                 what,
                 confidence: certain.min(self.confidence(output.exposure, rule)),
                 // In a template there are no functions, and several may render it.
                 function: Symbol::new(""),
+                end: None,
+                handed_on: None,
                 details: Some(Box::new(SiteDetails {
                     message: format!("{{source}} is {}", output.exposure.reason()),
                     cleaned_by: self.cleaned_by(output.exposure, rule),

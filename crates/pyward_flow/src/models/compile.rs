@@ -182,6 +182,7 @@ impl Compiled {
                         Some("false") => Outcome::False,
                         Some("return") => Outcome::Return,
                         Some("member") => Outcome::Member,
+                        Some("contains") => Outcome::Contains,
                         _ => Outcome::True,
                     },
                     when: self.conditions(&g.when),
@@ -229,6 +230,7 @@ impl Compiled {
                     load: places(&p.load),
                     decodes: p.decodes,
                     normalises_path: p.normalises_path,
+                    keeps_path: p.keeps_path,
                     prefix: p.prefix.as_deref().and_then(Place::parse),
                 });
             }
@@ -333,9 +335,17 @@ impl Compiled {
             }
         }
         for c in &file.template_context {
+            let environment = Symbol::new(&c.environment);
             for path in &c.decorator {
-                let entry = self.at(path);
-                entry.template_contexts.push(Symbol::new(&c.environment));
+                self.at(path).template_contexts.push(environment);
+            }
+            let place = c.arg.as_deref().and_then(Place::parse);
+            if let (Some(place), Some(variable)) = (place, &c.variable) {
+                let variable = Symbol::new(variable);
+                for path in &c.path {
+                    let given = (environment, variable, place.clone());
+                    self.at(path).template_variables.push(given);
+                }
             }
         }
         for t in &file.template {
@@ -395,6 +405,7 @@ impl Compiled {
         for e in &file.entry {
             let index = self.entry_points.len();
             let point = EntryPoint {
+                operations: e.operations,
                 methods: e.methods.iter().map(|m| Symbol::new(m)).collect(),
                 by_base: !e.base.is_empty(),
                 handler: e.handler.as_deref().and_then(Place::parse),

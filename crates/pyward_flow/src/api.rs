@@ -4,9 +4,11 @@ use std::hash::BuildHasherDefault;
 
 use dashmap::DashMap;
 use pyward_ir::Symbol;
+use pyward_stubs::Fact;
 use rustc_hash::FxHasher;
 
 use crate::models::{Compiled, Entry};
+use crate::types::TypeExpr;
 
 /// An interned API path.
 ///
@@ -21,6 +23,28 @@ struct Node {
     parent: Option<ApiId>,
     entry: Option<u32>,
     known: bool,
+    stub: Option<Box<Stub>>,
+}
+
+/// What the standard library's stubs say of a path.
+#[derive(Debug)]
+enum Stub {
+    Returns(TypeExpr),
+    Attribute(TypeExpr),
+    /// A class; its bases, separated by `, `.
+    Class(&'static str),
+}
+
+impl Stub {
+    fn of(path: &str) -> Option<Box<Self>> {
+        let stub = match pyward_stubs::fact(path)? {
+            Fact::Returns(of) => Self::Returns(TypeExpr::parse(of)?),
+            Fact::Attribute(of) => Self::Attribute(TypeExpr::parse(of)?),
+            Fact::Class(bases) => Self::Class(bases),
+            Fact::Alias(_) => return None,
+        };
+        Some(Box::new(stub))
+    }
 }
 
 /// All API paths met so far, with the models that speak of them.
@@ -72,7 +96,7 @@ impl<'m> ApiTable<'m> {
         parts.fold(root, |at, name| self.child(at, Symbol::new(name)))
     }
 
-    /// A member of a path; looked up in the class's bases where models know it only there.
+    /// A member of a path; looked up in the class's bases where models or stubs know it only there.
     pub fn child(&self, parent: ApiId, name: Symbol) -> ApiId {
         if let Some(found) = self.children.get(&(parent.0, name)) {
             return *found;
@@ -85,17 +109,21 @@ impl<'m> ApiTable<'m> {
     fn make_child(&self, parent: ApiId, name: Symbol, depth: u8) -> ApiId {
         let full = format!("{}.{name}", self.text(parent));
         let canonical = self.models.alias(&full);
-        if canonical.is_none()
-            && !self.models.is_known(&full)
-            && depth < 6
-            && let Some(entry) = self.entry(parent)
-        {
-            for base in &entry.bases {
+        if canonical.is_none() && !self.models.is_known(&full) && depth < 6 {
+            let described = pyward_stubs::fact(&full).is_some();
+            for base in self.bases(parent) {
                 let base = self.path(base);
                 let member = self.make_child(base, name, depth + 1);
-                if self.is_known(member) {
+                if self.is_known(member) || !described && self.node(member).stub.is_some() {
                     return member;
                 }
+            }
+            // Another name of something in the standard library.
+            if described
+                && let Some(usual) = pyward_stubs::canonical(&full)
+                && pyward_stubs::canonical(usual).is_none()
+            {
+                return self.path(usual);
             }
         }
         match canonical {
@@ -128,6 +156,7 @@ impl<'m> ApiTable<'m> {
                 parent,
                 entry: self.models.entry(text),
                 known: self.models.is_known(text),
+                stub: Stub::of(text),
             };
             ApiId(u32::try_from(self.nodes.push(node)).unwrap_or(u32::MAX))
         })
@@ -167,6 +196,51 @@ impl<'m> ApiTable<'m> {
         self.node(id).entry.map(|e| self.models.get(e))
     }
 
+    /// The type of what it returns: as models say, else as the stubs do.
+    #[must_use]
+    pub fn returns(&self, id: ApiId) -> Option<&TypeExpr> {
+        let modelled = self.entry(id).and_then(|e| e.returns.as_ref());
+        modelled.or_else(|| self.stub_returns(id))
+    }
+
+    /// The type of what it returns, as the stubs say.
+    #[must_use]
+    pub fn stub_returns(&self, id: ApiId) -> Option<&TypeExpr> {
+        match self.node(id).stub.as_deref()? {
+            Stub::Returns(of) => Some(of),
+            _ => None,
+        }
+    }
+
+    /// The type of an attribute of an instance: as models say; as the stubs do where no model speaks of it.
+    #[must_use]
+    pub fn attribute(&self, id: ApiId) -> Option<&TypeExpr> {
+        if let Some(entry) = self.entry(id) {
+            return entry.attribute.as_ref();
+        }
+        match self.node(id).stub.as_deref()? {
+            Stub::Attribute(of) => Some(of),
+            _ => None,
+        }
+    }
+
+    /// The base classes of a class: as models say, else as the stubs do.
+    pub fn bases(&self, id: ApiId) -> impl Iterator<Item = &str> {
+        let modelled = self.entry(id).map_or(&[][..], |e| &e.bases);
+        let stubs = match self.node(id).stub.as_deref() {
+            Some(Stub::Class(bases)) if modelled.is_empty() => *bases,
+            _ => "",
+        };
+        let stubs = stubs.split(", ").filter(|base| !base.is_empty());
+        modelled.iter().map(String::as_str).chain(stubs)
+    }
+
+    /// Whether models or stubs say anything of it, or of something below it.
+    #[must_use]
+    pub fn is_described(&self, id: ApiId) -> bool {
+        self.is_known(id) || self.node(id).stub.is_some()
+    }
+
     /// Whether models speak of it or of something below it.
     #[must_use]
     pub fn is_known(&self, id: ApiId) -> bool {
@@ -185,16 +259,17 @@ impl<'m> ApiTable<'m> {
     pub fn is_subclass(&self, id: ApiId, class: &str, depth: u8) -> bool {
         self.text(id) == class
             || (depth < 6
-                && self.entry(id).is_some_and(|e| {
-                    e.bases
-                        .iter()
-                        .any(|b| self.is_subclass(self.path(b), class, depth + 1))
-                }))
+                && self
+                    .bases(id)
+                    .any(|b| self.is_subclass(self.path(b), class, depth + 1)))
     }
 
-    /// Whether the name looks like a class: its last part starts with a capital letter and is not all capitals.
+    /// Whether it is a class, as stubs say or as its name looks: its last part starts with a capital letter.
     #[must_use]
     pub fn looks_like_class(&self, id: ApiId) -> bool {
+        if matches!(self.node(id).stub.as_deref(), Some(Stub::Class(_))) {
+            return true;
+        }
         let name = self.node(id).name.as_str().trim_start_matches('_');
         name.chars().next().is_some_and(char::is_uppercase)
     }

@@ -267,6 +267,16 @@ impl Run<'_> {
                 }
             }
         }
+        for (parameter, class) in out.arguments {
+            let agreed = self
+                .tables
+                .arguments
+                .entry(parameter)
+                .or_insert(Some(class));
+            if *agreed != Some(class) {
+                *agreed = None;
+            }
+        }
         for (key, value) in out.captured {
             self.tables.captured.insert(key, value);
         }

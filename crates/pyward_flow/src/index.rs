@@ -41,6 +41,8 @@ struct FileIndex {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     files: Vec<FileIndex>,
+    /// Methods of classes of the project, in order.
+    methods: FxHashMap<Symbol, Vec<FunctionId>>,
 }
 
 impl Index {
@@ -48,9 +50,25 @@ impl Index {
     #[must_use]
     pub(crate) fn new(program: &Program) -> Self {
         let ids: Vec<FileId> = program.file_ids().collect();
+        let mut methods: FxHashMap<Symbol, Vec<FunctionId>> = FxHashMap::default();
+        for &file in &ids {
+            let functions = program.ir(file).functions.iter().enumerate();
+            for (at, function) in functions.filter(|(_, f)| f.class.is_some()) {
+                let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
+                let id = FunctionId { file, index };
+                methods.entry(function.name).or_default().push(id);
+            }
+        }
         Self {
             files: ids.par_iter().map(|f| index_file(program.ir(*f))).collect(),
+            methods,
         }
+    }
+
+    /// Methods of a name, of whatever class.
+    #[must_use]
+    pub(crate) fn methods(&self, name: Symbol) -> &[FunctionId] {
+        self.methods.get(&name).map_or(&[], Vec::as_slice)
     }
 
     fn file(&self, file: FileId) -> &FileIndex {

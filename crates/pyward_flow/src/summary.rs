@@ -26,8 +26,8 @@ pub enum PortableShape {
     Unknown,
     /// A shape without objects in it.
     Plain(Shape),
-    /// What a parameter refers to, at a path.
-    Param(u16, PathId),
+    /// What a parameter refers to, at a path, and its class as far as known.
+    Param(u16, PathId, Class),
     /// A new object.
     Object(Arc<PortableObject>),
     /// One of several.
@@ -237,7 +237,7 @@ fn export_shape(state: &State, shape: &Shape, depth: u8, walk: &mut Walk) -> Por
         Shape::Object(id) => {
             let object = state.object(*id);
             if let Some((index, path)) = object.origin {
-                return PortableShape::Param(index, path);
+                return PortableShape::Param(index, path, object.class);
             }
             if depth >= MAX_DEPTH || walk.left == 0 || walk.seen.contains(id) {
                 return match object.class {
@@ -347,7 +347,9 @@ fn import_shape(state: &mut State, shape: &PortableShape, view: &mut dyn View) -
         PortableShape::Unknown => (Shape::Unknown, Marks::NONE),
         PortableShape::Plain(shape) => (shape.clone(), Marks::NONE),
         // The caller's marks come through the mark of the parameter, with the trace inside the function.
-        PortableShape::Param(index, path) => (view.value(state, *index, *path).shape, Marks::NONE),
+        PortableShape::Param(index, path, _) => {
+            (view.value(state, *index, *path).shape, Marks::NONE)
+        }
         PortableShape::Choice(list) => {
             let (mut shape, mut marks): (Option<Shape>, Marks) = (None, Marks::NONE);
             for one in list.iter() {
@@ -426,7 +428,19 @@ impl Portable {
                 marks: keep(&v.marks),
             };
             match s {
-                PortableShape::Param(..) => PortableShape::Unknown,
+                PortableShape::Param(_, _, class) => match class {
+                    Class::Project(_) | Class::Api(_) => {
+                        PortableShape::Object(Arc::new(PortableObject {
+                            class: *class,
+                            items: None,
+                            fields: Vec::new(),
+                            rest: None,
+                            keys: None,
+                            closed: false,
+                        }))
+                    }
+                    Class::Builtin(_) | Class::Unknown => PortableShape::Unknown,
+                },
                 PortableShape::Object(o) => PortableShape::Object(Arc::new(PortableObject {
                     class: o.class,
                     items: o.items.as_ref().map(|i| i.iter().map(value).collect()),
@@ -477,7 +491,7 @@ impl Portable {
             let alike = all.iter().position(|s| match (s, &shape) {
                 (PortableShape::Unknown, PortableShape::Unknown) => true,
                 (PortableShape::Plain(a), PortableShape::Plain(b)) => a == b,
-                (PortableShape::Param(i, p), PortableShape::Param(j, q)) => i == j && p == q,
+                (PortableShape::Param(i, p, _), PortableShape::Param(j, q, _)) => i == j && p == q,
                 (PortableShape::Object(a), PortableShape::Object(b)) => a.class == b.class,
                 _ => false,
             });

@@ -8,6 +8,7 @@ use pyward_program::{ClassId, FileId, FunctionId};
 use rustc_hash::FxHashMap;
 
 use crate::api::ApiId;
+use crate::heap::Class;
 use crate::summary::{Portable, Summary};
 
 /// A base of a class.
@@ -88,6 +89,8 @@ pub struct Tables {
     pub escaping: FxHashMap<Symbol, Option<bool>>,
     /// Variables that every template of an environment has.
     pub template_variables: FxHashMap<(Symbol, Symbol), Portable>,
+    /// Classes of what callers hand to parameters; `None` where they differ.
+    pub arguments: FxHashMap<(FunctionId, u16), Option<Class>>,
     /// Entry points.
     pub entries: FxHashMap<FunctionId, Entry>,
     /// The project's functions that a call expression reaches.

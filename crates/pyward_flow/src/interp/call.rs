@@ -25,6 +25,24 @@ pub(crate) struct CallArgs {
 }
 
 impl CallArgs {
+    /// Whether nothing is handed over.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values().next().is_none()
+    }
+
+    /// Changes the marks of all arguments.
+    pub(crate) fn map_marks(&mut self, change: impl Fn(&Marks) -> Marks) {
+        let all = self
+            .positional
+            .iter_mut()
+            .chain(self.keywords.iter_mut().map(|(_, value, _)| value))
+            .chain(&mut self.star)
+            .chain(&mut self.double_star);
+        for value in all {
+            value.marks = change(&value.marks);
+        }
+    }
+
     /// Positional arguments alone.
     pub(crate) fn of(positional: Vec<Value>, site: Option<ExprId>) -> Self {
         let positional_exprs = vec![None; positional.len()];
@@ -189,7 +207,10 @@ impl Interp<'_> {
                         };
                         Value { shape, marks }
                     } else {
-                        known
+                        match self.call_by_name(&owner, attr, &call, span) {
+                            Some(named) => join(&known, &named),
+                            None => known,
+                        }
                     }
                 }
                 _ => self.call_shape(&shape, &callee_value.marks, &call, span),
@@ -210,7 +231,7 @@ impl Interp<'_> {
                 .cx
                 .api
                 .parent(method)
-                .is_some_and(|p| !self.cx.api.is_known(p))
+                .is_some_and(|p| !self.cx.api.is_described(p))
     }
 
     fn is_project_object(&self, id: crate::value::ObjectId) -> bool {
@@ -451,8 +472,15 @@ impl Interp<'_> {
                 None => value,
             };
         }
-        if let Some(value) = modelled {
-            return value;
+        let named = if known {
+            None
+        } else {
+            self.call_by_name(owner, attr, call, span)
+        };
+        match (modelled, named) {
+            (Some(a), Some(b)) => return join(&a, &b),
+            (Some(value), None) | (None, Some(value)) => return value,
+            (None, None) => {}
         }
         let mut marks = self.state.deep_marks(owner).union(&member.marks);
         let mut arg_marks = Marks::NONE;
@@ -496,7 +524,7 @@ impl Interp<'_> {
         if let Shape::Instance(api) = context.shape {
             for name in ["__enter__", "__aenter__"] {
                 let method = self.cx.api.child(api, Symbol::new(name));
-                if let Some(t) = self.cx.api.entry(method).and_then(|e| e.returns.clone()) {
+                if let Some(t) = self.cx.api.returns(method).cloned() {
                     let value = self.typed(&t, Some(context), &[]);
                     let marks = value.marks.union(&context.marks);
                     return value.with_marks(marks);

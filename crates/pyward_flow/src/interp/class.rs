@@ -139,7 +139,7 @@ impl Interp<'_> {
                         points.extend(entry.entry_bases.iter().copied());
                         templates.extend(entry.template_bases.iter().copied());
                         guards.extend(entry.access.iter().copied());
-                        queue.extend(entry.bases.iter().map(|b| self.cx.api.path(b)));
+                        queue.extend(self.cx.api.bases(api).map(|b| self.cx.api.path(b)));
                     }
                 }
             }

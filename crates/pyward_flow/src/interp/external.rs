@@ -8,7 +8,8 @@ use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::models::{Callback, CallbackParam, CallbackReturn, Entry, Propagator};
 use crate::place::{Base, Content, Place};
-use crate::value::{Builtin, Marks, Shape, Step, StepKind, Value, flag, join};
+use crate::types::TypeExpr;
+use crate::value::{ALL_CONTEXTS, Builtin, Marks, Shape, Step, StepKind, Value, flag, join};
 
 impl Interp<'_> {
     /// Calls an external function or method.
@@ -116,9 +117,12 @@ impl Interp<'_> {
         call: &CallArgs,
         span: Span,
     ) -> Value {
-        let typed = entry
-            .and_then(|e| e.returns.clone())
-            .map(|t| self.typed(&t, receiver, &call.positional));
+        let returns = self.cx.api.returns(id).cloned();
+        let is_number = matches!(
+            returns,
+            Some(TypeExpr::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool) | TypeExpr::None)
+        );
+        let typed = returns.map(|t| self.typed(&t, receiver, &call.positional));
         let is_class = self.cx.api.looks_like_class(id);
         let mut marks;
         let described = entry.is_some_and(|e| !e.propagators.is_empty());
@@ -145,6 +149,9 @@ impl Interp<'_> {
             } else {
                 passed.flagged(flag::OBSCURE)
             });
+            if is_number {
+                marks = marks.cleaned(ALL_CONTEXTS);
+            }
         }
         let shape = match typed {
             Some(t) => {

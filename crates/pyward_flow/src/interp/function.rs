@@ -204,6 +204,7 @@ impl Interp<'_> {
         }
         let has_receiver = receiver.is_some();
         let bound = self.bind(id, receiver, call);
+        self.note_arguments(id, &bound);
         let summary = self.cx.tables.summary(id).cloned();
         if self.should_inline(id, &bound, !captured.is_empty(), summary.as_deref()) {
             let size = summary.as_ref().map_or(20, |s| s.size.max(1));
@@ -286,7 +287,12 @@ impl Interp<'_> {
     }
 
     /// Lines the arguments up with the parameters.
-    fn bind(&mut self, id: FunctionId, receiver: Option<Value>, call: &CallArgs) -> Vec<Value> {
+    pub(super) fn bind(
+        &mut self,
+        id: FunctionId,
+        receiver: Option<Value>,
+        call: &CallArgs,
+    ) -> Vec<Value> {
         let ir = self.cx.program.ir(id.file);
         let function = ir.function(id.index);
         let mut positional: Vec<Value> = receiver
@@ -457,7 +463,7 @@ impl Interp<'_> {
     }
 
     /// Applies a summary at a call.
-    fn apply(
+    pub(super) fn apply(
         &mut self,
         summary: &Arc<Summary>,
         id: FunctionId,

@@ -195,7 +195,7 @@ impl Interp<'_> {
 
     fn instance_member(&mut self, class: ApiId, owner: &Value, attr: Symbol) -> Value {
         let member = self.cx.api.child(class, attr);
-        if let Some(t) = self.cx.api.entry(member).and_then(|e| e.attribute.clone()) {
+        if let Some(t) = self.cx.api.attribute(member).cloned() {
             let value = self.typed(&t, Some(owner), &[]);
             // The member may be a source although its type is known.
             let mut marks = value.marks.union(&owner.marks);
@@ -224,7 +224,7 @@ impl Interp<'_> {
             return value.with_marks(marks);
         }
         // Whatever else is asked for, where models say what that is: `client.database.collection`.
-        if !self.cx.api.is_known(member) && !attr.as_str().starts_with('_') {
+        if !self.cx.api.is_described(member) && !attr.as_str().starts_with('_') {
             let any = self.cx.api.child(class, Symbol::new("__getattr__"));
             if let Some(t) = self.cx.api.entry(any).and_then(|e| e.returns.clone()) {
                 let value = self.typed(&t, Some(owner), &[]);
@@ -364,7 +364,7 @@ impl Interp<'_> {
             Shape::Instance(api) | Shape::ApiMethod(api, _) => {
                 let get = self.cx.api.child(*api, Symbol::new("__getitem__"));
                 let mut marks = owner.marks.clone();
-                let value = match self.cx.api.entry(get).and_then(|e| e.returns.clone()) {
+                let value = match self.cx.api.returns(get).cloned() {
                     Some(t) => self.typed(&t, Some(owner), std::slice::from_ref(key)),
                     None => Value::unknown(),
                 };

@@ -2,6 +2,7 @@
 
 mod assign;
 mod builtins;
+mod by_name;
 mod call;
 mod class;
 mod condition;
@@ -111,6 +112,8 @@ pub(crate) struct Output {
     /// Variables of every template of an environment.
     pub(crate) template_variables: Vec<((Symbol, Symbol), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
+    /// Classes of what was handed to parameters.
+    pub(crate) arguments: Vec<((FunctionId, u16), Class)>,
     pub(crate) calls: Vec<FunctionId>,
     /// Calls that stand in the code under analysis itself, and the project's functions that they reach.
     pub(crate) call_sites: Vec<(ExprId, FunctionId)>,

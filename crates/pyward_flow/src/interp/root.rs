@@ -141,6 +141,8 @@ impl Interp<'_> {
                 }
             } else if let Some(api) = self.conventional_type(param.name) {
                 class = Class::Api(api);
+            } else if let Some(Some(handed)) = self.cx.tables.arguments.get(&(id, index)) {
+                class = *handed;
             }
             let mut value = self.param_value(index, PathId::ROOT, class, None);
             if let Some(typed) = typed {

@@ -1,11 +1,12 @@
 //! The descriptions of facts, compiled, and matching against them.
 
+use std::sync::{OnceLock, RwLock};
+
 use pyward_catalog::Catalog;
 use pyward_catalog::model::{Fact, Scalar};
 use pyward_ir::{Const, Symbol};
-use std::sync::RwLock;
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A set of kinds of facts, one bit each.
@@ -105,23 +106,34 @@ fn places(on: Option<&str>) -> Vec<On> {
     }
 }
 
-/// A regular expression over names; the same names come again and again.
+/// A regular expression over names, compiled when it is first asked. The same names come again and again.
 struct Pattern {
-    regex: Regex,
+    text: String,
+    regex: OnceLock<Option<Regex>>,
     known: RwLock<FxHashMap<Symbol, bool>>,
 }
 
 impl Pattern {
     fn new(text: Option<&String>) -> Option<Self> {
-        let regex = RegexBuilder::new(text?)
-            .case_insensitive(true)
-            .dot_matches_new_line(true)
-            .build()
-            .ok()?;
         Some(Self {
-            regex,
+            text: text?.clone(),
+            regex: OnceLock::new(),
             known: RwLock::default(),
         })
+    }
+
+    /// A malformed one, which the catalogue's own check reports, matches nothing.
+    fn is_match(&self, name: &str) -> bool {
+        let regex = self.regex.get_or_init(|| {
+            // Names of libraries are ASCII, and tables for the rest take long to build.
+            RegexBuilder::new(&self.text)
+                .case_insensitive(true)
+                .dot_matches_new_line(true)
+                .unicode(false)
+                .build()
+                .ok()
+        });
+        regex.as_ref().is_some_and(|r| r.is_match(name.as_bytes()))
     }
 
     fn matches(&self, name: Symbol) -> bool {
@@ -130,7 +142,7 @@ impl Pattern {
         {
             return answer;
         }
-        let answer = self.regex.is_match(name.as_str());
+        let answer = self.is_match(name.as_str());
         if let Ok(mut known) = self.known.write() {
             known.insert(name, answer);
         }
@@ -139,7 +151,7 @@ impl Pattern {
 
     fn matches_dotted(&self, chain: &[Symbol]) -> bool {
         let dotted: Vec<&str> = chain.iter().map(|s| s.as_str()).collect();
-        self.regex.is_match(&dotted.join("."))
+        self.is_match(&dotted.join("."))
     }
 }
 
@@ -175,20 +187,6 @@ impl Facts {
         let Some(kind) = self.intern(&fact.kind) else {
             return;
         };
-        let patterns = [
-            &fact.named,
-            &fact.dotted,
-            &fact.not_named,
-            &fact.text,
-            &fact.keyword,
-        ];
-        // The catalogue's own check reports a malformed pattern.
-        if patterns
-            .into_iter()
-            .any(|p| p.is_some() && Pattern::new(p.as_ref()).is_none())
-        {
-            return;
-        }
         if fact.protects {
             self.protecting |= 1 << kind;
         }

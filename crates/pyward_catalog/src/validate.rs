@@ -237,8 +237,12 @@ impl Check<'_> {
                 && item.base.is_empty()
                 && item.call.is_empty()
                 && item.function.is_empty()
+                && !item.operations
             {
-                self.error("an entry needs `decorator`, `base`, `call` or `function`".to_owned());
+                self.error(
+                    "an entry needs `decorator`, `base`, `call`, `function` or `operations`"
+                        .to_owned(),
+                );
             }
             if item.call.is_empty() != item.handler.is_none() {
                 self.error("`call` and `handler` go together".to_owned());
@@ -544,7 +548,7 @@ fn is_place(place: &str) -> bool {
             2
         } else if let Some(inner) = rest.strip_prefix('.') {
             let close = inner.find(['[', '{', '.']).unwrap_or(inner.len());
-            if !is_identifier(&inner[..close]) {
+            if !is_identifier(&inner[..close]) && !number(&inner[..close]) {
                 return false;
             }
             close + 1
@@ -563,10 +567,10 @@ fn is_type(of: &str) -> bool {
             return false;
         };
         return match head {
-            "list" | "dict" | "iter" | "type" => is_type(inner),
+            "list" | "dict" | "iter" | "type" => inner == "?" || is_type(inner),
             "tuple" => split_types(inner)
                 .into_iter()
-                .all(|part| is_type(part.trim())),
+                .all(|part| part.trim() == "?" || is_type(part.trim())),
             _ => false,
         };
     }

@@ -163,7 +163,7 @@ pub(crate) fn run(
             }
             None => {
                 let templates = &lowered.templates;
-                let shown = |t: &TemplateFile| &*t.shown == &*finding.location.file;
+                let shown = |t: &TemplateFile| *t.shown == *finding.location.file;
                 match templates.iter().position(shown) {
                     Some(number) => Surroundings {
                         path: &templates[number].relative,

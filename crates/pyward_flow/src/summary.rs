@@ -201,7 +201,7 @@ const MAX_WIDTH: usize = 48;
 /// Most alternatives kept.
 const MAX_CHOICES: usize = 6;
 /// Most values carried over inside one.
-const MAX_NODES: u32 = 32;
+const MAX_NODES: u32 = 16;
 
 /// What has been seen on the way, and how much more may be.
 struct Walk {

@@ -14,14 +14,14 @@ use crate::tokens::payload;
 
 /// A JSON web key (RFC 7517): a shared secret, or an RSA, NIST or Ed25519 key, private or public. Its repr shows no secret.
 ///
-/// Protects against CWE-326, CWE-347. ASVS 5.0: v5.0.0-9.1.3. Raises InvalidInput for keys that are malformed, too
-/// weak, or public keys given as secrets.
+/// Protects against CWE-326, CWE-347. ASVS 5.0: v5.0.0-9.1.3. Raises InvalidInput for keys that are malformed or weak, and
+/// for public keys given as secrets; secrets that are too short for an algorithm are refused where it is named.
 ///
 /// >>> from pyward_guard.tokens import Jwk
 /// >>> key = Jwk.generate("ES256")
 /// >>> key.is_private, key.to_public().is_private
 /// (True, False)
-/// >>> Jwk.from_secret(b"short")
+/// >>> Jwk.from_secret(b"-----BEGIN PUBLIC KEY-----")
 /// Traceback (most recent call last):
 /// pyward_guard.InvalidInput: ...
 #[pyclass(name = "Jwk", module = "pyward_guard._core", frozen)]

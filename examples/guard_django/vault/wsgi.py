@@ -7,4 +7,4 @@ from pyward_guard.errors.wsgi import ErrorBoundary
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vault.settings")
 # Around Django's own boundary: for failures in Django itself.
-application = ErrorBoundary(get_wsgi_application(), keep_server_error_bodies=True)
+application = ErrorBoundary(get_wsgi_application())

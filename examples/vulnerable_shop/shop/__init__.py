@@ -6,7 +6,7 @@ from . import accounts, admin, database, views
 
 
 def create_app(database_path="shop.sqlite"):
-    app = Flask(__name__)
+    app = Flask(__name__)  # flaw: csrf-protection-missing
     app.config.from_object("shop.settings")
     app.config["DATABASE"] = database_path
     app.register_blueprint(views.pages)

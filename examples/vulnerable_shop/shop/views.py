@@ -49,7 +49,7 @@ def product(number):
 
 
 @pages.post("/product/<int:number>/review")
-def review(number):
+def review(number):  # flaw: missing-authentication
     products.add_review(number, request.form["author"], request.form["body"])
     return redirect(url_for("pages.product", number=number))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import glob
 import os
 import pwd
@@ -15,6 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of the code; work without bound still is.
+settings.register_profile("guard", deadline=datetime.timedelta(seconds=5), suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("guard")
 
 
 def free_port() -> int:
@@ -119,8 +125,6 @@ def postgres_url() -> Iterator[str]:
 
 def make_certificate(folder: Path, hosts: list[str]) -> tuple[Path, Path]:
     """A self-signed certificate for some hosts, good for a day, and its key, as PEM files."""
-    import datetime
-
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

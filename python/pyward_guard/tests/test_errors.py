@@ -113,7 +113,7 @@ def test_other_answers_pass(client: Any) -> None:
 
 
 def test_own_error_pages_can_be_kept() -> None:
-    client = fastapi_client(keep_server_error_bodies=True)
+    client = fastapi_client(insecure_keep_server_error_bodies=True)
     assert SECRET in client.get("/detail").text
 
 

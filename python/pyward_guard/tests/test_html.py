@@ -277,7 +277,7 @@ def test_jinja_accepts(source: str) -> None:
 
 
 def test_safe_filter_only_on_request(caplog: pytest.LogCaptureFixture) -> None:
-    env = jinja_environment(allow_safe_filter=True)
+    env = jinja_environment(insecure_allow_safe_filter=True)
     assert env.from_string("{{ x|safe }}").render(x="<b>") == "<b>"
     assert "safe filter" in caplog.text
 

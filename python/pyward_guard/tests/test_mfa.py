@@ -73,7 +73,7 @@ def test_weak_settings_are_refused_and_secrets_hidden() -> None:
     for secret in ("", "A", "JBSWY3DPEHPK3PXP", "1" * 32):
         with pytest.raises(InvalidInput):
             Totp(secret)
-    assert Totp("JBSWY3DPEHPK3PXP", legacy_short_secret=True).code(0)
+    assert Totp("JBSWY3DPEHPK3PXP", insecure_short_secret=True).code(0)
     for options in ({"digits": 5}, {"period": 1}, {"window": 11}, {"algorithm": "MD5"}):
         with pytest.raises(InvalidInput):
             Totp.generate(**options)  # type: ignore[arg-type]

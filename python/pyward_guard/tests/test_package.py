@@ -19,7 +19,8 @@ SOURCE = ROOT / "python/pyward_guard/src/pyward_guard"
 
 def test_import_is_fast_and_loads_no_submodule() -> None:
     code = (
-        "import sys, time; start = time.perf_counter(); import pyward_guard; took = time.perf_counter() - start;"
+        # Processor time: what else the machine does is not the package's.
+        "import sys, time; start = time.process_time(); import pyward_guard; took = time.process_time() - start;"
         "print(took * 1000, sorted(m for m in sys.modules if m.startswith('pyward_guard.')))"
     )
     runs = []

@@ -88,7 +88,7 @@ impl Interp<'_> {
                 }
                 Base::Api(_) => None,
             })
-            .last()
+            .next_back()
             .unwrap_or(class)
     }
 

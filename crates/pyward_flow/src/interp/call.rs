@@ -25,11 +25,6 @@ pub(crate) struct CallArgs {
 }
 
 impl CallArgs {
-    /// Whether nothing is handed over.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.values().next().is_none()
-    }
-
     /// Changes the marks of all arguments.
     pub(crate) fn map_marks(&mut self, change: impl Fn(&Marks) -> Marks) {
         let all = self

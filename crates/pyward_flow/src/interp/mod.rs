@@ -168,7 +168,7 @@ const MAX_STEPS: u32 = 15_000;
 const MAX_OBJECTS: u32 = 8_000;
 const MAX_INLINE_DEPTH: usize = 4;
 /// Statements of other functions run in place, all told.
-const MAX_INLINED: u32 = 60;
+const MAX_INLINED: u32 = 24;
 /// Budget of code that is not the product: tests.
 const TEST_STEPS: u32 = 2_000;
 const MAX_FINDINGS: usize = 400;

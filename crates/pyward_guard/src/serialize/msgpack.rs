@@ -52,7 +52,25 @@ pub fn decode(data: &[u8], bounds: Bounds) -> Result<Value> {
             "something follows the MessagePack document".into(),
         ));
     }
+    if !is_utf8(&value) {
+        return Err(Error::InvalidInput(
+            "a text of the MessagePack document is not UTF-8".into(),
+        ));
+    }
     Ok(value)
+}
+
+/// Whether every text within is UTF-8: the reader hands on others as bytes that call themselves texts. The depth is
+/// bounded already.
+fn is_utf8(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_str(),
+        Value::Array(items) => items.iter().all(is_utf8),
+        Value::Map(entries) => entries
+            .iter()
+            .all(|(key, value)| is_utf8(key) && is_utf8(value)),
+        _ => true,
+    }
 }
 
 /// Writes one document.
@@ -85,6 +103,15 @@ mod tests {
             ));
         }
         assert!(decode(&[0xc0, 0xc0], Bounds::default()).is_err());
+        // Texts that are not UTF-8, alone, in an array, and as key and value of a map.
+        for bytes in [
+            &b"\xa1\x80"[..],
+            b"\x91\xa1\x80",
+            b"\x81\xa1\x80\xc0",
+            b"\x81\xc0\xa1\x80",
+        ] {
+            assert!(decode(bytes, Bounds::default()).is_err(), "{bytes:?}");
+        }
         assert!(
             decode(
                 &[0; 11],

@@ -39,7 +39,12 @@ pub(crate) fn module(text: &str, options: Options, body: &[ast::Stmt]) -> (FileI
         is_stub: options.is_stub,
         // Annotations in strings may hold one too, but bind nothing there.
         has_walrus: memchr::memmem::find(text.as_bytes(), b":=").is_some(),
-        file: FileIr::default(),
+        // Programs have about an expression for every dozen bytes and a statement for every forty.
+        file: FileIr {
+            exprs: Vec::with_capacity(text.len() / 12),
+            stmts: Vec::with_capacity(text.len() / 40),
+            ..FileIr::default()
+        },
         scopes: Vec::new(),
         symbols: FxHashMap::default(),
         private_to: None,

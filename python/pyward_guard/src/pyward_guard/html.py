@@ -459,7 +459,7 @@ def _interpolated(interpolation: Any, context: str) -> str:
 
 
 def jinja_environment(
-    *, loader: jinja2.BaseLoader | None = None, allow_safe_filter: bool = False, **options: Any
+    *, loader: jinja2.BaseLoader | None = None, insecure_allow_safe_filter: bool = False, **options: Any
 ) -> jinja2.Environment:
     """A Jinja2 environment that escapes everywhere, runs templates in the sandbox, and refuses values in places where
     escaping does not help.
@@ -468,7 +468,7 @@ def jinja_environment(
     templates away from attributes that lead to code. A template is refused when a value stands in an attribute without
     quotes, in a script without ``|tojson``, at the start of a URL attribute without ``|url`` (a call such as
     ``url_for(...)`` is fine), in a style element, a comment or a tag name. Added filters: ``url`` (scheme check),
-    ``url_part``, ``sanitize``. The ``safe`` filter is refused unless ``allow_safe_filter=True``, which is logged.
+    ``url_part``, ``sanitize``. The ``safe`` filter is refused unless ``insecure_allow_safe_filter=True``, which is logged.
 
     ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7. CWE-79, CWE-1336.
 
@@ -487,4 +487,4 @@ def jinja_environment(
     """
     from . import _jinja
 
-    return _jinja.environment(loader, allow_safe_filter, options)
+    return _jinja.environment(loader, insecure_allow_safe_filter, options)

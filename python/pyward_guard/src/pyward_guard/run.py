@@ -142,7 +142,7 @@ class Sandbox:
     ``syscalls="default"`` denies administration, tracing, namespaces, leaving the process group, ``bpf``, ``io_uring``,
     ``keyctl`` and such; ``"strict"`` allows only what programs need that compute on files, without new processes.
 
-    ASVS 5.0: v5.0.0-13.2.2. CWE-250, CWE-272, CWE-653.
+    ASVS 5.0: v5.0.0-15.2.5. CWE-250, CWE-272, CWE-653.
 
     >>> Sandbox(read=["/srv/in"], write=["/srv/out"]).network
     False
@@ -348,7 +348,7 @@ def run(
     default ``PATH`` and ``LANG``. Variables that make programs load code (``LD_PRELOAD``, ``PYTHONPATH``, ``BASH_ENV``,
     ...) are refused. When the program ends, every process left of its group is killed. Ctrl-C ends the group as well.
 
-    ASVS 5.0: v5.0.0-1.2.5, v5.0.0-13.2.2. CWE-78, CWE-88, CWE-400, CWE-403, CWE-426.
+    ASVS 5.0: v5.0.0-1.2.5, v5.0.0-15.2.5. CWE-78, CWE-88, CWE-400, CWE-403, CWE-426.
 
     Raises:
         TimedOut: the time was over.
@@ -459,7 +459,7 @@ def restrict_self(
     starting programs and processes. ``python=True`` keeps this interpreter's own files readable for later imports when
     the sandbox has file rules.
 
-    ASVS 5.0: v5.0.0-13.2.2, v5.0.0-15.2.5. CWE-250, CWE-272, CWE-653.
+    ASVS 5.0: v5.0.0-15.2.5. CWE-250, CWE-272, CWE-653.
 
     Raises:
         Unsupported: the host cannot enforce it; nothing has changed, unless the message says so.

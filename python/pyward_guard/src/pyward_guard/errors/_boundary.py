@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any
 
 _log = logging.getLogger("pyward_guard.errors")
+# Key of a WSGI environment whose response is an incident page already; no request header can set it.
+ANSWERED = "pyward.incident"
 
 # Crockford's base 32: read over a telephone without mistakes.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

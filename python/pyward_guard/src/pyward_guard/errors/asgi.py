@@ -8,10 +8,14 @@ CWE-209, CWE-248; ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
 
 from __future__ import annotations
 
+import logging
+
 from .._web import AsgiApp, Message, Receive, Scope, Send, asgi_header
 from ._boundary import Incident, log_incident, render
 
 __all__ = ["ErrorBoundary"]
+
+_log = logging.getLogger("pyward_guard.errors")
 
 _KEPT = (b"retry-after", b"set-cookie", b"vary", b"strict-transport-security", b"content-security-policy", b"x-content-type-options",
          b"x-frame-options", b"referrer-policy", b"access-control-allow-origin", b"access-control-allow-credentials")  # fmt: skip
@@ -21,14 +25,16 @@ _LOGGED_BODY = 4096
 class ErrorBoundary:
     """Turns exceptions, and whatever an application sends with a status of 500 or more, into a generic answer.
 
-    The body that the application sent goes to the log. ``keep_server_error_bodies`` lets such bodies through, for
+    The body that the application sent goes to the log. ``insecure_keep_server_error_bodies`` lets such bodies through, for
     applications that render their own error pages and are sure of them; exceptions are still caught.
     When the response has already begun, the connection is cut instead of finished with mixed content.
     """
 
-    def __init__(self, app: AsgiApp, *, keep_server_error_bodies: bool = False) -> None:
+    def __init__(self, app: AsgiApp, *, insecure_keep_server_error_bodies: bool = False) -> None:
         self.app = app
-        self._keep = keep_server_error_bodies
+        self._keep = insecure_keep_server_error_bodies
+        if insecure_keep_server_error_bodies:
+            _log.warning("bodies of the application's own server errors are shown to users")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):

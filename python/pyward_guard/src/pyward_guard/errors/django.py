@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .._optional import need
-from ._boundary import Incident, log_incident, render
+from ._boundary import ANSWERED, Incident, log_incident, render
 
 try:
     from asgiref.sync import markcoroutinefunction
@@ -31,6 +31,8 @@ def _answer(request: HttpRequest, incident: Incident, status: int = 500) -> Http
     response = HttpResponse(page, status=status, content_type=content_type)
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
+    # Under WSGI this is the environment, which a boundary further out looks at.
+    request.META[ANSWERED] = incident.id
     response.pyward_incident = incident.id  # type: ignore[attr-defined, unused-ignore]
     return response
 

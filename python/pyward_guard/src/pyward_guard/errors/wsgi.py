@@ -14,14 +14,17 @@ CWE-209, CWE-248; ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
 from .._web import Environ, StartResponse, WsgiApp
-from ._boundary import Incident, log_incident, render
+from ._boundary import ANSWERED, Incident, log_incident, render
 
 __all__ = ["ErrorBoundary", "install"]
+
+_log = logging.getLogger("pyward_guard.errors")
 
 _KEPT = frozenset(("retry-after", "set-cookie", "vary", "strict-transport-security", "content-security-policy", "x-content-type-options",
                    "x-frame-options", "referrer-policy", "access-control-allow-origin", "access-control-allow-credentials"))  # fmt: skip
@@ -34,15 +37,18 @@ class ErrorBoundary:
     raised again, so that the server closes the connection.
     """
 
-    def __init__(self, app: WsgiApp, *, keep_server_error_bodies: bool = False) -> None:
+    def __init__(self, app: WsgiApp, *, insecure_keep_server_error_bodies: bool = False) -> None:
         self.app = app
-        self._keep = keep_server_error_bodies
+        self._keep = insecure_keep_server_error_bodies
+        if insecure_keep_server_error_bodies:
+            _log.warning("bodies of the application's own server errors are shown to users")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         held: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], Any]:
-            if status[:1] == "5" and not self._keep:
+            # A boundary of this kit further in (Django's) has answered and logged already.
+            if status[:1] == "5" and not self._keep and ANSWERED not in environ:
                 held[:] = [(status, headers)]
                 return lambda data: None
             held.clear()

@@ -5,6 +5,7 @@ CWE-294, CWE-307, CWE-308.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Protocol
@@ -12,6 +13,8 @@ from urllib.parse import quote, urlencode
 
 from .. import _core
 from .._core import InvalidInput, VerificationFailed
+
+_log = logging.getLogger("pyward_guard.mfa")
 
 
 class ReplayGuard(Protocol):
@@ -62,7 +65,7 @@ class Totp:
 
     Make one with :meth:`generate`, store :meth:`secret` encrypted (:mod:`pyward_guard.crypto`), and read it back with the
     constructor. ``digits`` is 6 to 8, ``period`` in seconds; apps reliably support only ``SHA1``, which is sound here.
-    ``window`` is the number of periods of clock drift accepted to either side. ``legacy_short_secret`` accepts secrets
+    ``window`` is the number of periods of clock drift accepted to either side. ``insecure_short_secret`` accepts secrets
     that another system made shorter than 128 bits.
 
     Every code is accepted once: give ``last_step`` from the user's row and store what comes back, or a
@@ -87,11 +90,13 @@ class Totp:
         digits: int = 6,
         period: int = 30,
         window: int = 1,
-        legacy_short_secret: bool = False,
+        insecure_short_secret: bool = False,
     ) -> None:
         if not 15 <= period <= 300 or not 0 <= window <= 10:
             raise InvalidInput("the period is 15 to 300 seconds, the window 0 to 10 periods")
-        self._core = _core.Otp.from_base32(secret, algorithm, digits, legacy_short_secret)
+        self._core = _core.Otp.from_base32(secret, algorithm, digits, insecure_short_secret)
+        if insecure_short_secret:
+            _log.warning("one-time passwords with a secret that may be shorter than 128 bits are in use")
         self._period, self._window = period, window
 
     @classmethod
@@ -155,9 +160,11 @@ class Hotp:
     __slots__ = ("_core",)
 
     def __init__(
-        self, secret: str, *, algorithm: str = "SHA1", digits: int = 6, legacy_short_secret: bool = False
+        self, secret: str, *, algorithm: str = "SHA1", digits: int = 6, insecure_short_secret: bool = False
     ) -> None:
-        self._core = _core.Otp.from_base32(secret, algorithm, digits, legacy_short_secret)
+        self._core = _core.Otp.from_base32(secret, algorithm, digits, insecure_short_secret)
+        if insecure_short_secret:
+            _log.warning("one-time passwords with a secret that may be shorter than 128 bits are in use")
 
     def __repr__(self) -> str:
         return f"Hotp(algorithm={self._core.algorithm!r}, digits={self._core.digits})"

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyward_catalog::Catalog;
-use pyward_catalog::rule::Severity;
+use pyward_catalog::rule::{Confidence, Severity};
 use pyward_ir::{ExprId, FunctionIndex, FunctionKind, Span, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId, Program, call_levels};
 use pyward_templates::Library;
@@ -537,6 +537,7 @@ fn finish(
             || in_function.insert((f.rule, f.file, f.function))
     });
     fold_settings(&mut findings);
+    doubt_crowds(shared.models.kind("remote"), &mut findings);
     let mut routes: Vec<Route> = tables
         .entries
         .iter()
@@ -692,10 +693,31 @@ fn project_bases(program: &Program, tables: &Tables) -> FxHashMap<ClassId, Vec<C
         .collect()
 }
 
+/// Most sinks of one rule that data of one place is believed to reach.
+const CROWD: usize = 5;
+
+/// Lowers the confidence where data of one place, other than a request, seems to reach sinks all over a program: its
+/// way went through something shared, such as the settings, of which too little is known.
+fn doubt_crowds(remote: Option<u8>, findings: &mut [RawFinding]) {
+    let place = |f: &RawFinding| {
+        let first = f.trace.first().filter(|_| f.source_kind != remote)?;
+        Some((f.rule, first.file, first.span))
+    };
+    let mut counts: FxHashMap<_, usize> = FxHashMap::default();
+    for key in findings.iter().filter_map(place) {
+        *counts.entry(key).or_default() += 1;
+    }
+    for finding in findings.iter_mut() {
+        if place(finding).is_some_and(|key| counts[&key] > CROWD) {
+            finding.confidence = Confidence::Low;
+        }
+    }
+}
+
 /// See [`rank`].
 type Rank = (
     Severity,
-    pyward_catalog::rule::Confidence,
+    Confidence,
     std::cmp::Reverse<usize>,
     std::cmp::Reverse<Vec<(FileId, Span)>>,
 );

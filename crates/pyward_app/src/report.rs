@@ -28,7 +28,11 @@ pub(crate) fn findings(
                 continue;
             }
             for place in places(program, facts, application, report) {
-                let key = (place.file.0, place.span.start, place.span.end);
+                let (file, span) = match report.once.as_deref() {
+                    Some("origin") => place.origin.unwrap_or((place.file, place.span)),
+                    _ => (place.file, place.span),
+                };
+                let key = (file.0, span.start, span.end);
                 if !seen.insert(key) {
                     continue;
                 }

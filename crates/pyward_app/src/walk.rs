@@ -36,6 +36,8 @@ pub(crate) struct Place {
     pub(crate) function: FunctionIndex,
     /// How many calls lie between it and where the walk began.
     pub(crate) depth: u8,
+    /// Where the fact itself is, if the place is that of a call which leads there.
+    pub(crate) origin: Option<(FileId, Span)>,
 }
 
 /// The facts seen, and where.
@@ -49,6 +51,7 @@ impl Place {
             span,
             function,
             depth: 0,
+            origin: None,
         }
     }
 }
@@ -97,6 +100,7 @@ impl Found {
             if let Some(inner) = places.iter().min_by_key(|p| p.depth) {
                 let place = Place {
                     depth: inner.depth.saturating_add(1),
+                    origin: inner.origin.or(Some((inner.file, inner.span))),
                     ..call
                 };
                 self.add(1 << kind, place);
@@ -162,6 +166,7 @@ impl Frame<'_> {
             span,
             function: self.function,
             depth: 0,
+            origin: None,
         }
     }
 

@@ -117,7 +117,7 @@ pub struct Report {
     #[serde(default)]
     pub at: Option<String>,
     /// `application`: at most one finding of the rule for each application, of the first report that applies;
-    /// `route`: at most one for each route.
+    /// `route`: at most one for each route; `origin`: besides, one for each place that several routes reach.
     #[serde(default)]
     pub once: Option<String>,
     /// What is wrong here; the rule's own message where absent.

@@ -128,3 +128,28 @@ fn the_baseline_knows_them_after_they_moved() {
             .any(|d| d.code == Code::StaleBaseline)
     );
 }
+
+#[test]
+fn large_and_tangled_templates_end() {
+    let mut many = String::new();
+    for at in 0..4000 {
+        many.push_str(&format!(
+            "<p>{{{{ v{at}|safe }}}} {{{{ title|safe }}}}</p>{{% include 'b.html' %}}"
+        ));
+    }
+    let folder = project(&[
+        ("page.html", many.as_str()),
+        (
+            "b.html",
+            "{% extends 'page.html' %}{% include 'c.html' %}{{ title|safe }}",
+        ),
+        (
+            "c.html",
+            "{% include 'b.html' %}{% macro m(x) %}{{ m(x.y) }}{{ m(x.z) }}{% endmacro %}{{ m(title) }}",
+        ),
+    ]);
+    let started = std::time::Instant::now();
+    let outcome = run(folder.path(), false);
+    assert!(!outcome.findings.is_empty());
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}

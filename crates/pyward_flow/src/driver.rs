@@ -576,16 +576,25 @@ fn report_sources(shared: &Shared<'_>, findings: &mut Vec<RawFinding>) {
         rule.per_source
             .then_some((finding.rule, step.file, step.span))
     };
-    let mut reached: FxHashMap<(u16, FileId, Span), usize> = FxHashMap::default();
-    for key in findings.iter().filter_map(source) {
-        *reached.entry(key).or_default() += 1;
+    // How many places each source reaches, and which of the findings is the surest, the first of several.
+    let mut reached: FxHashMap<(u16, FileId, Span), (usize, usize)> = FxHashMap::default();
+    for (at, finding) in findings.iter().enumerate() {
+        let Some(key) = source(finding) else { continue };
+        let (number, best) = reached.entry(key).or_insert((0, at));
+        *number += 1;
+        let certainty = |at: usize| (findings[at].severity, findings[at].confidence);
+        if certainty(at) > certainty(*best) {
+            *best = at;
+        }
     }
-    let mut seen = FxHashSet::default();
+    let mut at = 0;
     findings.retain_mut(|finding| {
+        at += 1;
         let Some(key) = source(finding) else {
             return true;
         };
-        if !seen.insert(key) {
+        let (number, best) = reached[&key];
+        if best != at - 1 {
             return false;
         }
         let (_, file, span) = key;
@@ -595,7 +604,7 @@ fn report_sources(shared: &Shared<'_>, findings: &mut Vec<RawFinding>) {
         });
         let inner = around.min_by_key(|f| f.span.end - f.span.start);
         let name = inner.map_or_else(|| Symbol::new(""), |f| f.qualname);
-        if reached[&key] > 1 || name != finding.function || file != finding.file {
+        if number > 1 || name != finding.function || file != finding.file {
             finding.file = file;
             finding.span = span;
             finding.context_span = span;

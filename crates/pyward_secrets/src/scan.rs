@@ -168,6 +168,17 @@ impl Walk<'_> {
             };
             let before = self.found.len();
             self.bind(name, arg.value, Place::Keyword);
+            // `login="shop", password="shop"`: an example, or worth no more than one.
+            let text = self.text(arg.value);
+            let repeated = text.is_some()
+                && args
+                    .iter()
+                    .any(|other| other.value != arg.value && self.text(other.value) == text);
+            if repeated && !well_known {
+                for secret in &mut self.found[before..] {
+                    secret.confidence = Confidence::Low;
+                }
+            }
             if well_known {
                 let password = self
                     .scanner

@@ -73,6 +73,9 @@ pub struct Exposed {
     pub via: Vec<(usize, Range<usize>)>,
 }
 
+/// Variables followed for one rendered template at most.
+const MAX_VARIABLES: usize = 500;
+
 /// Outputs looked at for one rendered template at most.
 const MAX_EXPOSED: usize = 400;
 
@@ -241,7 +244,8 @@ impl Library {
 
     fn find_exposed(&self, template: usize, dialect: Dialect, escaping: Escaping) -> Vec<Exposed> {
         let mut out: Vec<Exposed> = Vec::new();
-        for variable in self.variables(template, dialect) {
+        let variables = self.variables(template, dialect);
+        for variable in variables.into_iter().take(MAX_VARIABLES) {
             for reached in self.reach(template, dialect, &variable, &[]) {
                 let default = escaping.default_for(dialect, reached.path);
                 let Some(exposure) = reached.exposure(default) else {

@@ -13,6 +13,7 @@ fn show(one: &Use) -> String {
     for step in &one.path {
         match step {
             Step::Attr(name) => out += &format!(".{name}"),
+            Step::Item(key) => out += &format!("[{key}]"),
             Step::Any => out += "[*]",
             Step::Key => out += "{key}",
             Step::Call => out += "()",

@@ -23,6 +23,7 @@ mod settings;
 mod sink;
 mod stmt;
 mod template;
+mod template_value;
 mod text;
 mod translate;
 

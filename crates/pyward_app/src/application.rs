@@ -6,8 +6,9 @@ use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::facts::{Facts, Kinds, On, Subject};
+use crate::found::{Found, Place};
 use crate::names::Names;
-use crate::walk::{Found, Place, Walker};
+use crate::walk::Walker;
 
 /// A route and what it does.
 pub(crate) struct RouteFacts<'a> {

@@ -8,6 +8,7 @@
 
 mod application;
 mod facts;
+mod found;
 mod names;
 mod report;
 mod walk;

@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 
 use crate::application::{Application, RouteFacts};
 use crate::facts::Facts;
-use crate::walk::{Found, Place};
+use crate::found::{Found, Place};
 
 /// The findings of all rules in one application.
 pub(crate) fn findings(

@@ -3,19 +3,22 @@
 //! A small evaluation on labels: every expression yields the set of kinds of facts that it is made of. Variables
 //! gather what is ever assigned to them; calls of the project's functions are followed.
 
-use std::collections::BTreeMap;
+mod call;
+
 use std::rc::Rc;
 
 use pyward_flow::Analysis;
 use pyward_ir::{
-    Arg, ArgKind, Block, Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind,
-    InterpolatedPart, ParamKind, Span, StmtId, StmtKind, Symbol, Target, Var,
+    Block, Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind, InterpolatedPart, Span,
+    StmtId, StmtKind, Symbol, Target, Var,
 };
 use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::FxHashMap;
 
+use self::call::{Passed, collect_literals};
 use crate::facts::{Facts, Kinds, On, Subject};
-use crate::names::{Names, Referent, item_read};
+use crate::found::{Found, Place};
+use crate::names::{Names, Referent};
 
 /// Calls followed below one another.
 const MAX_DEPTH: usize = 6;
@@ -25,107 +28,6 @@ const MAX_SENSITIVE: usize = 3;
 const MAX_NESTING: u32 = 600;
 /// Functions walked for one application.
 const MAX_FUNCTIONS: u32 = 40_000;
-/// Places kept of one kind.
-const MAX_PLACES: usize = 16;
-
-/// Where a fact was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: FileId,
-    pub(crate) span: Span,
-    pub(crate) function: FunctionIndex,
-    /// How many calls lie between it and where the walk began.
-    pub(crate) depth: u8,
-    /// Where the fact itself is, if the place is that of a call which leads there.
-    pub(crate) origin: Option<(FileId, Span)>,
-}
-
-/// The facts seen, and where.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Found(BTreeMap<u8, Vec<Place>>);
-
-impl Place {
-    pub(crate) fn new(file: FileId, span: Span, function: FunctionIndex) -> Self {
-        Self {
-            file,
-            span,
-            function,
-            depth: 0,
-            origin: None,
-        }
-    }
-}
-
-impl Found {
-    pub(crate) fn add(&mut self, kinds: Kinds, place: Place) {
-        let mut left = kinds;
-        while left != 0 {
-            let kind = u8::try_from(left.trailing_zeros()).unwrap_or(u8::MAX);
-            left &= left - 1;
-            let places = self.0.entry(kind).or_default();
-            let same = |p: &&mut Place| p.file == place.file && p.span == place.span;
-            if let Some(known) = places.iter_mut().find(same) {
-                known.depth = known.depth.min(place.depth);
-            } else if places.len() < MAX_PLACES {
-                places.push(place);
-            }
-        }
-    }
-
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (kind, places) in &other.0 {
-            for place in places {
-                self.add(1 << kind, *place);
-            }
-        }
-    }
-
-    /// Adds the places of some kinds of another.
-    pub(crate) fn merge_kinds(&mut self, other: &Self, kinds: Kinds) {
-        for (kind, places) in other
-            .0
-            .iter()
-            .filter(|(kind, _)| kinds & (1 << **kind) != 0)
-        {
-            for place in places {
-                self.add(1 << kind, *place);
-            }
-        }
-    }
-
-    /// What a called function does, as seen from the call.
-    fn merge_called(&mut self, other: &Self, call: Place) {
-        for (kind, places) in &other.0 {
-            // One of them will do.
-            if let Some(inner) = places.iter().min_by_key(|p| p.depth) {
-                let place = Place {
-                    depth: inner.depth.saturating_add(1),
-                    origin: inner.origin.or(Some((inner.file, inner.span))),
-                    ..call
-                };
-                self.add(1 << kind, place);
-            }
-        }
-    }
-
-    pub(crate) fn has(&self, kind: u8) -> bool {
-        self.0.contains_key(&kind)
-    }
-
-    /// Whether it is seen in the walk's first function or one that it calls.
-    pub(crate) fn has_near(&self, kind: u8) -> bool {
-        self.places(kind).iter().any(|p| p.depth <= 1)
-    }
-
-    /// All kinds seen.
-    pub(crate) fn kinds(&self) -> Kinds {
-        self.0.keys().fold(0, |set, kind| set | 1 << kind)
-    }
-
-    pub(crate) fn places(&self, kind: u8) -> &[Place] {
-        self.0.get(&kind).map_or(&[], Vec::as_slice)
-    }
-}
 
 /// What a function does, for given labels of its parameters.
 #[derive(Debug, Default)]
@@ -190,18 +92,6 @@ impl Frame<'_> {
             *self.slots.entry(slot).or_default() |= labels;
         }
     }
-}
-
-/// What was passed to a call.
-#[derive(Default)]
-struct Passed {
-    positional: Vec<Kinds>,
-    keywords: Vec<(Symbol, Kinds)>,
-    rest: Kinds,
-    all: Kinds,
-    constants: Vec<Const>,
-    texts: Vec<Symbol>,
-    unpacks: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -811,153 +701,6 @@ impl<'a> Walker<'a> {
         frame.found.add(kinds, frame.place(span));
     }
 
-    fn call(&mut self, frame: &mut Frame<'a>, id: ExprId, callee: ExprId, args: &[Arg]) -> Kinds {
-        let ir = frame.ir;
-        let span = ir.expr(id).span;
-        let receiver = match ir.expr(callee).kind {
-            ExprKind::Attribute { value, .. } => self.eval(frame, value),
-            ExprKind::Name(var) => frame.read(var),
-            _ => self.eval(frame, callee),
-        };
-        let chain = self
-            .names
-            .chain(frame.file, frame.function, callee)
-            .unwrap_or_default();
-        let mut passed = Passed::default();
-        for arg in args {
-            let labels = self.eval(frame, arg.value);
-            passed.all |= labels;
-            collect_literals(ir, arg.value, 2, &mut passed);
-            match arg.kind {
-                ArgKind::Positional => passed.positional.push(labels),
-                ArgKind::Keyword(name) => {
-                    passed.keywords.push((name, labels));
-                    self.keyword(
-                        frame,
-                        &chain,
-                        name,
-                        labels,
-                        arg.value,
-                        ir.expr(arg.value).span,
-                    );
-                }
-                ArgKind::Star => passed.rest |= labels,
-                ArgKind::DoubleStar => {
-                    passed.rest |= labels;
-                    passed.unpacks |= !matches!(
-                        ir.expr(arg.value).kind,
-                        ExprKind::Dict(_) | ExprKind::Comprehension(_)
-                    );
-                }
-            }
-        }
-        let keywords: Vec<Symbol> = passed.keywords.iter().map(|(name, _)| *name).collect();
-        let subject = Subject {
-            chain: &chain,
-            labels: passed.all | receiver | self.class_kinds(frame, callee),
-            constants: &passed.constants,
-            texts: &passed.texts,
-            keywords: &keywords,
-            unpacks: passed.unpacks,
-            in_test: frame.tests > 0,
-            ..Subject::default()
-        };
-        let mut kinds = self.facts.find(On::Call, &subject);
-        frame.found.add(kinds, frame.place(span));
-        kinds = self.facts.labels(kinds);
-        if item_read(ir, id).is_some() {
-            kinds |= self.named(frame, id);
-        }
-        let targets = self.targets(frame, id, callee);
-        if targets.is_empty() {
-            return receiver | passed.all | kinds;
-        }
-        let mut labels = kinds;
-        for target in targets {
-            let params = self.bind(target, receiver, &passed);
-            let summary = self.function(target, &params);
-            labels |= summary.returns;
-            frame.found.merge_called(&summary.found, frame.place(span));
-        }
-        labels
-    }
-
-    /// What the names of a called class's bases say of it.
-    fn class_kinds(&mut self, frame: &Frame<'a>, callee: ExprId) -> Kinds {
-        let Some(Referent::Class(class)) = self.names.referent(frame.file, frame.function, callee)
-        else {
-            return 0;
-        };
-        if let Some(known) = self.classes.get(&class) {
-            return *known;
-        }
-        self.classes.insert(class, 0);
-        let mut queue = vec![class];
-        let mut kinds = 0;
-        let mut seen = 0;
-        while let Some(class) = queue.pop() {
-            seen += 1;
-            if seen > 16 {
-                break;
-            }
-            let description = self.program.class(class);
-            for &base in &description.bases {
-                let chain = self
-                    .names
-                    .chain(class.file, description.parent, base)
-                    .unwrap_or_default();
-                let subject = Subject {
-                    chain: &chain,
-                    ..Subject::default()
-                };
-                kinds |= self.facts.find(On::Guard, &subject);
-            }
-            queue.extend(self.analysis.bases.get(&class).into_iter().flatten());
-        }
-        self.classes.insert(class, kinds);
-        kinds
-    }
-
-    /// The project's functions that a call reaches.
-    fn targets(&self, frame: &Frame<'a>, id: ExprId, callee: ExprId) -> Vec<FunctionId> {
-        if let Some(known) = self.analysis.calls.get(&(frame.file, id)) {
-            return known.clone();
-        }
-        match self.names.referent(frame.file, frame.function, callee) {
-            Some(Referent::Function(function)) => vec![function],
-            _ => Vec::new(),
-        }
-    }
-
-    /// Labels of the parameters of a function that is called so.
-    fn bind(&self, target: FunctionId, receiver: Kinds, passed: &Passed) -> Vec<Kinds> {
-        let function = self.program.function(target);
-        let is_method = function.class.is_some()
-            && function
-                .params
-                .first()
-                .is_some_and(|p| matches!(p.name.as_str(), "self" | "cls" | "mcs"));
-        let mut positional = passed.positional.iter().copied();
-        let mut bound = Vec::with_capacity(function.params.len());
-        for (at, param) in function.params.iter().enumerate() {
-            let named = passed.keywords.iter().find(|(name, _)| *name == param.name);
-            bound.push(match param.kind {
-                _ if at == 0 && is_method => receiver,
-                ParamKind::Star => positional.by_ref().fold(passed.rest, |a, b| a | b),
-                ParamKind::DoubleStar => passed
-                    .keywords
-                    .iter()
-                    .fold(passed.rest, |all, (_, labels)| all | labels),
-                kind => match named {
-                    Some((_, labels)) => *labels,
-                    None if kind == ParamKind::KeywordOnly => passed.rest,
-                    None => positional.next().unwrap_or(passed.rest),
-                },
-            });
-        }
-        bound
-    }
-
     /// Labels of what a class's statements hold, and its facts.
     pub(crate) fn class_body(&mut self, file: FileId, body: FunctionIndex, found: &mut Found) {
         let ir = self.program.ir(file);
@@ -972,39 +715,5 @@ impl<'a> Walker<'a> {
         for expr in exprs {
             self.guard(file, body, expr, found);
         }
-    }
-}
-
-/// Constants and texts in an expression and, `depth` levels down, in its parts.
-fn collect_literals(ir: &FileIr, expr: ExprId, depth: u8, into: &mut Passed) {
-    match &ir.expr(expr).kind {
-        ExprKind::Const(constant) => {
-            into.constants.push(*constant);
-            if let Const::Str(text) | Const::Bytes(text) = constant {
-                into.texts.push(*text);
-            }
-        }
-        ExprKind::FString(parts) | ExprKind::TString(parts) => {
-            for part in parts {
-                if let InterpolatedPart::Literal(text) = part {
-                    into.texts.push(*text);
-                }
-            }
-        }
-        ExprKind::Binary { left, right, .. } => {
-            for part in [left, right] {
-                let mut inner = Passed::default();
-                collect_literals(ir, *part, depth.saturating_sub(1), &mut inner);
-                into.texts.extend(inner.texts);
-            }
-        }
-        _ if depth > 0 => {
-            let mut children = Vec::new();
-            ir.each_child(expr, &mut |e| children.push(e));
-            for child in children {
-                collect_literals(ir, child, depth - 1, into);
-            }
-        }
-        _ => {}
     }
 }

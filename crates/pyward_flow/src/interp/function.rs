@@ -143,9 +143,7 @@ impl Interp<'_> {
         };
         if let Shape::Api(api) = callee.shape {
             match self.cx.api.text(api) {
-                "builtins.property"
-                | "functools.cached_property"
-                | "django.utils.functional.cached_property" => {
+                "builtins.property" | "functools.cached_property" => {
                     return self.wrap_descriptor("property", value);
                 }
                 "builtins.staticmethod" => return self.wrap_descriptor("staticmethod", value),

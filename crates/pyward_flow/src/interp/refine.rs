@@ -209,13 +209,20 @@ impl Interp<'_> {
                     if let Some(c) = other_value.as_const() {
                         self.refine_equal(this, c, positive);
                         if positive {
-                            self.refine_member(this);
+                            self.refine_member(this, EVERYTHING);
                         }
-                    } else if positive
-                        && other_value.marks.is_empty()
-                        && self.is_fixed(&other_value)
-                    {
-                        self.clean_expr(this, EVERYTHING);
+                    } else if positive && other_value.marks.is_empty() {
+                        if self.is_fixed(&other_value) {
+                            self.clean_expr(this, EVERYTHING);
+                        }
+                    } else if positive {
+                        // Equal to what is harmless somewhere: `basename(name) == name`.
+                        let cleaned = other_value.marks.iter();
+                        let harmless = cleaned.fold(EVERYTHING, |all, m| all & m.cleaned);
+                        if harmless != 0 {
+                            self.clean_expr(this, harmless);
+                            self.refine_member(this, harmless);
+                        }
                     }
                     // `os.path.commonpath([base, p]) == base`
                     if positive {
@@ -228,7 +235,7 @@ impl Interp<'_> {
                 let container = self.eval(right);
                 if self.is_allow_list(&container) {
                     self.clean_expr(left, EVERYTHING);
-                    self.refine_member(left);
+                    self.refine_member(left, EVERYTHING);
                 }
             }
             CompareOp::In => {
@@ -307,9 +314,9 @@ impl Interp<'_> {
         }
     }
 
-    /// A part of a value, such as the host of a parsed address, is one that the program names: that may prove
-    /// the value it was made of.
-    fn refine_member(&mut self, expr: ExprId) {
+    /// A part of a value, such as the host of a parsed address, is one that the program names, or that is harmless in
+    /// some contexts: that may prove the value it was made of.
+    fn refine_member(&mut self, expr: ExprId, within: Contexts) {
         let ExprKind::Attribute { value, attr, .. } = self.ir.expr(expr).kind else {
             return;
         };
@@ -326,22 +333,9 @@ impl Interp<'_> {
         let contexts = self.cx.api.entry(member).map_or(0, |entry| {
             let proofs = entry.guards.iter().filter(|g| g.outcome == Outcome::Member);
             proofs.fold(0, |all, g| all | g.cleans)
-        });
-        if contexts == 0 {
-            return;
-        }
+        }) & within;
         let origins: Vec<Origin> = owner.marks.iter().map(|m| m.origin).collect();
-        for local in &mut self.state.locals {
-            if local.marks.iter().any(|m| origins.contains(&m.origin)) {
-                local.marks = local.marks.map(|m| {
-                    let mut mark = m.clone();
-                    if origins.contains(&m.origin) {
-                        mark.cleaned |= contexts;
-                    }
-                    Some(mark)
-                });
-            }
-        }
+        self.clean_origins(&origins, contexts);
     }
 
     /// `not (not x.startswith("'") or not x.endswith("'") or "'" in x[1:-1])`: a text in quotes, which is no code.
@@ -409,7 +403,7 @@ impl Interp<'_> {
                 self.refine_by_origin_of_test(expr, !positive);
             }
         } else if positive {
-            self.refine_member(expr);
+            self.refine_member(expr, EVERYTHING);
         }
         if let Some(place) = self.place_of(expr) {
             if positive {

@@ -385,7 +385,7 @@ def _plain_pool(client: Any) -> Any:
     import redis
 
     execute = redis.Redis.execute_command
-    pool = getattr(client, "connection_pool", None)
+    pool: Any = getattr(client, "connection_pool", None)
     plain = (
         type(client) is redis.Redis
         and client.connection is None

@@ -144,7 +144,9 @@ fn index_file(ir: &FileIr) -> FileIndex {
     };
     index.captures = vec![Vec::new(); ir.functions.len()];
     let methods = ir.functions.iter().map(|f| f.class.is_some());
-    let stubs = methods.zip(&ir.functions).map(|(m, f)| m && is_stub(ir, &f.body));
+    let stubs = methods
+        .zip(&ir.functions)
+        .map(|(m, f)| m && is_stub(ir, &f.body));
     index.stubs = stubs.collect();
     bind_block(ir, &ir.functions[0].body, &mut index);
     for stmt in &ir.stmts {

@@ -69,7 +69,13 @@ impl Interp<'_> {
     }
 
     /// The same for what a function is known to put into a container of its caller's.
-    pub(super) fn note_kept_effect(&mut self, owner: &Value, attr: Symbol, key: Key, value: &Value) {
+    pub(super) fn note_kept_effect(
+        &mut self,
+        owner: &Value,
+        attr: Symbol,
+        key: Key,
+        value: &Value,
+    ) {
         let class = match key {
             Key::Item(_) => Builtin::Dict,
             _ => Builtin::List,
@@ -102,7 +108,9 @@ impl Interp<'_> {
         for shape in owner.shape.alternatives() {
             match shape {
                 Shape::Class(class) => {
-                    self.out.instance_writes.push(((*class, attr), kept.clone()));
+                    self.out
+                        .instance_writes
+                        .push(((*class, attr), kept.clone()));
                 }
                 Shape::Object(id) => {
                     if let Class::Project(class) = self.state.object(*id).class {

@@ -497,7 +497,9 @@ impl Interp<'_> {
                     }
                     Class::Project(project) => {
                         if let Key::Index(index) = key
-                            && self.find_method(project, Symbol::new("__getitem__")).is_none()
+                            && self
+                                .find_method(project, Symbol::new("__getitem__"))
+                                .is_none()
                             && let Ok(index) = usize::try_from(index)
                             && let Some(name) = self.declared_fields(project).get(index)
                         {

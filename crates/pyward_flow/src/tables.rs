@@ -49,6 +49,8 @@ pub struct Entry {
     pub routes: Vec<Symbol>,
     /// HTTP methods.
     pub verbs: Vec<Symbol>,
+    /// The decorators and calls that register it.
+    pub sites: Vec<(FileId, ExprId)>,
     /// Guards seen (`authentication`, ...), as the models name them.
     pub guards: Vec<Symbol>,
     /// Environments whose every template gets what it returns.

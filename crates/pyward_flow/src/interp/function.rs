@@ -97,6 +97,7 @@ impl Interp<'_> {
                         continue;
                     }
                     entry.points.push(point);
+                    entry.sites.push((self.file, decorator));
                     if let (Some(call), Some(route)) = (&call, &description.route) {
                         for value in self.place_values(&route.clone(), call, None) {
                             if let Some(text) = value.as_str() {

@@ -358,7 +358,8 @@ pub struct Callback {
     /// Place whose items become keyword arguments.
     #[serde(default)]
     pub double_star: Option<String>,
-    /// What the call returns: `result` (the callback's), `list` (a list of results), `-` (nothing of it).
+    /// What the call returns: `result` (the callback's), `list` (a list of results), `partial` (the function
+    /// with these arguments bound, which is not called yet), `-` (nothing of it).
     #[serde(default)]
     pub returns: Option<String>,
 }

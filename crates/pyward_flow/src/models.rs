@@ -221,6 +221,8 @@ pub enum CallbackReturn {
     Result,
     /// A list of results.
     List,
+    /// The function with its arguments, for a later call.
+    Partial,
     /// Nothing.
     Nothing,
 }

@@ -1,5 +1,7 @@
 //! Functions that are handed to a call which calls them: threads, executors, keys of sorting.
 
+use std::sync::Arc;
+
 use pyward_ir::{Span, Symbol};
 
 use super::Interp;
@@ -7,7 +9,7 @@ use super::call::CallArgs;
 use crate::heap::Key;
 use crate::models::{Callback, CallbackParam, CallbackReturn, Entry};
 use crate::place::Base;
-use crate::value::{Shape, Value, join};
+use crate::value::{Partial, Shape, Value, join};
 
 impl Interp<'_> {
     /// Calls what a call is handed to call, as its models say; what the call returns then, if it is that of a
@@ -68,7 +70,12 @@ impl Interp<'_> {
             }
         }
         let mut inner = CallArgs::of(args, call.site);
-        if let Some(place) = &callback.double_star {
+        if let Some(place) = &callback.double_star
+            && place.base == Base::Keyword
+        {
+            inner.keywords.clone_from(&call.keywords);
+            inner.double_star.clone_from(&call.double_star);
+        } else if let Some(place) = &callback.double_star {
             for value in self.place_values(place, call, receiver) {
                 if let Shape::Object(id) = value.shape {
                     for (key, field) in self.state.object(id).fields.clone() {
@@ -79,11 +86,19 @@ impl Interp<'_> {
                 }
             }
         }
+        if callback.returns == CallbackReturn::Partial {
+            let partial = Partial {
+                callee: function,
+                positional: inner.positional,
+                keywords: inner.keywords.into_iter().map(|(k, v, _)| (k, v)).collect(),
+            };
+            return Some(Value::of(Shape::Partial(Arc::new(partial))));
+        }
         let result = self.call_value(&function, &inner, span);
         match callback.returns {
             CallbackReturn::Result => Some(result),
             CallbackReturn::List => Some(self.new_sequence(crate::value::Builtin::List, result)),
-            CallbackReturn::Nothing => None,
+            CallbackReturn::Nothing | CallbackReturn::Partial => None,
         }
     }
 }

@@ -45,19 +45,6 @@ impl Interp<'_> {
                 _ => value,
             };
         }
-        match text {
-            "functools.partial" | "functools.partialmethod" => {
-                if let Some(value) = self.make_partial(call) {
-                    return value;
-                }
-            }
-            "functools.wraps" | "functools.update_wrapper" => return Value::of(Shape::Api(id)),
-            "copy.copy" | "copy.deepcopy" | "typing.cast" => {
-                let at = usize::from(text == "typing.cast");
-                return call.positional.get(at).cloned().unwrap_or_default();
-            }
-            _ => {}
-        }
         if builtin.is_none()
             && let Some(entry) = entry
             && let Some(value) = self.run_callbacks(entry, receiver, call, span)
@@ -123,10 +110,16 @@ impl Interp<'_> {
             returns,
             Some(TypeExpr::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool) | TypeExpr::None)
         );
-        let typed = returns.map(|t| self.typed(&t, receiver, &call.positional));
+        let typed = returns
+            .as_ref()
+            .map(|t| self.typed(t, receiver, &call.positional));
         let is_class = self.cx.api.looks_like_class(id);
         let mut marks;
         let described = entry.is_some_and(|e| !e.propagators.is_empty());
+        if let (Some(TypeExpr::Argument(_)), Some(argument), false) = (&returns, &typed, described)
+        {
+            return argument.clone();
+        }
         let mut value = Value::unknown();
         if let Some(entry) = entry
             && described

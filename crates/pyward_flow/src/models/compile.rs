@@ -264,6 +264,7 @@ impl Compiled {
                     returns: match c.returns.as_deref() {
                         Some("result") => CallbackReturn::Result,
                         Some("list") => CallbackReturn::List,
+                        Some("partial") => CallbackReturn::Partial,
                         _ => CallbackReturn::Nothing,
                     },
                 });

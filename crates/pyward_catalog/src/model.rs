@@ -29,7 +29,8 @@ pub struct Models {
     #[serde(default)]
     pub bases: BTreeMap<String, Vec<String>>,
     /// Function or method path = type of what it returns: a class path, optionally `list[T]`, `dict[T]`,
-    /// `iter[T]`, `tuple[A, B]`, `self` (the receiver) or `0` (the argument at that place). `type[T]` is the class itself.
+    /// `iter[T]`, `tuple[A, B]`, `self` (the receiver) or `0` (the argument at that place). `type[T]` is the class itself,
+    /// `'/…'+str` a string that begins so.
     #[serde(default)]
     pub returns: BTreeMap<String, String>,
     /// Attribute or module variable path = its type.

@@ -165,10 +165,13 @@ impl Interp<'_> {
         self.current_span = span;
         self.note_callee_interest(&callee_value, receiver.as_ref().map(|r| &r.0));
         let mut result: Option<Value> = None;
+        let mut returns = false;
         for shape in callee_value.shape.alternatives().to_vec() {
             if matches!(shape, Shape::Const(Const::None)) {
                 continue;
             }
+            // That one alternative never returns says nothing of the others.
+            self.state.alive = true;
             let one = match &shape {
                 Shape::Unknown | Shape::Object(_) | Shape::BuiltinMethod(..)
                     if receiver.is_some() =>
@@ -210,7 +213,11 @@ impl Interp<'_> {
                 }
                 _ => self.call_shape(&shape, &callee_value.marks, &call, span),
             };
+            returns |= self.state.alive;
             result = Some(result.map_or_else(|| one.clone(), |r| join(&r, &one)));
+        }
+        if result.is_some() {
+            self.state.alive = returns;
         }
         // A check that returns only when its argument is fine has passed.
         if self.state.alive {

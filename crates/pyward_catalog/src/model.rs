@@ -292,7 +292,7 @@ pub struct Entry {
     /// Base class paths whose subclasses' methods are entry points.
     #[serde(default)]
     pub base: Vec<String>,
-    /// Names of those methods; empty with `base`: every public method.
+    /// Names of those methods, or how they begin (`resolve_*`); empty with `base`: every public method.
     #[serde(default)]
     pub methods: Vec<String>,
     /// Calls that register a handler (`django.urls.path`) ...

@@ -159,7 +159,13 @@ impl Interp<'_> {
                 let matches = if description.methods.is_empty() {
                     !name.as_str().starts_with('_')
                 } else {
-                    description.methods.contains(&name)
+                    description.methods.iter().any(|method| {
+                        *method == name
+                            || method
+                                .as_str()
+                                .strip_suffix('*')
+                                .is_some_and(|start| name.as_str().starts_with(start))
+                    })
                 };
                 if matches {
                     let verbs = match name.as_str() {

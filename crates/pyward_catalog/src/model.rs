@@ -29,7 +29,8 @@ pub struct Models {
     #[serde(default)]
     pub bases: BTreeMap<String, Vec<String>>,
     /// Function or method path = type of what it returns: a class path, optionally `list[T]`, `dict[T]`,
-    /// `iter[T]`, `tuple[A, B]`, `self` (the receiver) or `0` (the argument at that place). `type[T]` is the class itself.
+    /// `iter[T]`, `tuple[A, B]`, `self` (the receiver) or `0` (the argument at that place). `type[T]` is the class itself,
+    /// `'/…'+str` a string that begins so.
     #[serde(default)]
     pub returns: BTreeMap<String, String>,
     /// Attribute or module variable path = its type.
@@ -291,7 +292,7 @@ pub struct Entry {
     /// Base class paths whose subclasses' methods are entry points.
     #[serde(default)]
     pub base: Vec<String>,
-    /// Names of those methods; empty with `base`: every public method.
+    /// Names of those methods, or how they begin (`resolve_*`); empty with `base`: every public method.
     #[serde(default)]
     pub methods: Vec<String>,
     /// Calls that register a handler (`django.urls.path`) ...
@@ -357,7 +358,8 @@ pub struct Callback {
     /// Place whose items become keyword arguments.
     #[serde(default)]
     pub double_star: Option<String>,
-    /// What the call returns: `result` (the callback's), `list` (a list of results), `-` (nothing of it).
+    /// What the call returns: `result` (the callback's), `list` (a list of results), `partial` (the function
+    /// with these arguments bound, which is not called yet), `-` (nothing of it).
     #[serde(default)]
     pub returns: Option<String>,
 }

@@ -43,6 +43,8 @@ pub struct Route {
     pub protocol: Symbol,
     /// Guards seen on it.
     pub guards: Vec<Symbol>,
+    /// The decorators and calls that register it, in order.
+    pub sites: Vec<(FileId, ExprId)>,
 }
 
 /// What the analysis found.
@@ -190,6 +192,7 @@ impl Run<'_> {
                 .collect();
             self.merge(outcomes);
         }
+        self.tables.index_subclasses();
         for level in self.levels {
             let outcomes: Vec<_> = level
                 .par_iter()
@@ -414,6 +417,7 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.routes, from.routes);
     add(&mut into.verbs, from.verbs);
     add(&mut into.guards, from.guards);
+    add(&mut into.sites, from.sites);
     into.wraps |= from.wraps;
     add(&mut into.templates, from.templates);
     add(&mut into.gives_context, from.gives_context);
@@ -546,6 +550,8 @@ fn finish(
             let point = &shared.models.entry_points[entry.points[0]];
             let mut verbs = entry.verbs.clone();
             verbs.sort_unstable_by_key(|v| v.as_str());
+            let mut sites = entry.sites.clone();
+            sites.sort_unstable();
             Route {
                 function: *id,
                 paths: entry.routes.clone(),
@@ -553,6 +559,7 @@ fn finish(
                 library: point.library,
                 protocol: point.protocol,
                 guards: entry.guards.clone(),
+                sites,
             }
         })
         .collect();

@@ -221,6 +221,8 @@ pub enum CallbackReturn {
     Result,
     /// A list of results.
     List,
+    /// The function with its arguments, for a later call.
+    Partial,
     /// Nothing.
     Nothing,
 }
@@ -418,6 +420,8 @@ pub struct Compiled {
     entries: Vec<Entry>,
     prefixes: FxHashSet<String>,
     aliases: FxHashMap<String, String>,
+    /// Names of methods that models describe, of whatever class.
+    methods: FxHashSet<Symbol>,
     /// Entry points.
     pub entry_points: Vec<EntryPoint>,
     /// Settings.
@@ -436,6 +440,12 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    /// Whether some library's class has a method of this name, as far as models tell.
+    #[must_use]
+    pub fn is_library_method(&self, name: Symbol) -> bool {
+        self.methods.contains(&name)
+    }
+
     /// Compiles rules and models. What does not make sense (unknown rule, malformed place) is left out:
     /// the catalogue's own validation reports it.
     #[must_use]

@@ -21,6 +21,8 @@ pub enum TypeExpr {
     Receiver,
     /// The argument at a position.
     Argument(usize),
+    /// A string that begins like this: `'https://…/'+str`.
+    Text(String),
     /// `None`
     None,
 }
@@ -30,6 +32,10 @@ impl TypeExpr {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+        let quoted = text.strip_prefix('\'');
+        if let Some(prefix) = quoted.and_then(|text| text.strip_suffix("'+str")) {
+            return Some(Self::Text(prefix.to_owned()));
+        }
         if let Some(at) = text.find('[') {
             let inner = text[at + 1..].strip_suffix(']')?;
             return match &text[..at] {

@@ -16,6 +16,8 @@ use crate::value::{Shape, Value};
 
 /// Longest chain of bases followed.
 const MAX_BASES: usize = 32;
+/// Most methods of subclasses that one call is taken to mean; where there are more, it is taken to mean none.
+const MAX_OVERRIDES: usize = 4;
 
 impl Interp<'_> {
     pub(super) fn define_class(&mut self, index: ClassIndex, target: Var) {
@@ -157,7 +159,13 @@ impl Interp<'_> {
                 let matches = if description.methods.is_empty() {
                     !name.as_str().starts_with('_')
                 } else {
-                    description.methods.contains(&name)
+                    description.methods.iter().any(|method| {
+                        *method == name
+                            || method
+                                .as_str()
+                                .strip_suffix('*')
+                                .is_some_and(|start| name.as_str().starts_with(start))
+                    })
                 };
                 if matches {
                     let verbs = match name.as_str() {
@@ -286,11 +294,30 @@ impl Interp<'_> {
         _at: ExprId,
     ) -> Option<Value> {
         let from_class = self.class_attribute(class, attr, None);
-        if let Some(value) = &from_class
-            && let Some(bound) = self.bind_descriptor(value, owner, class)
-        {
-            return Some(bound);
+        if let Some(value) = &from_class {
+            let overrides = self.overrides(value, class);
+            if !overrides.is_empty() {
+                let bound = overrides.iter().map(|f| self.bind_method(f, owner));
+                return bound.reduce(|all, one| crate::value::join(&all, &one));
+            }
+            if let Some(bound) = self.bind_descriptor(value, owner, class) {
+                return Some(bound);
+            }
         }
+        match (from_class, self.written_attribute(class, attr)) {
+            (Some(a), Some(b)) => Some(crate::value::join(&a, &b)),
+            (Some(one), None) | (None, Some(one)) => Some(self.instance_of_api(one, owner)),
+            (None, None) => {
+                // `__getattr__` answers for everything else.
+                let getattr = self.find_method(class, Symbol::new("__getattr__"))?;
+                let name = Value::constant(pyward_ir::Const::Str(attr));
+                Some(self.call_method_value(&getattr, owner, vec![name]))
+            }
+        }
+    }
+
+    /// What code anywhere writes to an attribute of a class or of its instances.
+    pub(super) fn written_attribute(&mut self, class: ClassId, attr: Symbol) -> Option<Value> {
         let mut written: Option<Portable> = None;
         for base in self.linear_bases(class) {
             if let Base::Project(base) = base
@@ -302,17 +329,42 @@ impl Interp<'_> {
                 });
             }
         }
-        let written = written.map(|w| self.import_plain(&w));
-        match (from_class, written) {
-            (Some(a), Some(b)) => Some(crate::value::join(&a, &b)),
-            (Some(one), None) | (None, Some(one)) => Some(self.instance_of_api(one, owner)),
-            (None, None) => {
-                // `__getattr__` answers for everything else.
-                let getattr = self.find_method(class, Symbol::new("__getattr__"))?;
-                let name = Value::constant(pyward_ir::Const::Str(attr));
-                Some(self.call_method_value(&getattr, owner, vec![name]))
-            }
+        written.map(|w| self.import_plain(&w))
+    }
+
+    /// What subclasses have in place of a method that the class only names (`raise NotImplementedError`, `pass`).
+    fn overrides(&mut self, method: &Value, class: ClassId) -> Vec<Value> {
+        let Shape::Function(id) = method.shape else {
+            return Vec::new();
+        };
+        if !self.cx.index.is_stub(id) {
+            return Vec::new();
         }
+        let name = self.cx.program.function(id).name;
+        let mut found = Vec::new();
+        let mut seen = vec![class];
+        let mut at = 0;
+        while at < seen.len() {
+            if seen.len() > MAX_BASES || found.len() > MAX_OVERRIDES {
+                return Vec::new();
+            }
+            for &child in self.cx.tables.subclasses(seen[at]) {
+                if seen.contains(&child) {
+                    continue;
+                }
+                seen.push(child);
+                if let Some(own) = self.own_class_attribute(child, name)
+                    && matches!(own.shape, Shape::Function(f) if !self.cx.index.is_stub(f))
+                {
+                    found.push(own);
+                }
+            }
+            at += 1;
+        }
+        if found.len() > MAX_OVERRIDES {
+            found.clear();
+        }
+        found
     }
 
     /// A member found on an external base, seen from an instance.
@@ -356,8 +408,14 @@ impl Interp<'_> {
             Shape::Closure(c) if c.receiver.is_none() => Some(self.bind_method(value, owner)),
             Shape::Object(id) => {
                 let object = self.state.object(*id);
-                let Class::Api(api) = object.class else {
-                    return None;
+                let api = match object.class {
+                    Class::Api(api) => api,
+                    Class::Project(descriptor) => {
+                        let get = self.find_method(descriptor, Symbol::new("__get__"))?;
+                        let args = vec![owner.clone(), Value::of(Shape::Class(class))];
+                        return Some(self.call_method_value(&get, value, args));
+                    }
+                    _ => return None,
                 };
                 let inner = object.field(Key::Attribute(Symbol::new("fget"))).cloned()?;
                 match self.cx.api.text(api) {

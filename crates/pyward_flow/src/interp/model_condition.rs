@@ -342,7 +342,9 @@ impl Interp<'_> {
                 marks = marks.union(&self.lexical_marks(expr, 0));
             }
             let ok = marks.iter().any(|m| match m.origin {
-                Origin::Source { kind, .. } => condition.tainted & (1 << kind) != 0,
+                Origin::Source { kind, .. } => {
+                    m.cleaned != super::refine::EVERYTHING && condition.tainted & (1 << kind) != 0
+                }
                 Origin::Param { .. } => false,
             });
             if !ok {

@@ -44,6 +44,7 @@ impl Interp<'_> {
         let diverges = exit.is_none()
             && function.kind == FunctionKind::Def
             && !function.is_generator
+            && !self.cx.index.is_stub(id)
             && !self.out.truncated;
         self.state = exit.unwrap_or_default();
         self.state.alive = true;
@@ -59,6 +60,11 @@ impl Interp<'_> {
         };
         if function.is_generator {
             value = self.new_sequence(Builtin::Iterator, yields.unwrap_or_default());
+        }
+        if let Some(declared) = function.returns
+            && value.shape.is_unknown()
+        {
+            value = self.with_annotation(value, declared);
         }
         self.publish_captured(id);
         let effects = self.collect_effects();

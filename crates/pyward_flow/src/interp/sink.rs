@@ -544,12 +544,14 @@ impl Interp<'_> {
         class: pyward_program::ClassId,
         routes: &[Symbol],
         guards: &[Symbol],
+        sites: &[(pyward_program::FileId, pyward_ir::ExprId)],
     ) {
         let ir = self.cx.program.ir(class.file);
         for &index in &ir.class(class.index).methods {
             let entry = crate::tables::Entry {
                 routes: routes.to_vec(),
                 guards: guards.to_vec(),
+                sites: sites.to_vec(),
                 ..crate::tables::Entry::default()
             };
             let id = pyward_program::FunctionId {
@@ -583,12 +585,17 @@ impl Interp<'_> {
                 .unwrap_or_else(|| description.verb.iter().map(|v| Symbol::new(v)).collect());
             let place = place.clone();
             let guards = self.wrapping_guards(&place, call);
+            let sites: Vec<_> = call
+                .site
+                .map(|site| (self.file, site))
+                .into_iter()
+                .collect();
             for handler in self.place_values(&place, call, None) {
                 let mut handlers = Vec::new();
                 for shape in handler.shape.alternatives() {
                     wrapped_functions(shape, 0, &mut handlers);
                     if let Shape::Class(class) = shape {
-                        self.register_class(*class, &routes, &guards);
+                        self.register_class(*class, &routes, &guards, &sites);
                     }
                 }
                 for (id, wraps) in handlers {
@@ -597,6 +604,7 @@ impl Interp<'_> {
                         routes: routes.clone(),
                         verbs: verbs.clone(),
                         guards: guards.clone(),
+                        sites: sites.clone(),
                         wraps,
                         ..crate::tables::Entry::default()
                     };

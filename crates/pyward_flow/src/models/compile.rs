@@ -19,9 +19,11 @@ impl Compiled {
         let path = self.canonical(path);
         self.note_prefixes(&path);
         let next = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let method = method_name(&path).map(Symbol::new);
         let index = *self.by_path.entry(path).or_insert(next);
         if index == next {
             self.entries.push(Entry::default());
+            self.methods.extend(method);
         }
         &mut self.entries[index as usize]
     }
@@ -262,6 +264,7 @@ impl Compiled {
                     returns: match c.returns.as_deref() {
                         Some("result") => CallbackReturn::Result,
                         Some("list") => CallbackReturn::List,
+                        Some("partial") => CallbackReturn::Partial,
                         _ => CallbackReturn::Nothing,
                     },
                 });
@@ -464,4 +467,12 @@ fn parse_severity(text: &str) -> Option<Severity> {
         "info" => Some(Severity::Info),
         _ => None,
     }
+}
+
+/// The method that a path names: what follows a class, which begins with a capital letter.
+fn method_name(path: &str) -> Option<&str> {
+    let (class, method) = path.rsplit_once('.')?;
+    let class = class.rsplit('.').next().unwrap_or(class);
+    let is_class = class.starts_with(|c: char| c.is_ascii_uppercase());
+    (is_class && !method.starts_with('_')).then_some(method)
 }

@@ -290,7 +290,8 @@ impl Verifier {
         let typed: Header<'_> = object(&header)
             .and_then(|text| serde_json::from_str(text).ok())
             .ok_or(Error::NotVerified("malformed header"))?;
-        let is_jwt = |typ: &str| same_type(typ, "JWT") || typ.to_ascii_lowercase().ends_with("+jwt");
+        let is_jwt =
+            |typ: &str| same_type(typ, "JWT") || typ.to_ascii_lowercase().ends_with("+jwt");
         if self.policy.typ.is_none() && typed.typ.as_deref().is_some_and(is_jwt) {
             return refuse("the claims of a JWT must be checked");
         }

@@ -574,6 +574,9 @@ fn is_type(of: &str) -> bool {
             _ => false,
         };
     }
+    if let Some(position) = of.strip_prefix("module:").or(of.strip_prefix("name:")) {
+        return position.bytes().all(|byte| byte.is_ascii_digit());
+    }
     let quoted = of.strip_prefix('\'');
     quoted.is_some_and(|of| of.ends_with("'+str"))
         || is_path(of)

@@ -22,17 +22,33 @@ impl Interp<'_> {
         span: Span,
     ) -> Option<Value> {
         let mut result = None;
-        for callback in &entry.callbacks {
-            if let Some(value) = self.run_callback(callback, receiver, call, span) {
+        for callback in entry.callbacks.iter().filter(|c| !c.converts()) {
+            if let Some(value) = self.run_callback(callback, None, receiver, call, span) {
                 result = Some(value);
             }
         }
         result
     }
 
+    /// Hands a call's result to what converts it.
+    pub(super) fn converted(
+        &mut self,
+        entry: &Entry,
+        result: Value,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+    ) -> Value {
+        let converter = entry.callbacks.iter().find(|c| c.converts());
+        converter
+            .and_then(|c| self.run_callback(c, Some(&result), receiver, call, span))
+            .unwrap_or(result)
+    }
+
     fn run_callback(
         &mut self,
         callback: &Callback,
+        returned: Option<&Value>,
         receiver: Option<&Value>,
         call: &CallArgs,
         span: Span,
@@ -54,6 +70,7 @@ impl Interp<'_> {
                     let marks = self.source(*kind, span, Symbol::new("callback argument"), 0);
                     Value::unknown().with_marks(marks)
                 }
+                CallbackParam::Returned => returned.cloned().unwrap_or_default(),
                 CallbackParam::Unknown => Value::unknown(),
             });
         }

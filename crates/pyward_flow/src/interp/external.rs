@@ -57,7 +57,10 @@ impl Interp<'_> {
         }
         let result = self.api_result(id, entry, receiver, call, span);
         match entry {
-            Some(entry) => self.finish_call(entry, id, result, receiver, call, span),
+            Some(entry) => {
+                let result = self.finish_call(entry, id, result, receiver, call, span);
+                self.converted(entry, result, receiver, call, span)
+            }
             None => result,
         }
     }
@@ -328,6 +331,9 @@ impl Interp<'_> {
         }
         if propagator.decodes {
             marks = marks.decoded();
+        }
+        if propagator.removes.is_some() && !marks.is_empty() {
+            marks = marks.cleaned(self.cleaned_by_removal(propagator, receiver, call));
         }
         if propagator.normalises_path {
             marks = marks.flagged(flag::NORMALISED);

@@ -298,7 +298,10 @@ impl Interp<'_> {
                         });
                     }
                 }
-                let marks = rest_marks(self);
+                let mut marks = rest_marks(self);
+                if !marks.is_empty() && self.is_closed_field(project, attr) {
+                    marks = marks.cleaned(super::refine::EVERYTHING);
+                }
                 value.map_or_else(
                     || Value::unknown().with_marks(marks.clone()),
                     |v| {

@@ -263,7 +263,15 @@ impl Interp<'_> {
             if let Some((_, t)) = described {
                 let typed = self.typed(&t.clone(), None, &[]);
                 if let (Shape::Instance(api), Shape::Object(o)) = (&typed.shape, &value.shape) {
-                    if self.state.object(*o).class == Class::Unknown {
+                    // More is known of it than its name tells.
+                    let is_more = match self.state.object(*o).class {
+                        Class::Unknown => true,
+                        Class::Api(known) => {
+                            self.cx.api.is_subclass(*api, self.cx.api.text(known), 0)
+                        }
+                        _ => false,
+                    };
+                    if is_more {
                         self.state.object_mut(*o).class = Class::Api(*api);
                     }
                 } else {
@@ -300,6 +308,12 @@ impl Interp<'_> {
                     .routes
                     .iter()
                     .any(|route| route.as_str().contains(param.name.as_str()))
+            {
+                continue;
+            }
+            if let Shape::Object(o) = &value.shape
+                && let Class::Project(class) = self.state.object(*o).class
+                && self.is_enumeration(class)
             {
                 continue;
             }

@@ -8,11 +8,12 @@ use pyward_program::ClassId;
 use super::Interp;
 use super::call::CallArgs;
 use super::lookup::ANNOTATED;
+use super::refine::EVERYTHING;
 use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, PortableShape, export};
 use crate::tables::{Base, ClassInfo, Entry};
-use crate::value::{Builtin, Shape, Value};
+use crate::value::{Builtin, Contexts, Shape, Value};
 
 /// Longest chain of bases followed.
 const MAX_BASES: usize = 32;
@@ -534,7 +535,9 @@ impl Interp<'_> {
             self.store(id, Key::Any, extra.clone(), false);
             for name in fields.iter().skip(call.positional.len()) {
                 // A column declared as a number holds one.
-                if call.keyword(name.as_str()).is_none() && !self.is_closed_field(class, *name) {
+                if call.keyword(name.as_str()).is_none()
+                    && self.cleaned_by_declaration(class, *name) != EVERYTHING
+                {
                     self.store(id, Key::Attribute(*name), extra.clone(), true);
                 }
             }
@@ -579,17 +582,20 @@ impl Interp<'_> {
         })
     }
 
-    /// Whether a field is declared to be a number, a truth value or one of an enumeration.
-    pub(super) fn is_closed_field(&self, class: ClassId, name: Symbol) -> bool {
+    /// Contexts that a field is harmless in by its declared type: all of them for a number, a truth value or one of an
+    /// enumeration.
+    pub(super) fn cleaned_by_declaration(&self, class: ClassId, name: Symbol) -> Contexts {
         let Some(declared) = self.declared_field(class, name) else {
-            return false;
+            return 0;
         };
         match (&declared.shape, declared.class()) {
-            (PortableShape::Plain(Shape::Builtin(b)), _) => {
-                matches!(b, Builtin::Int | Builtin::Float | Builtin::Bool)
-            }
-            (_, Some(Class::Project(class))) => self.is_enumeration(class),
-            _ => false,
+            (PortableShape::Plain(Shape::Builtin(b)), _) => match b {
+                Builtin::Int | Builtin::Float | Builtin::Bool => EVERYTHING,
+                Builtin::Str => self.cx.contexts.not_text,
+                _ => 0,
+            },
+            (_, Some(Class::Project(class))) if self.is_enumeration(class) => EVERYTHING,
+            _ => 0,
         }
     }
 

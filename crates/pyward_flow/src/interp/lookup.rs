@@ -299,8 +299,8 @@ impl Interp<'_> {
                     }
                 }
                 let mut marks = rest_marks(self);
-                if !marks.is_empty() && self.is_closed_field(project, attr) {
-                    marks = marks.cleaned(super::refine::EVERYTHING);
+                if !marks.is_empty() {
+                    marks = marks.cleaned(self.cleaned_by_declaration(project, attr));
                 }
                 value.map_or_else(
                     || Value::unknown().with_marks(marks.clone()),

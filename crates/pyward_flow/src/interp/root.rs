@@ -332,7 +332,11 @@ impl Interp<'_> {
                 // An object of the framework brings its own sources.
                 continue;
             }
-            let marks = self.source(kind, param.span, param.name, 0);
+            let mut marks = self.source(kind, param.span, param.name, 0);
+            if matches!(value.shape, Shape::Builtin(Builtin::Str)) {
+                // The framework has seen to it that it is a text.
+                marks = marks.cleaned(self.cx.contexts.not_text);
+            }
             if let Shape::Object(o) = &value.shape {
                 // Data from outside is in every part of it.
                 self.state.object_mut(*o).origin = None;

@@ -17,6 +17,8 @@ pub(crate) struct RouteFacts<'a> {
     pub(crate) found: Found,
     /// What the handler does, without its guards.
     pub(crate) own: Found,
+    /// Kinds of protecting facts that are in force before the handler runs, and of what the route is by itself.
+    pub(crate) before: Kinds,
 }
 
 /// Files that belong together.
@@ -24,6 +26,8 @@ pub(crate) struct Application<'a> {
     pub(crate) routes: Vec<RouteFacts<'a>>,
     /// Facts of all its code.
     pub(crate) found: Found,
+    /// The walk ran out of steps.
+    pub(crate) is_cut: bool,
 }
 
 /// The files of each application that has routes, in order. Files belong together if one imports the other or
@@ -107,6 +111,7 @@ impl<'a> Application<'a> {
     ) -> Self {
         let found = everywhere(program, facts, names, files);
         let mut walker = Walker::new(program, analysis, facts, names);
+        walker.allow(files);
         let members: FxHashSet<FileId> = files.iter().copied().collect();
         let ours: Vec<&Route> = analysis
             .routes
@@ -118,9 +123,14 @@ impl<'a> Application<'a> {
         for route in ours.into_iter().filter(|r| crate::is_http(r)) {
             let mut of_route = route_facts(program, analysis, facts, &mut walker, route);
             of_route.found.merge_kinds(&hooks, facts.protecting);
+            of_route.before |= hooks.kinds() & facts.protecting;
             routes.push(of_route);
         }
-        let mut application = Self { routes, found };
+        let mut application = Self {
+            routes,
+            found,
+            is_cut: walker.is_spent(),
+        };
         for route in &application.routes {
             application.found.merge(&route.found);
         }
@@ -149,7 +159,7 @@ fn everywhere(program: &Program, facts: &Facts, names: &Names<'_>, files: &[File
                             ..Subject::default()
                         };
                         let kinds = facts.find(On::Column, &subject);
-                        found.add(kinds, Place::new(file, *span, class.body));
+                        found.add(kinds, &Place::new(file, *span, class.body));
                     }
                 }
             }
@@ -157,7 +167,7 @@ fn everywhere(program: &Program, facts: &Facts, names: &Names<'_>, files: &[File
         // Which function an expression stands in matters for imports inside functions alone.
         let function = FunctionIndex(0);
         let mut add = |kinds: Kinds, span: Span| {
-            found.add(kinds, Place::new(file, span, function));
+            found.add(kinds, &Place::new(file, span, function));
         };
         for (at, expr) in ir.exprs.iter().enumerate() {
             let id = pyward_ir::ExprId(u32::try_from(at).unwrap_or(u32::MAX));
@@ -322,7 +332,7 @@ fn route_facts<'a>(
     for guard in &route.guards {
         let kind = facts.kind(guard.as_str());
         if let Some(kind) = kind.filter(|kind| !found.has(*kind)) {
-            found.add(1 << kind, here);
+            found.add(1 << kind, &here);
         }
     }
     let mut texts: Vec<Symbol> = route.paths.clone();
@@ -332,7 +342,7 @@ fn route_facts<'a>(
         ..Subject::default()
     };
     let mut of_route = facts.find(On::Route, &subject);
-    found.add(of_route, here);
+    found.add(of_route, &here);
     let mut params = Vec::new();
     for param in &function.params {
         let mut labels = 0;
@@ -347,23 +357,20 @@ fn route_facts<'a>(
                 ..Subject::default()
             },
         );
-        found.add(
-            of_name,
-            Place {
-                span: param.span,
-                ..here
-            },
-        );
+        let place = Place::new(file, param.span, id.index);
+        found.add(of_name, &place);
         of_route |= of_name;
         params.push(labels | of_name);
     }
     let guards = std::mem::take(&mut found);
     found.merge_kinds(&guards, facts.protecting | of_route);
+    let before = found.kinds();
     let summary = walker.function(id, &params);
     found.merge(&summary.found);
     RouteFacts {
         route,
         found,
+        before,
         own: summary.found.clone(),
     }
 }

@@ -84,6 +84,8 @@ pub(crate) struct Facts {
     asked: Kinds,
     /// Constant texts that are paths: settings name middleware and classes so.
     by_text: FxHashMap<Symbol, Kinds>,
+    /// Kinds by the places where they are looked for.
+    on: FxHashMap<On, Kinds>,
 }
 
 fn places(on: Option<&str>) -> Vec<On> {
@@ -165,6 +167,7 @@ impl Facts {
             protecting: 0,
             asked: 0,
             by_text: FxHashMap::default(),
+            on: FxHashMap::default(),
         };
         for models in &catalog.models {
             for access in &models.access {
@@ -189,6 +192,9 @@ impl Facts {
         };
         if fact.protects {
             self.protecting |= 1 << kind;
+        }
+        for place in &on {
+            *self.on.entry(*place).or_default() |= 1 << kind;
         }
         let mut paths = Vec::new();
         for path in &fact.path {
@@ -267,18 +273,14 @@ impl Facts {
         u8::try_from(at).ok()
     }
 
-    /// The names of kinds.
-    pub(crate) fn words(&self, kinds: Kinds) -> Vec<String> {
-        let named = self.kinds.iter().enumerate();
-        named
-            .filter(|(at, _)| kinds & (1 << at) != 0)
-            .map(|(_, name)| name.clone())
-            .collect()
-    }
-
     fn set(&mut self, kinds: &[String]) -> Kinds {
         let numbers = kinds.iter().filter_map(|k| self.intern(k));
         numbers.fold(0, |set, n| set | 1 << n)
+    }
+
+    /// The kinds that are looked for at a place of this sort.
+    pub(crate) fn kinds_on(&self, on: On) -> Kinds {
+        self.on.get(&on).copied().unwrap_or(0)
     }
 
     /// Of some kinds those that matter as labels.

@@ -1,6 +1,7 @@
 //! The facts seen on a walk, and where.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use pyward_ir::{FunctionIndex, Span};
 use pyward_program::FileId;
@@ -11,15 +12,17 @@ use crate::facts::Kinds;
 const MAX_PLACES: usize = 16;
 
 /// Where a fact was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) file: FileId,
     pub(crate) span: Span,
     pub(crate) function: FunctionIndex,
     /// How many calls lie between it and where the walk began.
     pub(crate) depth: u8,
-    /// Where the fact itself is, if the place is that of a call which leads there.
-    pub(crate) origin: Option<(FileId, Span)>,
+    /// Kinds of protecting facts that are in force there: seen on every way to it.
+    pub(crate) guards: Kinds,
+    /// Where the call leads that stands at the place, if the fact is not its own.
+    pub(crate) via: Option<Rc<Place>>,
 }
 
 /// The facts seen, and where.
@@ -33,13 +36,23 @@ impl Place {
             span,
             function,
             depth: 0,
-            origin: None,
+            guards: 0,
+            via: None,
         }
+    }
+
+    /// Where the fact itself stands, below all calls.
+    pub(crate) fn origin(&self) -> &Self {
+        let mut at = self;
+        while let Some(inner) = &at.via {
+            at = inner;
+        }
+        at
     }
 }
 
 impl Found {
-    pub(crate) fn add(&mut self, kinds: Kinds, place: Place) {
+    pub(crate) fn add(&mut self, kinds: Kinds, place: &Place) {
         let mut left = kinds;
         while left != 0 {
             let kind = u8::try_from(left.trailing_zeros()).unwrap_or(u8::MAX);
@@ -48,18 +61,15 @@ impl Found {
             let same = |p: &&mut Place| p.file == place.file && p.span == place.span;
             if let Some(known) = places.iter_mut().find(same) {
                 known.depth = known.depth.min(place.depth);
+                known.guards &= place.guards;
             } else if places.len() < MAX_PLACES {
-                places.push(place);
+                places.push(place.clone());
             }
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for (kind, places) in &other.0 {
-            for place in places {
-                self.add(1 << kind, *place);
-            }
-        }
+        self.merge_kinds(other, Kinds::MAX);
     }
 
     /// Adds the places of some kinds of another.
@@ -70,23 +80,35 @@ impl Found {
             .filter(|(kind, _)| kinds & (1 << **kind) != 0)
         {
             for place in places {
-                self.add(1 << kind, *place);
+                self.add(1 << kind, place);
             }
         }
     }
 
     /// What a called function does, as seen from the call.
-    pub(crate) fn merge_called(&mut self, other: &Self, call: Place) {
+    pub(crate) fn merge_called(&mut self, other: &Self, call: &Place) {
         for (kind, places) in &other.0 {
-            // One of them will do.
-            if let Some(inner) = places.iter().min_by_key(|p| p.depth) {
+            // One of them will do: the nearest, the least guarded of those.
+            let best = |p: &&Place| (p.depth, p.guards.count_ones());
+            if let Some(inner) = places.iter().min_by_key(best) {
+                let guards = places.iter().fold(Kinds::MAX, |all, p| all & p.guards);
                 let place = Place {
                     depth: inner.depth.saturating_add(1),
-                    origin: inner.origin.or(Some((inner.file, inner.span))),
-                    ..call
+                    guards: call.guards | guards,
+                    via: Some(Rc::new(inner.clone())),
+                    ..call.clone()
                 };
-                self.add(1 << kind, place);
+                self.add(1 << kind, &place);
             }
+        }
+    }
+
+    /// Guards that are part of an expression are in force for what stands in it.
+    pub(crate) fn guard_within(&mut self, file: FileId, span: Span, kinds: Kinds) {
+        let inside =
+            |p: &&mut Place| p.file == file && span.start <= p.span.start && p.span.end <= span.end;
+        for place in self.0.values_mut().flatten().filter(inside) {
+            place.guards |= kinds;
         }
     }
 

@@ -11,11 +11,12 @@ mod facts;
 mod found;
 mod names;
 mod report;
+mod trace;
 mod walk;
 
 use pyward_catalog::Catalog;
 use pyward_flow::{Analysis, RawFinding};
-use pyward_program::{FunctionId, Program};
+use pyward_program::{FileId, Program};
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
@@ -23,36 +24,34 @@ use application::Application;
 use facts::Facts;
 use names::Names;
 
-/// What the rules of kind `application` find, in the order of files and positions.
+/// What the application model finds and knows.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What the rules of kind `application` find, in the order of files and positions.
+    pub findings: Vec<RawFinding>,
+    /// First files of the applications that were too large to be walked in full.
+    pub cut: Vec<FileId>,
+}
+
+/// Finds out what routes do and what guards them, and what the rules say of it.
 #[must_use]
-pub fn analyse(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Vec<RawFinding> {
+pub fn analyse(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Outcome {
     // Where data flow tells of the same flaw, it tells more.
     let known: FxHashSet<_> = analysis
         .findings
         .iter()
         .map(|f| (f.rule, f.file, f.function))
         .collect();
-    let mut findings = run_stage(program, analysis, catalog).0;
+    let mut outcome = run_stage(program, analysis, catalog);
+    let findings = &mut outcome.findings;
     findings.retain(|f| !known.contains(&(f.rule, f.file, f.function)));
-    findings
+    outcome
 }
 
-/// What is known of each HTTP route: the kinds of its facts, in the order of routes.
-#[must_use]
-pub fn route_facts(
-    program: &Program,
-    analysis: &Analysis,
-    catalog: &Catalog,
-) -> Vec<(FunctionId, Vec<String>)> {
-    run_stage(program, analysis, catalog).1
-}
-
-type Found = (Vec<RawFinding>, Vec<(FunctionId, Vec<String>)>);
-
-fn run_stage(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Found {
+fn run_stage(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Outcome {
     let declares = |rule: &pyward_catalog::rule::Rule| !rule.report.is_empty();
     if !catalog.rules.iter().any(declares) || !analysis.routes.iter().any(is_http) {
-        return Found::default();
+        return Outcome::default();
     }
     // The walk recurses with the nesting of the source.
     let pool = rayon::ThreadPoolBuilder::new()
@@ -61,34 +60,35 @@ fn run_stage(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Found
         .build();
     match pool {
         Ok(pool) => pool.install(|| run(program, analysis, catalog)),
-        Err(_) => Found::default(),
+        Err(_) => Outcome::default(),
     }
 }
 
 /// Stack of the threads, in bytes.
 const STACK: usize = 64 << 20;
 
-fn run(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Found {
+fn run(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Outcome {
     let facts = Facts::new(catalog);
     let names = Names::new(program, catalog);
     let applications = application::group(program, analysis, &names);
-    let results: Vec<Found> = applications
+    let results: Vec<Outcome> = applications
         .par_iter()
         .map(|files| {
             let application = Application::new(program, analysis, &facts, &names, files);
-            let findings = report::findings(program, catalog, &facts, &application);
-            let routes = application.routes.iter();
-            let routes = routes.map(|r| (r.route.function, facts.words(r.found.kinds())));
-            (findings, routes.collect())
+            let first = files.first().copied();
+            Outcome {
+                findings: report::findings(program, catalog, &facts, &application),
+                cut: first.filter(|_| application.is_cut).into_iter().collect(),
+            }
         })
         .collect();
-    let mut all = Found::default();
-    for (findings, routes) in results {
-        all.0.extend(findings);
-        all.1.extend(routes);
+    let mut all = Outcome::default();
+    for outcome in results {
+        all.findings.extend(outcome.findings);
+        all.cut.extend(outcome.cut);
     }
-    all.0.sort_by_key(|f| (f.file, f.span, f.rule));
-    all.1.sort_by_key(|r| r.0);
+    all.findings.sort_by_key(|f| (f.file, f.span, f.rule));
+    all.cut.sort_unstable();
     all
 }
 

@@ -8,8 +8,15 @@ use pyward_program::Program;
 use rustc_hash::FxHashSet;
 
 use crate::application::{Application, RouteFacts};
-use crate::facts::Facts;
+use crate::facts::{Facts, Kinds};
 use crate::found::{Found, Place};
+use crate::trace;
+
+/// A place that is reported, and the route that it is reported for.
+struct Reported<'a> {
+    place: Place,
+    route: Option<&'a RouteFacts<'a>>,
+}
 
 /// The findings of all rules in one application.
 pub(crate) fn findings(
@@ -27,16 +34,16 @@ pub(crate) fn findings(
             if once && is_done {
                 continue;
             }
-            for place in places(program, facts, application, report) {
-                let (file, span) = match report.once.as_deref() {
-                    Some("origin") => place.origin.unwrap_or((place.file, place.span)),
-                    _ => (place.file, place.span),
+            for reported in places(program, facts, application, report) {
+                let place = match report.once.as_deref() {
+                    Some("origin") => reported.place.origin(),
+                    _ => &reported.place,
                 };
-                let key = (file.0, span.start, span.end);
+                let key = (place.file.0, place.span.start, place.span.end);
                 if !seen.insert(key) {
                     continue;
                 }
-                findings.push(finding(program, number, rule, report, place));
+                findings.push(finding(program, facts, (number, rule), report, &reported));
                 if once {
                     is_done = true;
                     break;
@@ -49,12 +56,17 @@ pub(crate) fn findings(
 
 fn finding(
     program: &Program,
-    number: usize,
-    rule: &Rule,
+    facts: &Facts,
+    (number, rule): (usize, &Rule),
     report: &Report,
-    place: Place,
+    reported: &Reported<'_>,
 ) -> RawFinding {
+    let place = &reported.place;
     let function = program.ir(place.file).function(place.function);
+    let way = reported
+        .route
+        .and_then(|route| trace::trace(program, facts, report, route, place));
+    let (trace, end) = way.map_or((Vec::new(), None), |(steps, end)| (steps, Some(end)));
     RawFinding {
         rule: u16::try_from(number).unwrap_or(u16::MAX),
         file: place.file,
@@ -65,20 +77,20 @@ fn finding(
         severity: report.severity.unwrap_or(rule.severity),
         confidence: report.confidence.unwrap_or(rule.confidence),
         message: report.message.clone(),
-        trace: Vec::new(),
+        trace,
         subject: None,
-        end: None,
+        end,
         function: function.qualname,
     }
 }
 
 /// Where a report applies.
-fn places(
+fn places<'a>(
     program: &Program,
     facts: &Facts,
-    application: &Application<'_>,
+    application: &'a Application<'a>,
     report: &Report,
-) -> Vec<Place> {
+) -> Vec<Reported<'a>> {
     let at = report.at.as_deref().unwrap_or("route");
     let mut places = Vec::new();
     for route in &application.routes {
@@ -92,20 +104,27 @@ fn places(
                 .is_some_and(|kind| route.own.has_near(kind)),
             None => has(facts, &route.found, fact) || is_by_nature(route, fact),
         };
-        if !holds(report, &of_route) {
+        if !holds(report, facts, route, &of_route) {
             continue;
         }
+        let here = |place: &Place| Reported {
+            place: place.clone(),
+            route: Some(route),
+        };
         if at == "route" {
             let function = program.function(route.route.function);
-            places.push(Place::new(
+            places.push(here(&Place::new(
                 route.route.function.file,
                 function.name_span,
                 route.route.function.index,
-            ));
+            )));
         } else if let Some(at) = at.strip_prefix("app:") {
             let kind = facts.kind(at);
             let all = kind.map_or(&[][..], |kind| application.found.places(kind));
-            places.extend(all.first());
+            places.extend(all.first().map(|place| Reported {
+                place: place.clone(),
+                route: None,
+            }));
         } else if let Some(kind) = facts.kind(at) {
             let own = route.own.places(kind);
             let all = if own.is_empty() {
@@ -114,18 +133,49 @@ fn places(
                 own
             };
             if report.once.is_some() {
-                places.extend(all.first());
+                places.extend(all.first().map(here));
             } else {
-                places.extend_from_slice(all);
+                places.extend(all.iter().map(here));
             }
         }
     }
     places
 }
 
-fn holds(report: &Report, fact: &dyn Fn(&str) -> bool) -> bool {
+fn holds(
+    report: &Report,
+    facts: &Facts,
+    route: &RouteFacts<'_>,
+    fact: &dyn Fn(&str) -> bool,
+) -> bool {
     let any = |condition: &String| condition.split_whitespace().any(fact);
-    report.when.iter().all(any) && !report.unless.iter().any(any)
+    if !report.when.iter().all(any) {
+        return false;
+    }
+    let kind = |name: &&str| facts.kind(name);
+    let operations = report.guarded_at.iter().flat_map(|c| c.split_whitespace());
+    let operations = operations.filter_map(|name| kind(&name));
+    let places: Vec<&Place> = operations
+        .flat_map(|kind| route.found.places(kind))
+        .collect();
+    if places.is_empty() {
+        return !report.unless.iter().any(any);
+    }
+    // What guards has to be in force where the operation is; everything else excuses the route as a whole.
+    let unless = || report.unless.iter().flat_map(|c| c.split_whitespace());
+    let protects = |name: &&str| kind(name).is_some_and(|k| facts.protecting & (1 << k) != 0);
+    if unless().any(|name| fact(name) && !protects(&name)) {
+        return false;
+    }
+    let guards: Kinds = unless()
+        .filter_map(|name| kind(&name))
+        .fold(0, |set, k| set | 1 << k);
+    let is_open = |place: &&Place| (place.guards | route.before) & guards == 0;
+    if report.guarded_at_all {
+        places.iter().all(is_open)
+    } else {
+        places.iter().any(is_open)
+    }
 }
 
 fn has(facts: &Facts, found: &Found, kind: &str) -> bool {

@@ -19,7 +19,7 @@ fn lines(rule: &str, files: &[(&str, &str)]) -> Vec<(String, usize)> {
     let library = pyward_templates::Library::default();
     let options = pyward_flow::Options::default();
     let analysis = pyward_flow::analyse(&program, catalog, &library, options);
-    let findings = crate::analyse(&program, &analysis, catalog);
+    let findings = crate::analyse(&program, &analysis, catalog).findings;
     let of_rule = findings
         .iter()
         .filter(|f| catalog.rules[usize::from(f.rule)].id == rule);
@@ -138,4 +138,36 @@ def login():
     let files = [("one/web.py", one.as_str()), ("two/app.py", open.as_str())];
     let found = lines("missing-rate-limit", &files);
     assert_eq!(found, [("two/app.py".to_owned(), 5)]);
+}
+
+/// Functions that call the next one several times with different labels, in both directions, and classes and values
+/// that name each other: what is walked is bounded by steps, whatever calls what.
+#[test]
+fn no_web_of_calls_takes_long() {
+    use std::fmt::Write as _;
+    let mut text =
+        String::from("from flask import Flask, request, session\napp = Flask(__name__)\n");
+    for at in 0..400 {
+        let callees = (1..40).map(|step| (at + step * 7) % 400);
+        let calls = callees.map(|next| format!("f{next}(a, request.form, b, session, c)"));
+        let calls: Vec<String> = calls.collect();
+        write!(
+            text,
+            "def f{at}(a, b=None, c=None, d=None, e=None):\n    if a: return [{0}]\n    return f{1}(b, a, d, c, e) + f{1}(e, d, c, b, a)\n",
+            calls.join(", "),
+            (at + 1) % 400,
+        )
+        .unwrap();
+        write!(
+            text,
+            "g{at} = [g{0}, g{1}, f{at}, g{0}]\n@app.route('/{at}')\n@g{at}\ndef r{at}(x, y=g{at}):\n    f{at}(x, y)\n",
+            (at + 1) % 400,
+            (at + 3) % 400,
+        )
+        .unwrap();
+    }
+    let started = std::time::Instant::now();
+    lines("missing-authentication", &[("app.py", &text)]);
+    let took = started.elapsed();
+    assert!(took.as_secs() < 60, "{took:?}");
 }

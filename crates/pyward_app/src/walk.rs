@@ -4,18 +4,21 @@
 //! gather what is ever assigned to them; calls of the project's functions are followed.
 
 mod call;
+mod order;
+mod stmt;
 
 use std::rc::Rc;
 
 use pyward_flow::Analysis;
 use pyward_ir::{
-    Block, Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind, InterpolatedPart, Span,
-    StmtId, StmtKind, Symbol, Target, Var,
+    Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind, InterpolatedPart, Span, StmtKind,
+    Symbol, Var,
 };
 use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::FxHashMap;
 
 use self::call::{Passed, collect_literals};
+use self::order::Force;
 use crate::facts::{Facts, Kinds, On, Subject};
 use crate::found::{Found, Place};
 use crate::names::{Names, Referent};
@@ -26,14 +29,17 @@ const MAX_DEPTH: usize = 6;
 const MAX_SENSITIVE: usize = 3;
 /// Nesting of expressions and statements followed, all told.
 const MAX_NESTING: u32 = 600;
-/// Functions walked for one application.
-const MAX_FUNCTIONS: u32 = 40_000;
+/// Steps (statements and expressions looked at) for one application: so many, and so many for each that it has.
+const MIN_STEPS: u64 = 1_000_000;
+const STEPS_EACH: u64 = 24;
 
 /// What a function does, for given labels of its parameters.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) found: Found,
     pub(crate) returns: Kinds,
+    /// Protecting facts that are in force when it returns.
+    ensures: Kinds,
 }
 
 /// Walks functions; what has been walked is kept.
@@ -47,7 +53,10 @@ pub(crate) struct Walker<'a> {
     guards: FxHashMap<FunctionId, Rc<Summary>>,
     stack: Vec<FunctionId>,
     nesting: u32,
-    left: u32,
+    /// Steps left.
+    left: u64,
+    /// The kind of turning callers away.
+    denies: Kinds,
 }
 
 /// A function being walked.
@@ -59,6 +68,18 @@ struct Frame<'a> {
     found: Found,
     returns: Kinds,
     tests: u32,
+    /// What is in force at the point that the walk has come to.
+    force: Force,
+    /// What is in force wherever it has returned so far.
+    end: Kinds,
+    /// Facts of texts, and where they stand.
+    texts: Vec<(Kinds, Span)>,
+    /// How often callers were turned away so far.
+    denials: u32,
+    /// The call that is a statement by itself.
+    statement: Option<ExprId>,
+    /// It turns the caller away.
+    is_denied: bool,
 }
 
 impl Frame<'_> {
@@ -68,7 +89,8 @@ impl Frame<'_> {
             span,
             function: self.function,
             depth: 0,
-            origin: None,
+            guards: self.force.guards,
+            via: None,
         }
     }
 
@@ -111,8 +133,29 @@ impl<'a> Walker<'a> {
             guards: FxHashMap::default(),
             stack: Vec::new(),
             nesting: 0,
-            left: MAX_FUNCTIONS,
+            left: 0,
+            denies: facts.kind("denies").map_or(0, |kind| 1 << kind),
         }
+    }
+
+    /// Allows as many steps as an application of these files should need at most.
+    pub(crate) fn allow(&mut self, files: &[FileId]) {
+        let size = |file: &FileId| {
+            let ir = self.program.ir(*file);
+            (ir.exprs.len() + ir.stmts.len()) as u64
+        };
+        self.left = MIN_STEPS + STEPS_EACH * files.iter().map(size).sum::<u64>();
+    }
+
+    /// Whether the steps have run out, so that something may have been left out.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Takes one step, if there is one left.
+    fn step(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left > 0
     }
 
     /// What a function does when its parameters carry these labels.
@@ -131,7 +174,6 @@ impl<'a> Walker<'a> {
         if self.stack.len() >= MAX_DEPTH || self.stack.contains(&id) || self.left == 0 {
             return Rc::default();
         }
-        self.left -= 1;
         self.stack.push(id);
         let mut frame = self.frame(id.file, id.index);
         for (slot, labels) in key.1.iter().enumerate() {
@@ -139,11 +181,15 @@ impl<'a> Walker<'a> {
         }
         let body = &self.program.ir(id.file).function(id.index).body;
         // Twice, so that what loops assign at their end is known at their start.
-        for _ in 0..2 {
-            self.block(&mut frame, body);
-        }
+        self.block(&mut frame, body);
+        let known = (std::mem::take(&mut frame.slots), frame.returns);
+        let mut frame = self.frame(id.file, id.index);
+        (frame.slots, frame.returns) = known;
+        self.block(&mut frame, body);
+        self.settle_texts(&mut frame);
         self.stack.pop();
         let summary = Rc::new(Summary {
+            ensures: frame.ensures(),
             found: frame.found,
             returns: frame.returns,
         });
@@ -160,6 +206,12 @@ impl<'a> Walker<'a> {
             found: Found::default(),
             returns: 0,
             tests: 0,
+            force: Force::default(),
+            end: Kinds::MAX,
+            texts: Vec::new(),
+            denials: 0,
+            statement: None,
+            is_denied: false,
         }
     }
 
@@ -183,6 +235,9 @@ impl<'a> Walker<'a> {
         });
         let mut labels = 0;
         for node in nodes {
+            if !self.step() {
+                break;
+            }
             let span = ir.expr(node).span;
             match &ir.expr(node).kind {
                 ExprKind::Name(_) | ExprKind::Attribute { .. } => {
@@ -196,7 +251,7 @@ impl<'a> Walker<'a> {
                         };
                         let kinds = self.facts.find(On::Guard, &subject);
                         labels |= kinds;
-                        found.add(kinds, Place::new(file, span, function));
+                        found.add(kinds, &Place::new(file, span, function));
                     }
                     match self.names.referent(file, function, node) {
                         Some(Referent::Function(id)) => labels |= self.whole(id, found),
@@ -228,7 +283,7 @@ impl<'a> Walker<'a> {
                 }
                 ExprKind::Const(Const::Str(text)) => {
                     let kinds = self.facts.of_text(*text);
-                    found.add(kinds, Place::new(file, span, function));
+                    found.add(kinds, &Place::new(file, span, function));
                 }
                 _ => {}
             }
@@ -263,258 +318,15 @@ impl<'a> Walker<'a> {
         let known = Rc::new(Summary {
             found: kept,
             returns: self.facts.labels(returns),
+            ensures: 0,
         });
         self.guards.insert(id, Rc::clone(&known));
         found.merge(&known.found);
         known.returns
     }
 
-    fn block(&mut self, frame: &mut Frame<'a>, block: &Block) {
-        if self.nesting >= MAX_NESTING {
-            return;
-        }
-        self.nesting += 1;
-        for &stmt in block {
-            self.stmt(frame, stmt);
-        }
-        self.nesting -= 1;
-    }
-
-    fn stmt(&mut self, frame: &mut Frame<'a>, id: StmtId) {
-        let ir = frame.ir;
-        let stmt = ir.stmt(id);
-        match &stmt.kind {
-            StmtKind::Expr(e) => {
-                self.eval(frame, *e);
-            }
-            StmtKind::Assign { targets, value, .. } => {
-                let labels = self.eval(frame, *value);
-                for target in targets {
-                    self.assign(frame, target, labels, Some(*value), stmt.span);
-                }
-            }
-            StmtKind::AugAssign { target, value, .. } => {
-                let labels = self.eval(frame, *value);
-                self.assign(frame, target, labels, Some(*value), stmt.span);
-            }
-            StmtKind::Return(value) => {
-                if let Some(value) = value {
-                    let labels = self.eval(frame, *value);
-                    frame.returns |= labels;
-                    let mut passed = Passed::default();
-                    collect_literals(ir, *value, 3, &mut passed);
-                    let subject = Subject {
-                        labels,
-                        constants: &passed.constants,
-                        texts: &passed.texts,
-                        ..Subject::default()
-                    };
-                    let kinds = self.facts.find(On::Return, &subject);
-                    frame.found.add(kinds, frame.place(stmt.span));
-                }
-            }
-            StmtKind::Raise { exception, cause } => {
-                for e in exception.iter().chain(cause) {
-                    self.eval(frame, *e);
-                }
-            }
-            StmtKind::Assert { test, message } => {
-                self.test(frame, *test);
-                if let Some(message) = message {
-                    self.eval(frame, *message);
-                }
-            }
-            StmtKind::If { test, body, orelse } | StmtKind::While { test, body, orelse } => {
-                self.test(frame, *test);
-                self.block(frame, body);
-                self.block(frame, orelse);
-            }
-            StmtKind::For {
-                target,
-                iter,
-                body,
-                orelse,
-                ..
-            } => {
-                let labels = self.eval(frame, *iter);
-                self.assign(frame, target, labels, None, stmt.span);
-                self.block(frame, body);
-                self.block(frame, orelse);
-            }
-            StmtKind::With { items, body, .. } => {
-                for item in items {
-                    let labels = self.eval(frame, item.context);
-                    if let Some(target) = &item.target {
-                        self.assign(frame, target, labels, None, stmt.span);
-                    }
-                }
-                self.block(frame, body);
-            }
-            StmtKind::Try {
-                body,
-                handlers,
-                orelse,
-                finally,
-                ..
-            } => {
-                self.block(frame, body);
-                for handler in handlers {
-                    if let Some(e) = handler.exception {
-                        self.eval(frame, e);
-                    }
-                    self.block(frame, &handler.body);
-                }
-                self.block(frame, orelse);
-                self.block(frame, finally);
-            }
-            StmtKind::Match { subject, cases } => {
-                self.test(frame, *subject);
-                for case in cases {
-                    if let Some(guard) = case.guard {
-                        self.test(frame, guard);
-                    }
-                    self.block(frame, &case.body);
-                }
-            }
-            StmtKind::Function { function, .. } => self.nested(frame, *function),
-            _ => {
-                let mut inner = Vec::new();
-                ir.each_expr(id, &mut |e| inner.push(e));
-                for e in inner {
-                    self.eval(frame, e);
-                }
-            }
-        }
-    }
-
-    /// A function defined inside another is taken as run.
-    fn nested(&mut self, frame: &mut Frame<'a>, function: FunctionIndex) {
-        let outer = std::mem::replace(&mut frame.function, function);
-        let returns = frame.returns;
-        let body = &frame.ir.function(function).body;
-        self.block(frame, body);
-        frame.function = outer;
-        frame.returns |= returns;
-    }
-
-    fn test(&mut self, frame: &mut Frame<'a>, expr: ExprId) -> Kinds {
-        frame.tests += 1;
-        let labels = self.eval(frame, expr);
-        frame.tests -= 1;
-        let subject = Subject {
-            labels,
-            in_test: true,
-            ..Subject::default()
-        };
-        let kinds = self.facts.find(On::Test, &subject);
-        frame
-            .found
-            .add(kinds, frame.place(frame.ir.expr(expr).span));
-        labels | kinds
-    }
-
-    fn assign(
-        &mut self,
-        frame: &mut Frame<'a>,
-        target: &Target,
-        labels: Kinds,
-        value: Option<ExprId>,
-        span: Span,
-    ) {
-        match target {
-            Target::Var(var, _) => {
-                let name = self.names.var_name(frame.file, frame.function, *var);
-                self.store(frame, &[name], labels, value, span);
-                frame.write(*var, labels);
-            }
-            Target::Attribute {
-                value: owner, attr, ..
-            } => {
-                self.eval(frame, *owner);
-                let mut chain = self
-                    .names
-                    .chain(frame.file, frame.function, *owner)
-                    .unwrap_or_default();
-                chain.push(*attr);
-                self.store(frame, &chain, labels, value, span);
-            }
-            Target::Subscript {
-                value: owner,
-                index,
-                ..
-            } => {
-                self.eval(frame, *owner);
-                let mut chain = self
-                    .names
-                    .chain(frame.file, frame.function, *owner)
-                    .unwrap_or_default();
-                match frame.ir.expr(*index).kind {
-                    ExprKind::Const(Const::Str(key)) => chain.push(key),
-                    _ => {
-                        self.eval(frame, *index);
-                        chain.push(Symbol::new("[]"));
-                    }
-                }
-                self.store(frame, &chain, labels, value, span);
-                if let ExprKind::Name(var) = frame.ir.expr(*owner).kind {
-                    frame.write(var, labels);
-                }
-            }
-            Target::Sequence(targets) => {
-                for target in targets {
-                    self.assign(frame, target, labels, None, span);
-                }
-            }
-            Target::Starred(target) => self.assign(frame, target, labels, None, span),
-            Target::Error => {}
-        }
-    }
-
-    fn store(
-        &mut self,
-        frame: &mut Frame<'a>,
-        chain: &[Symbol],
-        labels: Kinds,
-        value: Option<ExprId>,
-        span: Span,
-    ) {
-        // `users[name] = {"password": password}`
-        if let Some(value) = value
-            && chain.len() > 1
-            && let ExprKind::Dict(items) = &frame.ir.expr(value).kind
-        {
-            for (key, item) in items {
-                let key = key.map(|k| &frame.ir.expr(k).kind);
-                if let Some(ExprKind::Const(Const::Str(name))) = key {
-                    let labels = self.eval(frame, *item);
-                    let subject = Subject {
-                        chain: &[*name],
-                        labels,
-                        ..Subject::default()
-                    };
-                    let kinds = self.facts.find(On::Item, &subject);
-                    let place = frame.place(frame.ir.expr(*item).span);
-                    frame.found.add(kinds, place);
-                }
-            }
-        }
-        let mut passed = Passed::default();
-        if let Some(value) = value {
-            collect_literals(frame.ir, value, 1, &mut passed);
-        }
-        let subject = Subject {
-            chain,
-            labels,
-            constants: &passed.constants,
-            texts: &passed.texts,
-            ..Subject::default()
-        };
-        let kinds = self.facts.find(On::Store, &subject);
-        frame.found.add(kinds, frame.place(span));
-    }
-
     fn eval(&mut self, frame: &mut Frame<'a>, id: ExprId) -> Kinds {
-        if self.nesting >= MAX_NESTING {
+        if self.nesting >= MAX_NESTING || !self.step() {
             return 0;
         }
         self.nesting += 1;
@@ -534,7 +346,7 @@ impl<'a> Walker<'a> {
                     ..Subject::default()
                 };
                 let kinds = self.facts.find(On::String, &subject) | self.facts.of_text(*text);
-                frame.found.add(kinds, frame.place(ir.expr(id).span));
+                self.note_text(frame, kinds, ir.expr(id).span);
                 kinds
             }
             ExprKind::Name(var) => frame.read(*var) | self.named(frame, id),
@@ -557,7 +369,7 @@ impl<'a> Walker<'a> {
                                 ..Subject::default()
                             };
                             let kinds = self.facts.find(On::String, &subject);
-                            frame.found.add(kinds, frame.place(ir.expr(id).span));
+                            self.note_text(frame, kinds, ir.expr(id).span);
                             labels |= kinds;
                         }
                         InterpolatedPart::Value { value, .. } => labels |= self.eval(frame, *value),
@@ -637,7 +449,7 @@ impl<'a> Walker<'a> {
             ..Subject::default()
         };
         let kinds = self.facts.find(On::Read, &subject);
-        frame.found.add(kinds, frame.place(frame.ir.expr(id).span));
+        self.note(frame, kinds, frame.ir.expr(id).span);
         kinds
     }
 
@@ -661,7 +473,7 @@ impl<'a> Walker<'a> {
             ..Subject::default()
         };
         let kinds = self.facts.find(On::Compare, &subject);
-        frame.found.add(kinds, frame.place(ir.expr(id).span));
+        self.note(frame, kinds, ir.expr(id).span);
         labels | kinds
     }
 
@@ -698,7 +510,7 @@ impl<'a> Walker<'a> {
             };
             kinds |= self.facts.find(On::Field, &subject);
         }
-        frame.found.add(kinds, frame.place(span));
+        self.note(frame, kinds, span);
     }
 
     /// Labels of what a class's statements hold, and its facts.

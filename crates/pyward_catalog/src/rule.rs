@@ -116,6 +116,13 @@ pub struct Report {
     /// None may hold.
     #[serde(default)]
     pub unless: Vec<String>,
+    /// Facts of `when` which the guards in `unless` have to come before: a guard that runs later, or in a branch that
+    /// need not be taken, does not count. Those of `unless` that are no guards excuse the route as a whole.
+    #[serde(default)]
+    pub guarded_at: Vec<String>,
+    /// It is enough if one of the places of `guarded-at` is guarded.
+    #[serde(default)]
+    pub guarded_at_all: bool,
     /// The fact whose places are reported: `route` (default) for the handler's name, or `app:...`, the
     /// first place of one of the application's.
     #[serde(default)]

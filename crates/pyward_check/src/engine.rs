@@ -10,8 +10,6 @@ use pyward_flow::Analysis;
 use pyward_ir::Span;
 use pyward_program::FileId;
 use pyward_project::{Code, Diagnostic, Level, Project};
-use pyward_secrets::Scanner;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::literals;
@@ -105,19 +103,38 @@ pub(crate) fn run(
         let mut analysis =
             pyward_flow::analyse(&lowered.program, catalog, &lowered.library, options);
         let application = pyward_app::analyse(&lowered.program, &analysis, catalog);
-        analysis.findings.extend(application);
-        analysis
+        analysis.findings.extend(application.findings);
+        (analysis, application.cut)
     }));
-    let mut analysis = analysed.unwrap_or_else(|_| {
+    let (mut analysis, cut) = analysed.unwrap_or_else(|_| {
         messages.push(Message {
             kind: MessageKind::Internal,
             file: None,
             offset: None,
             text: "the data-flow analysis".into(),
         });
-        Analysis::default()
+        (Analysis::default(), Vec::new())
     });
-    literals::add_secrets(&mut analysis.findings, project, lowered, catalog);
+    messages.extend(cut.iter().map(|file| {
+        Message {
+            kind: MessageKind::Budget,
+            file: Some(
+                project.files[lowered.sources[file.0 as usize]]
+                    .shown
+                    .clone(),
+            ),
+            offset: None,
+            text: "what the routes of this application do is followed only in part".into(),
+        }
+    }));
+    if let Err(error) = literals::add_secrets(&mut analysis.findings, project, lowered, catalog) {
+        messages.push(Message {
+            kind: MessageKind::Internal,
+            file: None,
+            offset: None,
+            text: format!("the search for secrets ({error})"),
+        });
+    }
     messages.extend(budget(project, lowered, &analysis));
     let names: Vec<Arc<str>> = lowered
         .sources
@@ -140,7 +157,6 @@ pub(crate) fn run(
         .iter()
         .filter_map(|raw| words::finding(raw, catalog, &place, &text))
         .collect();
-    findings.extend(secrets(lowered, catalog, &place, &mut messages));
     let routes = analysis
         .routes
         .iter()
@@ -180,45 +196,6 @@ pub(crate) fn run(
         messages,
         routes,
     }
-}
-
-/// Secrets in the text of the program.
-fn secrets(
-    lowered: &Lowered,
-    catalog: &Catalog,
-    place: &(dyn Fn(FileId, Span) -> Location + Sync),
-    messages: &mut Vec<Message>,
-) -> Vec<Finding> {
-    let scanner = match Scanner::new(catalog) {
-        Ok(scanner) => scanner,
-        Err(error) => {
-            messages.push(Message {
-                kind: MessageKind::Internal,
-                file: None,
-                offset: None,
-                text: format!("the search for secrets ({error})"),
-            });
-            return Vec::new();
-        }
-    };
-    let program = &lowered.program;
-    let files: Vec<FileId> = program.file_ids().collect();
-    let found: Vec<Vec<Finding>> = files
-        .par_iter()
-        .map(|&id| {
-            let ir = program.ir(id);
-            let path = program.path(id).to_string_lossy().replace('\\', "/");
-            let secrets = scanner.scan(&path, ir).into_iter();
-            secrets
-                .filter_map(|secret| {
-                    let function = ir.functions.get(secret.function as usize);
-                    let function = function.map_or("", |f| f.qualname.as_str());
-                    words::secret(&secret, function, catalog, place(id, secret.span))
-                })
-                .collect()
-        })
-        .collect();
-    found.into_iter().flatten().collect()
 }
 
 /// What is said about functions that were too large to be followed in full.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use pyward_catalog::Catalog;
+use pyward_catalog::{Catalog, CatalogError};
 use pyward_flow::RawFinding;
 use pyward_ir::{Const, ExprKind, FileIr, FunctionIndex, Span, StmtKind, Symbol, Target, Var};
 use pyward_program::{FileId, Imported, Program};
@@ -14,22 +14,28 @@ use crate::lowered::Lowered;
 
 /// Adds the secrets of all files to the engine's findings. Where the engine reports a secret already, because a
 /// model knows the call or setting, its finding stays alone.
+///
+/// # Errors
+/// A regular expression of the catalogue does not compile; those built in are tested to.
 pub(crate) fn add_secrets(
     findings: &mut Vec<RawFinding>,
     project: &Project,
     lowered: &Lowered,
     catalog: &Catalog,
-) {
-    let Ok(scanner) = Scanner::new(catalog) else {
-        return;
-    };
+) -> Result<(), CatalogError> {
+    let scanner = Scanner::new(catalog)?;
     let number = |id: &str| {
         let at = catalog.rules.iter().position(|rule| rule.id == id)?;
         Some((u16::try_from(at).ok()?, catalog.rules[at].severity))
     };
+    let secret = number("hardcoded-secret").map(|(rule, _)| rule);
     let known: Vec<(u16, FileId, u32, u32)> = findings
         .iter()
-        .map(|f| (f.rule, f.file, f.context_span.start, f.context_span.end))
+        .map(|f| {
+            let bound = (Some(f.rule) == secret).then(|| bound_value(&lowered.program, f));
+            let end = bound.flatten().map_or(f.context_span.end, |span| span.end);
+            (f.rule, f.file, f.context_span.start, end)
+        })
         .collect();
     let files: Vec<FileId> = lowered.program.file_ids().collect();
     let found: Vec<RawFinding> = files
@@ -69,8 +75,9 @@ pub(crate) fn add_secrets(
             })
         })
         .collect();
+    let engines = findings.len();
     findings.extend(found);
-    let rule = number("hardcoded-secret").map(|(rule, _)| rule);
+    let rule = secret;
     for finding in findings.iter_mut() {
         if Some(finding.rule) == rule
             && let Some((file, span)) = binding(&lowered.program, finding)
@@ -81,7 +88,23 @@ pub(crate) fn add_secrets(
             finding.function = Symbol::new("");
         }
     }
-    drop_repeated(findings, lowered, rule);
+    drop_repeated(findings, lowered, rule, engines);
+    Ok(())
+}
+
+/// What a module binds to the variable that a finding is about.
+fn bound_value(program: &Program, finding: &RawFinding) -> Option<Span> {
+    let ir = program.ir(finding.file);
+    let mut found = None;
+    ir.each_stmt(&ir.functions[0].body, &mut |stmt| {
+        if let StmtKind::Assign { targets, value, .. } = &ir.stmt(stmt).kind
+            && let [Target::Var(Var::Global(_), span)] = &**targets
+            && *span == finding.context_span
+        {
+            found = Some(ir.expr(*value).span);
+        }
+    });
+    found
 }
 
 /// Where the text stands that a call takes by the name of a module's variable.
@@ -145,15 +168,21 @@ fn bound_text(ir: &FileIr, name: Symbol) -> Option<Span> {
     found
 }
 
-/// A key that is written out several times in a file is one secret: the first place is enough.
-fn drop_repeated(findings: &mut Vec<RawFinding>, lowered: &Lowered, rule: Option<u16>) {
+/// A key that is written out several times in a file is one secret: the first place is enough. A setting that a model
+/// knows, among the first `engines`, and another one with the same text are two.
+fn drop_repeated(
+    findings: &mut Vec<RawFinding>,
+    lowered: &Lowered,
+    rule: Option<u16>,
+    engines: usize,
+) {
     /// Shorter texts may be about something else.
     const MIN_LENGTH: usize = 8;
     let mut order: Vec<usize> = (0..findings.len())
         .filter(|&at| Some(findings[at].rule) == rule && findings[at].source_kind.is_none())
         .collect();
     order.sort_by_key(|&at| (findings[at].file, findings[at].span));
-    let mut seen: HashSet<(FileId, Symbol)> = HashSet::new();
+    let mut seen: HashSet<(FileId, Symbol, bool)> = HashSet::new();
     let mut places: HashSet<(FileId, Span)> = HashSet::new();
     let mut repeated: HashSet<usize> = HashSet::new();
     for at in order {
@@ -163,11 +192,16 @@ fn drop_repeated(findings: &mut Vec<RawFinding>, lowered: &Lowered, rule: Option
             ExprKind::Const(Const::Str(text) | Const::Bytes(text)) => {
                 let inside = finding.context_span.start <= expr.span.start
                     && expr.span.end <= finding.context_span.end;
-                (inside && text.as_str().len() >= MIN_LENGTH).then_some((finding.file, text))
+                let by_engine = at < engines;
+                (inside && text.as_str().len() >= MIN_LENGTH).then_some((
+                    finding.file,
+                    text,
+                    by_engine,
+                ))
             }
             _ => None,
         });
-        let texts: Vec<(FileId, Symbol)> = texts.collect();
+        let texts: Vec<(FileId, Symbol, bool)> = texts.collect();
         let again = !places.insert((finding.file, finding.span));
         if again || texts.iter().any(|text| seen.contains(text)) {
             repeated.insert(at);

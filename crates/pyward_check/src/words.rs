@@ -9,7 +9,6 @@ use pyward_flow::value::StepKind as RawKind;
 use pyward_ir::{ParamKind, Span};
 use pyward_program::{FileId, Program};
 use pyward_project::SourceFile;
-use pyward_secrets::Secret;
 
 use crate::Route;
 
@@ -52,7 +51,8 @@ pub(crate) fn finding(
         format!("`{sink}`")
     };
     // As it stands in the program where that is short, else by its name.
-    let first = raw.trace.first().map(|step| {
+    let routed = raw.trace.iter().any(|step| step.kind == RawKind::Handled);
+    let first = raw.trace.first().filter(|_| !routed).map(|step| {
         let written = text(step.file, step.span);
         written.unwrap_or_else(|| step.name.as_str().to_owned())
     });
@@ -72,6 +72,12 @@ pub(crate) fn finding(
                 RawKind::Call => (StepKind::Call, format!("passed to `{name}`")),
                 RawKind::Return => (StepKind::Return, format!("returned by `{name}`")),
                 RawKind::Through => (StepKind::Step, format!("passes through `{name}`")),
+                RawKind::Registered if name.is_empty() => {
+                    (StepKind::Source, "the route is registered".to_owned())
+                }
+                RawKind::Registered => (StepKind::Source, format!("`{name}` is registered")),
+                RawKind::Handled => (StepKind::Step, format!("handled by `{name}`")),
+                RawKind::Leads => (StepKind::Call, format!("calls `{name}`")),
             };
             Step {
                 kind,
@@ -82,18 +88,26 @@ pub(crate) fn finding(
         .collect();
     let at = place(raw.file, raw.span);
     if !trace.is_empty() {
+        let end = raw.end.filter(|_| routed);
+        let end = end.and_then(|(file, span)| text(file, span));
         trace.push(Step {
             kind: StepKind::Sink,
             location: raw
                 .end
                 .map_or_else(|| at.clone(), |(file, span)| place(file, span)),
-            text: format!("reaches {sink}"),
+            text: match end {
+                Some(text) => format!("comes to `{text}`"),
+                None if routed => "comes to this place".to_owned(),
+                None => format!("reaches {sink}"),
+            },
         });
     }
     let mut confidence_reasons = Vec::new();
     if kind == Some("parameter") {
         confidence_reasons.push("whether callers pass data from outside is not known".into());
-    } else if raw.confidence < rule.confidence {
+    } else if raw.confidence < rule.confidence
+        && !(raw.trace.is_empty() && raw.sink.as_str().is_empty())
+    {
         confidence_reasons.push("a step of the way or the receiver's type is not certain".into());
     }
     Some(Finding {
@@ -111,39 +125,6 @@ pub(crate) fn finding(
         function: raw.function.as_str().to_owned(),
         trace,
         source_kind: kind.map(str::to_owned),
-        cwe: rule.cwe.clone(),
-        practices: rule.practices.clone(),
-        owasp: rule.owasp.clone(),
-        asvs: rule.asvs.clone(),
-        fix: None,
-        fingerprint: String::new(),
-        suppression: None,
-    })
-}
-
-/// A secret in the program's text as a finding; none for a rule that the catalogue does not have.
-pub(crate) fn secret(
-    raw: &Secret,
-    function: &str,
-    catalog: &Catalog,
-    location: Location,
-) -> Option<Finding> {
-    let rule = catalog.rule(raw.rule)?;
-    Some(Finding {
-        rule: rule.id.clone(),
-        severity: rule.severity,
-        confidence: raw.confidence,
-        confidence_reasons: Vec::new(),
-        message: raw.message.clone(),
-        remedy: rule.remedy.clone(),
-        statement: Extent {
-            start: location.start,
-            end: location.end,
-        },
-        location,
-        function: function.to_owned(),
-        trace: Vec::new(),
-        source_kind: None,
         cwe: rule.cwe.clone(),
         practices: rule.practices.clone(),
         owasp: rule.owasp.clone(),

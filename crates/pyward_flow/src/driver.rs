@@ -44,6 +44,8 @@ pub struct Route {
     pub protocol: Symbol,
     /// Guards seen on it.
     pub guards: Vec<Symbol>,
+    /// The decorators and calls that register it, in order.
+    pub sites: Vec<(FileId, ExprId)>,
 }
 
 /// What the analysis found.
@@ -192,6 +194,7 @@ impl Run<'_> {
                 .collect();
             self.merge(outcomes);
         }
+        self.tables.index_subclasses();
         for level in self.levels {
             let outcomes: Vec<_> = level
                 .par_iter()
@@ -417,6 +420,7 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     add(&mut into.routes, from.routes);
     add(&mut into.verbs, from.verbs);
     add(&mut into.guards, from.guards);
+    add(&mut into.sites, from.sites);
     into.wraps |= from.wraps;
     add(&mut into.templates, from.templates);
     add(&mut into.gives_context, from.gives_context);
@@ -468,6 +472,8 @@ fn finish(
             let point = &shared.models.entry_points[entry.points[0]];
             let mut verbs = entry.verbs.clone();
             verbs.sort_unstable_by_key(|v| v.as_str());
+            let mut sites = entry.sites.clone();
+            sites.sort_unstable();
             Route {
                 function: *id,
                 paths: entry.routes.clone(),
@@ -475,6 +481,7 @@ fn finish(
                 library: point.library,
                 protocol: point.protocol,
                 guards: entry.guards.clone(),
+                sites,
             }
         })
         .collect();

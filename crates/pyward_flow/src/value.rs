@@ -195,6 +195,12 @@ pub enum StepKind {
     Return,
     /// Passed through a call, which is named.
     Through,
+    /// A route is registered, which is named.
+    Registered,
+    /// The named function handles it.
+    Handled,
+    /// The named function is called.
+    Leads,
 }
 
 /// A place that data passed.

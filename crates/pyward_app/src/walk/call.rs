@@ -30,6 +30,7 @@ impl<'a> Walker<'a> {
     ) -> Kinds {
         let ir = frame.ir;
         let span = ir.expr(id).span;
+        let is_statement = frame.statement.take() == Some(id);
         let receiver = match ir.expr(callee).kind {
             ExprKind::Attribute { value, .. } => self.eval(frame, value),
             ExprKind::Name(var) => frame.read(var),
@@ -79,7 +80,12 @@ impl<'a> Walker<'a> {
             ..Subject::default()
         };
         let mut kinds = self.facts.find(On::Call, &subject);
-        frame.found.add(kinds, frame.place(span));
+        frame.is_denied = is_statement && kinds & self.denies != 0;
+        let guards = kinds & self.facts.protecting;
+        self.note(frame, kinds | self.performs(passed.all), span);
+        if guards != 0 {
+            frame.found.guard_within(frame.file, span, guards);
+        }
         kinds = self.facts.labels(kinds);
         if item_read(ir, id).is_some() {
             kinds |= self.named(frame, id);
@@ -93,7 +99,8 @@ impl<'a> Walker<'a> {
             let params = self.bind(target, receiver, &passed);
             let summary = self.function(target, &params);
             labels |= summary.returns;
-            frame.found.merge_called(&summary.found, frame.place(span));
+            let (found, ensures) = (&summary.found, summary.ensures);
+            self.note_called(frame, found, ensures, span, is_statement);
         }
         labels
     }

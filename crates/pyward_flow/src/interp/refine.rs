@@ -66,6 +66,10 @@ impl Interp<'_> {
                 if let Some(place) = self.place_of(test) {
                     self.narrow_truth(&place, outcome);
                 }
+                if !outcome {
+                    // `if parsed.netloc: refuse`: without a host an address stays on the site.
+                    self.refine_member(test, EVERYTHING);
+                }
                 self.refine_by_origin_of_test(test, outcome);
             }
             _ => {}
@@ -211,18 +215,13 @@ impl Interp<'_> {
                         if positive {
                             self.refine_member(this, EVERYTHING);
                         }
-                    } else if positive && other_value.marks.is_empty() {
-                        if self.is_fixed(&other_value) {
-                            self.clean_expr(this, EVERYTHING);
-                        }
+                    } else if positive
+                        && other_value.marks.is_empty()
+                        && self.is_fixed(&other_value)
+                    {
+                        self.clean_expr(this, EVERYTHING);
                     } else if positive {
-                        // Equal to what is harmless somewhere: `basename(name) == name`.
-                        let cleaned = other_value.marks.iter();
-                        let harmless = cleaned.fold(EVERYTHING, |all, m| all & m.cleaned);
-                        if harmless != 0 {
-                            self.clean_expr(this, harmless);
-                            self.refine_member(this, harmless);
-                        }
+                        self.refine_same(this, &other_value);
                     }
                     // `os.path.commonpath([base, p]) == base`
                     if positive {
@@ -263,6 +262,18 @@ impl Interp<'_> {
                 self.refine_length(bounded, bound);
             }
             _ => {}
+        }
+    }
+
+    /// Two values that are the same: one is as harmless as the other (`name == os.path.basename(name)`), and what has
+    /// a host that is the application's own is (`parsed.netloc == request.host`).
+    fn refine_same(&mut self, this: ExprId, other_value: &Value) {
+        let marks = self.state.deep_marks(other_value);
+        let cleaned = marks.iter().map(|m| m.cleaned).reduce(|all, one| all & one);
+        let harmless = cleaned.unwrap_or(0);
+        if harmless != 0 {
+            self.clean_expr(this, harmless);
+            self.refine_member(this, harmless);
         }
     }
 
@@ -457,6 +468,8 @@ impl Interp<'_> {
             .alternatives()
             .iter()
             .all(|shape| match shape {
+                // A part of a fixed text.
+                Shape::Const(Const::Str(_)) => container.marks.is_empty(),
                 Shape::Object(id) => {
                     let object = self.state.object(*id);
                     match object.class {
@@ -481,9 +494,9 @@ impl Interp<'_> {
     }
 
     /// Contexts that a text without `needle` is harmless in.
-    fn cleaned_by_absence(&self, needle: &str) -> Contexts {
+    pub(super) fn cleaned_by_absence(&self, needle: &str) -> Contexts {
         match needle {
-            ".." | "../" => self.cx.contexts.path,
+            ".." | "../" | "/" => self.cx.contexts.path,
             "'" => self.cx.contexts.xpath,
             "\n" | "\r" => self.cx.contexts.lines,
             "<" => self.cx.contexts.html,

@@ -6,7 +6,7 @@ use pyward_catalog::rule::{Confidence, Severity};
 use pyward_ir::{CompareOp, Const, ExprId, ExprKind, InterpolatedPart, Span, Symbol};
 
 use super::call::CallArgs;
-use super::model_condition::Subject;
+use super::model_condition::{Certainty, Subject};
 use super::translate::through;
 use super::{Interp, MAX_FINDINGS, origin_key};
 use crate::api::ApiId;
@@ -140,12 +140,12 @@ impl Interp<'_> {
         sink.when
             .iter()
             .filter(|c| c.on_arriving())
-            .all(|c| self.holds(c, &subject))
+            .all(|c| self.holds(c, &subject, Certainty::Possible))
             && !sink
                 .unless
                 .iter()
                 .filter(|c| c.on_arriving())
-                .any(|c| self.holds(c, &subject))
+                .any(|c| self.holds(c, &subject, Certainty::Certain))
     }
 
     /// Marks for names in an expression that say that a value is sensitive.
@@ -547,12 +547,14 @@ impl Interp<'_> {
         class: pyward_program::ClassId,
         routes: &[Symbol],
         guards: &[Symbol],
+        sites: &[(pyward_program::FileId, pyward_ir::ExprId)],
     ) {
         let ir = self.cx.program.ir(class.file);
         for &index in &ir.class(class.index).methods {
             let entry = crate::tables::Entry {
                 routes: routes.to_vec(),
                 guards: guards.to_vec(),
+                sites: sites.to_vec(),
                 ..crate::tables::Entry::default()
             };
             let id = pyward_program::FunctionId {
@@ -586,12 +588,17 @@ impl Interp<'_> {
                 .unwrap_or_else(|| description.verb.iter().map(|v| Symbol::new(v)).collect());
             let place = place.clone();
             let guards = self.wrapping_guards(&place, call);
+            let sites: Vec<_> = call
+                .site
+                .map(|site| (self.file, site))
+                .into_iter()
+                .collect();
             for handler in self.place_values(&place, call, None) {
                 let mut handlers = Vec::new();
                 for shape in handler.shape.alternatives() {
                     wrapped_functions(shape, 0, &mut handlers);
                     if let Shape::Class(class) = shape {
-                        self.register_class(*class, &routes, &guards);
+                        self.register_class(*class, &routes, &guards, &sites);
                     }
                 }
                 for (id, wraps) in handlers {
@@ -600,6 +607,7 @@ impl Interp<'_> {
                         routes: routes.clone(),
                         verbs: verbs.clone(),
                         guards: guards.clone(),
+                        sites: sites.clone(),
                         wraps,
                         ..crate::tables::Entry::default()
                     };

@@ -85,15 +85,6 @@ pub(crate) struct Layout {
     pub(crate) roots: FxHashMap<Symbol, Vec<DirId>>,
 }
 
-/// Whether a folder is where a program is started, so that its modules are imported by their own names: people leave an
-/// `__init__.py` beside their `app.py`.
-fn is_run_from(dir: &Dir) -> bool {
-    const STARTED: &[&str] = &["app", "main", "manage", "run", "server", "wsgi", "asgi"];
-    STARTED
-        .iter()
-        .any(|name| dir.modules.contains_key(&Symbol::new(name)))
-}
-
 /// How a file takes part in imports.
 enum Role {
     Module(Symbol),
@@ -231,7 +222,7 @@ impl Layout {
     fn find_roots(&mut self) {
         let mut roots: FxHashMap<Symbol, Vec<DirId>> = FxHashMap::default();
         for (i, dir) in self.dirs.iter().enumerate() {
-            if dir.is_package() && !(i == 0 && is_run_from(dir)) {
+            if dir.is_package() {
                 continue;
             }
             let id = DirId(u32::try_from(i).unwrap_or(u32::MAX));

@@ -198,25 +198,6 @@ fn packages_used_as_script_directories() {
 }
 
 #[test]
-fn a_program_is_started_in_a_folder_with_an_init_file() {
-    let p = program(&[
-        ("__init__.py", ""),
-        ("app.py", "from config.routes import add"),
-        ("config/__init__.py", ""),
-        ("config/routes.py", "from utils.main import f"),
-        ("utils/main.py", ""),
-    ]);
-    check(&p, "app.py", 0, "config.routes", "config/routes.py");
-    check(&p, "config/routes.py", 0, "utils.main", "utils/main.py");
-    let library = program(&[
-        ("__init__.py", ""),
-        ("core.py", "import utils.main"),
-        ("utils/main.py", ""),
-    ]);
-    check(&library, "core.py", 0, "utils.main", "");
-}
-
-#[test]
 fn stubs() {
     let p = program(&[
         ("a.py", ""),

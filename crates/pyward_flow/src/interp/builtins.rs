@@ -238,7 +238,14 @@ impl Interp<'_> {
             }
             "filter" => {
                 let site = call.site?;
-                let element = self.iterate(call.positional.get(1)?, site);
+                let mut element = self.iterate(call.positional.get(1)?, site);
+                // `filter(str.isalnum, text)`
+                if let Some(Shape::Api(test)) = first.map(|f| f.shape)
+                    && let Some(name) = self.cx.api.text(test).strip_prefix("builtins.str.")
+                    && super::refine_call::is_class_of_characters(name)
+                {
+                    element.marks = element.marks.cleaned(super::refine::EVERYTHING);
+                }
                 self.new_sequence(Builtin::Iterator, element)
             }
             "range" => {

@@ -1,11 +1,10 @@
 //! Calls: arguments, and who is called.
 
 use pyward_ir::{Arg, ArgKind, Const, ExprId, ExprKind, Span, Symbol};
-use std::sync::Arc;
 
 use super::Interp;
 use crate::heap::{Class, Key};
-use crate::value::{Builtin, Marks, Partial, Shape, Value, flag, join};
+use crate::value::{Builtin, Marks, Shape, Value, flag, join};
 
 /// The evaluated arguments of a call.
 #[derive(Clone, Debug, Default)]
@@ -495,21 +494,6 @@ impl Interp<'_> {
         }
         marks = marks.union(&arg_marks.flagged(flag::OBSCURE));
         Value::unknown().with_marks(marks)
-    }
-
-    /// Wraps the callable and its arguments, as `functools.partial` does.
-    pub(super) fn make_partial(&mut self, call: &CallArgs) -> Option<Value> {
-        let (callee, rest) = call.positional.split_first()?;
-        let partial = Partial {
-            callee: callee.clone(),
-            positional: rest.to_vec(),
-            keywords: call
-                .keywords
-                .iter()
-                .map(|(k, v, _)| (*k, v.clone()))
-                .collect(),
-        };
-        Some(Value::of(Shape::Partial(Arc::new(partial))))
     }
 
     /// What `with context as x` binds.

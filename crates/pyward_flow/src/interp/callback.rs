@@ -1,5 +1,7 @@
 //! Functions that are handed to a call which calls them: threads, executors, keys of sorting.
 
+use std::sync::Arc;
+
 use pyward_ir::{Span, Symbol};
 
 use super::Interp;
@@ -7,7 +9,7 @@ use super::call::CallArgs;
 use crate::heap::Key;
 use crate::models::{Callback, CallbackParam, CallbackReturn, Entry};
 use crate::place::Base;
-use crate::value::{Shape, Value, join};
+use crate::value::{Partial, Shape, Value, join};
 
 impl Interp<'_> {
     /// Calls what a call is handed to call, as its models say; what the call returns then, if it is that of a
@@ -20,17 +22,33 @@ impl Interp<'_> {
         span: Span,
     ) -> Option<Value> {
         let mut result = None;
-        for callback in &entry.callbacks {
-            if let Some(value) = self.run_callback(callback, receiver, call, span) {
+        for callback in entry.callbacks.iter().filter(|c| !c.converts()) {
+            if let Some(value) = self.run_callback(callback, None, receiver, call, span) {
                 result = Some(value);
             }
         }
         result
     }
 
+    /// Hands a call's result to what converts it.
+    pub(super) fn converted(
+        &mut self,
+        entry: &Entry,
+        result: Value,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+        span: Span,
+    ) -> Value {
+        let converter = entry.callbacks.iter().find(|c| c.converts());
+        converter
+            .and_then(|c| self.run_callback(c, Some(&result), receiver, call, span))
+            .unwrap_or(result)
+    }
+
     fn run_callback(
         &mut self,
         callback: &Callback,
+        returned: Option<&Value>,
         receiver: Option<&Value>,
         call: &CallArgs,
         span: Span,
@@ -52,6 +70,7 @@ impl Interp<'_> {
                     let marks = self.source(*kind, span, Symbol::new("callback argument"), 0);
                     Value::unknown().with_marks(marks)
                 }
+                CallbackParam::Returned => returned.cloned().unwrap_or_default(),
                 CallbackParam::Unknown => Value::unknown(),
             });
         }
@@ -68,7 +87,12 @@ impl Interp<'_> {
             }
         }
         let mut inner = CallArgs::of(args, call.site);
-        if let Some(place) = &callback.double_star {
+        if let Some(place) = &callback.double_star
+            && place.base == Base::Keyword
+        {
+            inner.keywords.clone_from(&call.keywords);
+            inner.double_star.clone_from(&call.double_star);
+        } else if let Some(place) = &callback.double_star {
             for value in self.place_values(place, call, receiver) {
                 if let Shape::Object(id) = value.shape {
                     for (key, field) in self.state.object(id).fields.clone() {
@@ -79,11 +103,19 @@ impl Interp<'_> {
                 }
             }
         }
+        if callback.returns == CallbackReturn::Partial {
+            let partial = Partial {
+                callee: function,
+                positional: inner.positional,
+                keywords: inner.keywords.into_iter().map(|(k, v, _)| (k, v)).collect(),
+            };
+            return Some(Value::of(Shape::Partial(Arc::new(partial))));
+        }
         let result = self.call_value(&function, &inner, span);
         match callback.returns {
             CallbackReturn::Result => Some(result),
             CallbackReturn::List => Some(self.new_sequence(crate::value::Builtin::List, result)),
-            CallbackReturn::Nothing => None,
+            CallbackReturn::Nothing | CallbackReturn::Partial => None,
         }
     }
 }

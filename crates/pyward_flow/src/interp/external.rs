@@ -45,19 +45,6 @@ impl Interp<'_> {
                 _ => value,
             };
         }
-        match text {
-            "functools.partial" | "functools.partialmethod" => {
-                if let Some(value) = self.make_partial(call) {
-                    return value;
-                }
-            }
-            "functools.wraps" | "functools.update_wrapper" => return Value::of(Shape::Api(id)),
-            "copy.copy" | "copy.deepcopy" | "typing.cast" => {
-                let at = usize::from(text == "typing.cast");
-                return call.positional.get(at).cloned().unwrap_or_default();
-            }
-            _ => {}
-        }
         if builtin.is_none()
             && let Some(entry) = entry
             && let Some(value) = self.run_callbacks(entry, receiver, call, span)
@@ -70,7 +57,10 @@ impl Interp<'_> {
         }
         let result = self.api_result(id, entry, receiver, call, span);
         match entry {
-            Some(entry) => self.finish_call(entry, id, result, receiver, call, span),
+            Some(entry) => {
+                let result = self.finish_call(entry, id, result, receiver, call, span);
+                self.converted(entry, result, receiver, call, span)
+            }
             None => result,
         }
     }
@@ -123,10 +113,16 @@ impl Interp<'_> {
             returns,
             Some(TypeExpr::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool) | TypeExpr::None)
         );
-        let typed = returns.map(|t| self.typed(&t, receiver, &call.positional));
+        let typed = returns
+            .as_ref()
+            .map(|t| self.typed(t, receiver, &call.positional));
         let is_class = self.cx.api.looks_like_class(id);
         let mut marks;
         let described = entry.is_some_and(|e| !e.propagators.is_empty());
+        if let (Some(TypeExpr::Argument(_)), Some(argument), false) = (&returns, &typed, described)
+        {
+            return argument.clone();
+        }
         let mut value = Value::unknown();
         if let Some(entry) = entry
             && described
@@ -335,6 +331,9 @@ impl Interp<'_> {
         }
         if propagator.decodes {
             marks = marks.decoded();
+        }
+        if propagator.removes.is_some() && !marks.is_empty() {
+            marks = marks.cleaned(self.cleaned_by_removal(propagator, receiver, call));
         }
         if propagator.normalises_path {
             marks = marks.flagged(flag::NORMALISED);

@@ -75,6 +75,10 @@ impl Interp<'_> {
             }
             TypeExpr::Receiver => receiver.cloned().unwrap_or_default(),
             TypeExpr::Argument(at) => args.get(*at).cloned().unwrap_or_default(),
+            TypeExpr::Named {
+                position,
+                is_member,
+            } => self.named_by(args.get(*position), *is_member),
             TypeExpr::Text(prefix) => {
                 let literal = format!("{prefix}\0");
                 Value::of(super::text::text_shape(prefix, &literal, false))
@@ -194,8 +198,12 @@ impl Interp<'_> {
             }
             Shape::ApiMethod(id, _) => {
                 let member = self.cx.api.child(*id, attr);
+                let shape = match self.cx.api.entry(member) {
+                    Some(_) => Shape::ApiMethod(member, Arc::new(owner.clone())),
+                    None => Shape::Instance(member),
+                };
                 Value {
-                    shape: Shape::Instance(member),
+                    shape,
                     marks: marks.clone(),
                 }
             }

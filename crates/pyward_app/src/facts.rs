@@ -26,6 +26,7 @@ pub(crate) enum On {
     Return,
     Guard,
     Route,
+    Url,
     Parameter,
     Column,
     String,
@@ -101,6 +102,7 @@ fn places(on: Option<&str>) -> Vec<On> {
         Some("return") => vec![On::Return],
         Some("guard") => vec![On::Guard],
         Some("route") => vec![On::Route],
+        Some("url") => vec![On::Url],
         Some("parameter") => vec![On::Parameter],
         Some("column") => vec![On::Column],
         Some("string") => vec![On::String],
@@ -296,6 +298,18 @@ impl Facts {
     /// Last parts of the paths that something is known of.
     pub(crate) fn last_parts(&self) -> FxHashSet<Symbol> {
         self.by_name.keys().copied().collect()
+    }
+
+    /// Last parts of the paths of some kinds.
+    pub(crate) fn last_parts_of(&self, kinds: Kinds) -> FxHashSet<Symbol> {
+        let of_kinds = self
+            .matchers
+            .iter()
+            .filter(|m| kinds & (1 << m.kind) != 0)
+            .flat_map(|m| &m.paths);
+        of_kinds
+            .filter_map(|(_, path)| path.last().copied())
+            .collect()
     }
 
     /// The kinds of facts that a subject is.

@@ -81,6 +81,8 @@ pub(crate) struct Facts {
     unnamed: FxHashMap<On, Vec<usize>>,
     /// Kinds that count where a guard or hook does it.
     pub(crate) protecting: Kinds,
+    /// Kinds that only the whole of something carries.
+    pub(crate) whole: Kinds,
     /// Kinds that descriptions ask for as labels.
     asked: Kinds,
     /// Constant texts that are paths: settings name middleware and classes so.
@@ -167,6 +169,7 @@ impl Facts {
             by_name: FxHashMap::default(),
             unnamed: FxHashMap::default(),
             protecting: 0,
+            whole: 0,
             asked: 0,
             by_text: FxHashMap::default(),
             on: FxHashMap::default(),
@@ -192,6 +195,9 @@ impl Facts {
         let Some(kind) = self.intern(&fact.kind) else {
             return;
         };
+        if fact.whole {
+            self.whole |= 1 << kind;
+        }
         if fact.protects {
             self.protecting |= 1 << kind;
         }

@@ -75,6 +75,9 @@ impl Builder<'_, '_> {
         self.presets(&route, &owners, &mut found);
         let mut texts = own_paths;
         texts.push(function.name);
+        if let Some(class) = class {
+            texts.push(program.class(class).name);
+        }
         let mut of_route = self.named(On::Route, &texts);
         of_route |= self.named(On::Url, &route.paths);
         found.add(of_route, &here);

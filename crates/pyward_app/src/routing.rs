@@ -84,6 +84,8 @@ pub(crate) struct Routing<'a> {
 /// The calls that models describe, by the last part of their names.
 pub(crate) struct RouterModels<'a> {
     by_name: FxHashMap<Symbol, Vec<(&'a Router, Part, bool, Vec<Symbol>)>>,
+    /// Variables of modules that hold routes.
+    variables: FxHashSet<Symbol>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +118,12 @@ impl<'a> RouterModels<'a> {
                 }
             }
         }
-        Self { by_name }
+        let routers = catalog.models.iter().flat_map(|models| &models.router);
+        let variables = routers.flat_map(|router| &router.variable);
+        Self {
+            by_name,
+            variables: variables.map(|name| Symbol::new(name)).collect(),
+        }
     }
 
     fn find(&self, chain: &[Symbol]) -> Option<(&'a Router, Part)> {
@@ -192,9 +199,17 @@ impl<'a> Routing<'a> {
             ir.each_stmt(&function.body, &mut |stmt| {
                 if let StmtKind::Assign { targets, value, .. } = &ir.stmt(stmt).kind {
                     for target in targets {
-                        if let Target::Var(Var::Local(slot), _) = target {
-                            let key = (file, index.0, *slot);
-                            self.locals.entry(key).or_insert(*value);
+                        match target {
+                            Target::Var(Var::Local(slot), _) => {
+                                let key = (file, index.0, *slot);
+                                self.locals.entry(key).or_insert(*value);
+                            }
+                            Target::Var(Var::Global(name), _)
+                                if models.variables.contains(name) =>
+                            {
+                                self.wrap(file, *name, *value);
+                            }
+                            _ => {}
                         }
                     }
                 }
@@ -217,6 +232,25 @@ impl<'a> Routing<'a> {
                     });
                 });
             });
+        }
+    }
+
+    /// `routes = decorated(routes, login_required)`
+    fn wrap(&mut self, file: FileId, name: Symbol, value: ExprId) {
+        let ir = self.program.ir(file);
+        let ExprKind::Call { args, .. } = &ir.expr(value).kind else {
+            return;
+        };
+        let is_routes = |arg: &&Arg| matches!(ir.expr(arg.value).kind, ExprKind::Name(Var::Global(n)) if n == name);
+        if !args.iter().any(|arg| is_routes(&arg)) {
+            return;
+        }
+        let id = self.node(Key::Module(file));
+        for arg in args.iter().filter(|arg| !is_routes(arg)) {
+            if let ExprKind::Name(_) | ExprKind::Attribute { .. } = ir.expr(arg.value).kind {
+                let guard = (file, FunctionIndex(0), arg.value);
+                self.nodes[id].guards.push(guard);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use pyward_catalog::Catalog;
 use pyward_catalog::model::Inherited;
 use pyward_flow::{Analysis, ClassRoute, Route};
-use pyward_ir::{ExprId, ExprKind, StmtKind, Symbol, Target};
+use pyward_ir::{Const, ExprId, ExprKind, StmtKind, Symbol, Target};
 use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -160,11 +160,40 @@ impl<'a> Views<'a> {
                 }
             }
         }
+        let actions = self.actions(class);
         found.retain(|(model, _)| {
+            if let (Some(actions), Some(action)) = (&actions, &model.action)
+                && !actions.contains(&Symbol::new(action))
+            {
+                return false;
+            }
             let is_own = |name: &String| self.method(class, Symbol::new(name)).is_some();
             !model.replaced_by.iter().any(is_own)
         });
         found
+    }
+
+    /// The names that the calls which register a class map HTTP methods to (`{"get": "list"}`), if all do.
+    fn actions(&self, class: ClassId) -> Option<Vec<Symbol>> {
+        let mut actions = Vec::new();
+        for registration in self.registrations(class) {
+            let (file, site) = registration.site?;
+            let ir = self.program.ir(file);
+            let known = actions.len();
+            ir.each_descendant(site, &mut |expr| {
+                if let ExprKind::Dict(items) = &ir.expr(expr).kind {
+                    for (_, value) in items {
+                        if let ExprKind::Const(Const::Str(name)) = ir.expr(*value).kind {
+                            actions.push(name);
+                        }
+                    }
+                }
+            });
+            if actions.len() == known {
+                return None;
+            }
+        }
+        (!actions.is_empty()).then_some(actions)
     }
 
     /// Routes whose handlers classes of these files inherit from libraries.

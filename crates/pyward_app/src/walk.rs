@@ -452,8 +452,11 @@ impl<'a> Walker<'a> {
                 let mut labels = 0;
                 for (key, value) in items {
                     let of_value = self.eval(frame, *value);
-                    labels |= of_value;
-                    let Some(key) = key else { continue };
+                    let Some(key) = key else {
+                        labels |= of_value;
+                        continue;
+                    };
+                    labels |= of_value & !self.facts.whole;
                     match ir.expr(*key).kind {
                         ExprKind::Const(Const::Str(name)) => {
                             let span = ir.expr(*value).span;

@@ -37,6 +37,10 @@ pub struct Router {
     /// Places of what runs before each of its routes.
     #[serde(default)]
     pub guards: Vec<String>,
+    /// Names of module variables that hold routes: what a call is handed beside them, whose result is bound to the
+    /// same name, runs before them.
+    #[serde(default)]
+    pub variable: Vec<String>,
 }
 
 /// A handler that classes of the project inherit from the library, with no code in the project.
@@ -47,6 +51,9 @@ pub struct Inherited {
     pub base: Vec<String>,
     /// The HTTP methods that it answers.
     pub verbs: Vec<String>,
+    /// What the registering call names it by, where that maps HTTP methods to names.
+    #[serde(default)]
+    pub action: Option<String>,
     /// What it does, as calls that facts are looked for in, with data of the request and records as arguments;
     /// `{model}` is the class of the records.
     #[serde(default)]
@@ -143,6 +150,10 @@ pub struct Fact {
     /// Only within the condition of an `if`, `while`, `assert` or conditional expression.
     #[serde(default)]
     pub in_test: bool,
+    /// What carries it is the whole of something (all fields of a request): a part of it that is put under a key, or
+    /// picked by one, does not carry it.
+    #[serde(default)]
+    pub whole: bool,
     /// It counts for a route also where a guard of the route or a hook that runs before it does so.
     #[serde(default)]
     pub protects: bool,

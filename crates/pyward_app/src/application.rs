@@ -18,6 +18,8 @@ use crate::walk::Walker;
 pub(crate) struct RouteFacts {
     /// With whole URL patterns.
     pub(crate) route: Route,
+    /// The handler is a method.
+    pub(crate) is_method: bool,
     /// All facts.
     pub(crate) found: Found,
     /// What the handler does, without its guards.
@@ -70,6 +72,9 @@ pub(crate) fn group(program: &Program, analysis: &Analysis, names: &Names<'_>) -
         if crate::is_http(route) {
             with_routes.insert(root(&mut parents, route.function.file.0));
         }
+    }
+    for route in &analysis.classes {
+        with_routes.insert(root(&mut parents, route.class.file.0));
     }
     let mut groups: FxHashMap<u32, Vec<FileId>> = FxHashMap::default();
     for file in program.file_ids() {

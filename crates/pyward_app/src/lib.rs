@@ -60,7 +60,7 @@ pub fn analyse(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Out
 
 fn run_stage(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Outcome {
     let declares = |rule: &pyward_catalog::rule::Rule| !rule.report.is_empty();
-    if !catalog.rules.iter().any(declares) || !analysis.routes.iter().any(is_http) {
+    if !catalog.rules.iter().any(declares) || !has_routes(analysis) {
         return Outcome::default();
     }
     // The walk recurses with the nesting of the source.
@@ -72,6 +72,10 @@ fn run_stage(program: &Program, analysis: &Analysis, catalog: &Catalog) -> Outco
         Ok(pool) => pool.install(|| run(program, analysis, catalog)),
         Err(_) => Outcome::default(),
     }
+}
+
+fn has_routes(analysis: &Analysis) -> bool {
+    !analysis.classes.is_empty() || analysis.routes.iter().any(is_http)
 }
 
 /// Stack of the threads, in bytes.

@@ -110,6 +110,7 @@ impl Builder<'_, '_> {
         found.merge(&own);
         RouteFacts {
             route,
+            is_method: class.is_some(),
             found,
             own,
             before,

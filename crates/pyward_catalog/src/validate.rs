@@ -366,10 +366,8 @@ impl Check<'_> {
         }
         for (number, item) in models.router.iter().enumerate() {
             self.at = ("router".to_owned(), number);
-            self.paths(
-                &item.create,
-                item.mount.is_empty() && item.through.is_empty(),
-            );
+            let calls = [&item.mount, &item.through, &item.variable];
+            self.paths(&item.create, calls.iter().all(|c| c.is_empty()));
             self.paths(&item.mount, false);
             self.paths(&item.through, false);
             let places = item.child.iter().chain(&item.prefix).chain(&item.under);

@@ -184,6 +184,7 @@ fn is_by_nature(route: &RouteFacts, fact: &str) -> bool {
     match fact {
         "route" => true,
         "answers-get" => verbs.is_empty() || verbs.iter().any(is_read),
+        "is-function" => !route.is_method,
         "any-method" => verbs.is_empty() && !route.is_method,
         "answers-post" => verbs.is_empty() || !verbs.iter().all(is_read),
         "has-parameter" => {

@@ -6,6 +6,9 @@
     python benches/guard.py --write           also puts the table into docs/benchmarks.md
     python benches/guard.py --soak 600        ten minutes of mixed work under load, with memory watched
 
+The table is written only from one run of all sections, on the wheel as it ships and with every peer at hand:
+`scripts/bench-guard --write` builds, installs and runs that.
+
 A section is a file of benches/guard/ with a function ``run(bench)``. It calls :meth:`Bench.compare` for each thing that
 is measured. Peers that are not installed are left out and said to be.
 """
@@ -13,11 +16,15 @@ is measured. Peers that are not installed are left out and said to be.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import importlib.util
+import json
+import os
 import platform
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +85,10 @@ class Row:
 class Bench:
     """Collects the measurements of a section."""
 
-    def __init__(self, section: str, rows: list[Row]) -> None:
+    def __init__(self, section: str, rows: list[Row], lacking: list[str]) -> None:
         self.section = section
         self._rows = rows
+        self._lacking = lacking
         self.seconds = seconds
 
     def compare(
@@ -138,8 +146,13 @@ class Bench:
         self._rows.append(row)
         print(f"{row.section:10} {row.what:58} {row.ours:>9}  {row.peer:34} {row.target:24} {row.met}", flush=True)
 
+    def lacks(self, what: str) -> None:
+        """Notes a peer or a server that is not at hand: its rows are left out, and no table is written."""
+        self._lacking.append(f"{self.section}: {what}")
+        print(f"{self.section:10} LEFT OUT: {what} is not at hand", flush=True)
+
     def note(self, text: str) -> None:
-        """A line for the reader, such as a peer that is not installed."""
+        """A line for the reader about what this host cannot do."""
         print(f"{self.section:10} {text}", flush=True)
 
 
@@ -150,10 +163,26 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def write(rows: list[Row]) -> None:
+def wheel() -> Path | None:
+    """The wheel file that `pyward-guard` was installed from, None for any other installation."""
+    try:
+        origin = json.loads(importlib.metadata.distribution("pyward-guard").read_text("direct_url.json") or "{}")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    url = str(origin.get("url", ""))
+    return Path(url.removeprefix("file://")) if url.startswith("file://") and url.endswith(".whl") else None
+
+
+def load_average() -> str:
+    """How busy the machine is, in words."""
+    return f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores" if hasattr(os, "getloadavg") else "load unknown"
+
+
+def write(rows: list[Row], file: Path, began: str) -> None:
     """Puts the table between the markers of docs/benchmarks.md."""
-    machine = f"{platform.machine()}, CPython {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
-    block = f"{BEGIN}\n\nMeasured with `python benches/guard.py` ({machine}).\n\n{table(rows)}\n\n{END}"
+    size = f"{file.stat().st_size / (1 << 20):.1f} MiB" if file.exists() else "size unknown"
+    run = f"{time.strftime('%Y-%m-%d')}, CPython {platform.python_version()} on {platform.machine()}, `{file.name}` ({size}); {began} at the start, {load_average()} at the end"
+    block = f"{BEGIN}\n\nOne run of all sections: {run}.\n\n{table(rows)}\n\n{END}"
     text = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else "# Benchmarks\n"
     if BEGIN in text and END in text:
         before, rest = text.split(BEGIN, 1)
@@ -183,18 +212,31 @@ def main() -> int:
         result: int = load(SECTIONS / "soak.py").soak(options.soak)
         return result
     rows: list[Row] = []
+    lacking: list[str] = []
+    began = load_average()
+    file = wheel()
+    if options.write and (options.sections or file is None):
+        parser.error("--write wants all sections and an installed wheel: use scripts/bench-guard --write")
     known = {path.stem: path for path in sorted(SECTIONS.glob("*.py")) if path.stem != "soak" and not path.stem.startswith("_")}
     unknown = set(options.sections) - set(known)
     if unknown:
         parser.error(f"no section {sorted(unknown)[0]} (there are {', '.join(known)})")
     for name, path in known.items():
         if not options.sections or name in options.sections:
-            load(path).run(Bench(name, rows))
-    if options.write:
-        write(rows)
+            try:
+                load(path).run(Bench(name, rows, lacking))
+            except Exception:
+                # The other sections are worth having.
+                traceback.print_exc()
+                lacking.append(f"{name}: failed")
     missed = [row for row in rows if row.met.startswith("NO")]
-    print(f"{len(rows)} measurements, {len(missed)} targets missed")
-    return 0
+    print(f"{len(rows)} measurements, {len(missed)} targets missed, {began}")
+    if options.write and not lacking:
+        assert file is not None
+        write(rows, file, began)
+    elif lacking:
+        print(f"incomplete{', nothing written' if options.write else ''}: {'; '.join(lacking)}")
+    return int(bool(lacking))
 
 
 def drive(coroutine: Awaitable[Any]) -> Any:

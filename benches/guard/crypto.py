@@ -13,7 +13,7 @@ def run(bench: Any) -> None:
     try:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError:
-        bench.note("cryptography is not installed")
+        bench.lacks("cryptography")
         return
     keys = KeySet.generate("aead")
     keys.rotate()

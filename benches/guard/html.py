@@ -29,7 +29,7 @@ def run(bench: Any) -> None:
     try:
         import nh3
     except ImportError:
-        bench.note("nh3 is not installed")
+        bench.lacks("nh3")
     else:
         # A cleaner made once, nh3's fastest way.
         peer = nh3.Cleaner().clean if hasattr(nh3, "Cleaner") else nh3.clean
@@ -45,7 +45,7 @@ def run(bench: Any) -> None:
     try:
         import markupsafe
     except ImportError:
-        bench.note("MarkupSafe is not installed")
+        bench.lacks("MarkupSafe")
         return
     for name, source in (("plain text, 180 bytes", TEXT), ("markup, 190 bytes", MARKUP), ("8 bytes", "Ada & Co"), ("64 KB", MARKUP * 340)):
         bench.compare(

@@ -22,7 +22,7 @@ def run(bench: Any) -> None:
         peer: Any = lambda: peer_limiter.hit(item, next(keys))  # noqa: E731
     except ImportError:
         peer = None
-        bench.note("the package limits is not installed: left out")
+        bench.lacks("limits")
     bench.compare("sliding window, 50,000 keys", lambda: window.check(next(keys)), peer=peer, peer_name="limits", at_least=1)
     bench.compare("token bucket, 50,000 keys", lambda: bucket.check(next(keys)))
     lockout = MemoryLockout()

@@ -11,7 +11,7 @@ def run(bench: Any) -> None:
     try:
         import pyotp
     except ImportError:
-        bench.note("pyotp is not installed")
+        bench.lacks("pyotp")
         return
     ours = Totp.generate()
     theirs = pyotp.TOTP(ours.secret())

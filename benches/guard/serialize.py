@@ -16,7 +16,7 @@ def run(bench: Any) -> None:
     try:
         import msgpack
     except ImportError:
-        bench.note("msgpack is not installed")
+        bench.lacks("msgpack")
         return
     data = msgpack.packb(VALUE)
     bench.compare(

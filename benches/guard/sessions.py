@@ -52,7 +52,7 @@ def run(bench: Any) -> None:
 
     started = redis_server()
     if started is None:
-        bench.note("redis-server is not installed: left out")
+        bench.lacks("redis-server")
         return
     process, port = started
     try:

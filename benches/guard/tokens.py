@@ -15,7 +15,7 @@ def run(bench: Any) -> None:
     try:
         import jwt
     except ImportError:
-        bench.note("PyJWT is not installed")
+        bench.lacks("PyJWT")
     else:
         for algorithm, target in (("HS256", 3), ("EdDSA", 2), ("ES256", None), ("RS256", None)):
             key = Jwk.from_secret(SECRET) if algorithm == "HS256" else Jwk.generate(algorithm)
@@ -36,7 +36,7 @@ def run(bench: Any) -> None:
     try:
         import itsdangerous
     except ImportError:
-        bench.note("itsdangerous is not installed")
+        bench.lacks("itsdangerous")
         return
     theirs = itsdangerous.URLSafeTimedSerializer(SECRET)
     old = theirs.dumps(CLAIMS)

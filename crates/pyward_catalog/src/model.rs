@@ -35,7 +35,9 @@ pub struct Models {
     #[serde(default)]
     pub bases: BTreeMap<String, Vec<String>>,
     /// Function or method path = type of what it returns: a class path, optionally `list[T]`, `dict[T]`,
-    /// `iter[T]`, `tuple[A, B]`, `self` (the receiver) or `0` (the argument at that place). `type[T]` is the class itself.
+    /// `iter[T]`, `tuple[A, B]`, `self` (the receiver) or `0` (the argument at that place). `type[T]` is the class itself,
+    /// `'/…'+str` a string that begins so, `module:0` the module and `name:0` the thing in a module that the string at that
+    /// place names.
     #[serde(default)]
     pub returns: BTreeMap<String, String>,
     /// Attribute or module variable path = its type.
@@ -294,6 +296,12 @@ pub struct Propagator {
     /// The result starts with this place's text (`os.path.join`, `urljoin`), so that its fixed prefix holds.
     #[serde(default)]
     pub prefix: Option<String>,
+    /// Place of a regular expression whose matches are taken out of what passes (`re.sub`), ...
+    #[serde(default)]
+    pub removes: Option<String>,
+    /// ... and place of what is put in their stead.
+    #[serde(default)]
+    pub replacement: Option<String>,
 }
 
 /// A function that the framework calls with data from outside.
@@ -306,7 +314,7 @@ pub struct Entry {
     /// Base class paths whose subclasses' methods are entry points.
     #[serde(default)]
     pub base: Vec<String>,
-    /// Names of those methods; empty with `base`: every public method.
+    /// Names of those methods, or how they begin (`resolve_*`); empty with `base`: every public method.
     #[serde(default)]
     pub methods: Vec<String>,
     /// Calls that register a handler (`django.urls.path`) ...
@@ -362,8 +370,8 @@ pub struct Callback {
     pub path: Vec<String>,
     /// Place of the function.
     pub function: String,
-    /// What its parameters get, in order: a place of the call (`1`, `1[]` for its elements), `type:T`,
-    /// `source:kind`, or `-`.
+    /// What its parameters get, in order: a place of the call (`1`, `1[]` for its elements), `return` (what the call
+    /// would return, were it not for the callback: `args.get(name, type=int)`), `type:T`, `source:kind`, or `-`.
     #[serde(default)]
     pub params: Vec<String>,
     /// Place whose elements become further positional arguments (`args` of `Thread`).
@@ -372,7 +380,8 @@ pub struct Callback {
     /// Place whose items become keyword arguments.
     #[serde(default)]
     pub double_star: Option<String>,
-    /// What the call returns: `result` (the callback's), `list` (a list of results), `-` (nothing of it).
+    /// What the call returns: `result` (the callback's), `list` (a list of results), `partial` (the function
+    /// with these arguments bound, which is not called yet), `-` (nothing of it).
     #[serde(default)]
     pub returns: Option<String>,
 }

@@ -293,7 +293,7 @@ impl Check<'_> {
                 }
             }
             if let Some(returns) = &item.returns {
-                self.one_of("returns", returns, &["result", "list", "-"]);
+                self.one_of("returns", returns, &["result", "list", "partial", "-"]);
             }
         }
         for (number, item) in models.template.iter().enumerate() {
@@ -580,7 +580,7 @@ fn is_place(place: &str) -> bool {
     head_is_good
 }
 
-/// A class path, `list[T]`, `tuple[A, B]`, `self` or an argument's place.
+/// A class path, `list[T]`, `tuple[A, B]`, `'…'+str`, `self` or an argument's place.
 fn is_type(of: &str) -> bool {
     if let Some(inner) = of.strip_suffix(']') {
         let Some((head, inner)) = inner.split_once('[') else {
@@ -594,7 +594,13 @@ fn is_type(of: &str) -> bool {
             _ => false,
         };
     }
-    is_path(of) || (!of.is_empty() && of.bytes().all(|byte| byte.is_ascii_digit()))
+    if let Some(position) = of.strip_prefix("module:").or(of.strip_prefix("name:")) {
+        return position.bytes().all(|byte| byte.is_ascii_digit());
+    }
+    let quoted = of.strip_prefix('\'');
+    quoted.is_some_and(|of| of.ends_with("'+str"))
+        || is_path(of)
+        || (!of.is_empty() && of.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Splits at commas outside brackets.

@@ -28,9 +28,14 @@ pub(crate) fn add_secrets(
         let at = catalog.rules.iter().position(|rule| rule.id == id)?;
         Some((u16::try_from(at).ok()?, catalog.rules[at].severity))
     };
+    let secret = number("hardcoded-secret").map(|(rule, _)| rule);
     let known: Vec<(u16, FileId, u32, u32)> = findings
         .iter()
-        .map(|f| (f.rule, f.file, f.context_span.start, f.context_span.end))
+        .map(|f| {
+            let bound = (Some(f.rule) == secret).then(|| bound_value(&lowered.program, f));
+            let end = bound.flatten().map_or(f.context_span.end, |span| span.end);
+            (f.rule, f.file, f.context_span.start, end)
+        })
         .collect();
     let files: Vec<FileId> = lowered.program.file_ids().collect();
     let found: Vec<RawFinding> = files
@@ -72,7 +77,7 @@ pub(crate) fn add_secrets(
         .collect();
     let engines = findings.len();
     findings.extend(found);
-    let rule = number("hardcoded-secret").map(|(rule, _)| rule);
+    let rule = secret;
     for finding in findings.iter_mut() {
         if Some(finding.rule) == rule
             && let Some((file, span)) = binding(&lowered.program, finding)
@@ -85,6 +90,21 @@ pub(crate) fn add_secrets(
     }
     drop_repeated(findings, lowered, rule, engines);
     Ok(())
+}
+
+/// What a module binds to the variable that a finding is about.
+fn bound_value(program: &Program, finding: &RawFinding) -> Option<Span> {
+    let ir = program.ir(finding.file);
+    let mut found = None;
+    ir.each_stmt(&ir.functions[0].body, &mut |stmt| {
+        if let StmtKind::Assign { targets, value, .. } = &ir.stmt(stmt).kind
+            && let [Target::Var(Var::Global(_), span)] = &**targets
+            && *span == finding.context_span
+        {
+            found = Some(ir.expr(*value).span);
+        }
+    });
+    found
 }
 
 /// Where the text stands that a call takes by the name of a module's variable.

@@ -208,6 +208,7 @@ impl Run<'_> {
                 .collect();
             self.merge(outcomes);
         }
+        self.tables.index_subclasses();
         for level in self.levels {
             let outcomes: Vec<_> = level
                 .par_iter()

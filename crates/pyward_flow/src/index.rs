@@ -32,6 +32,8 @@ struct FileIndex {
     /// Variables of enclosing functions that each function, or one nested in it, uses.
     captures: Vec<Vec<(FunctionIndex, u32)>>,
     sizes: Vec<u32>,
+    /// Whether each function does nothing: subclasses are to say what it does.
+    stubs: Vec<bool>,
     /// Module-level names that are read but not bound: what a star import may bring.
     unbound: Vec<Symbol>,
     star_imports: Vec<(Option<Symbol>, u32)>,
@@ -105,6 +107,12 @@ impl Index {
         self.file(id.file).sizes[id.index.0 as usize]
     }
 
+    /// Whether a method only stands for those of subclasses: `pass`, `...`, `raise NotImplementedError`.
+    #[must_use]
+    pub(crate) fn is_stub(&self, id: FunctionId) -> bool {
+        self.file(id.file).stubs[id.index.0 as usize]
+    }
+
     /// Names that `from module import *` takes.
     #[must_use]
     pub(crate) fn star_names(&self, program: &Program, file: FileId) -> Vec<Symbol> {
@@ -135,6 +143,11 @@ fn index_file(ir: &FileIr) -> FileIndex {
         ..FileIndex::default()
     };
     index.captures = vec![Vec::new(); ir.functions.len()];
+    let methods = ir.functions.iter().map(|f| f.class.is_some());
+    let stubs = methods
+        .zip(&ir.functions)
+        .map(|(m, f)| m && is_stub(ir, &f.body));
+    index.stubs = stubs.collect();
     bind_block(ir, &ir.functions[0].body, &mut index);
     for stmt in &ir.stmts {
         match &stmt.kind {
@@ -181,6 +194,24 @@ fn index_file(ir: &FileIr) -> FileIndex {
     }
     captures(ir, &mut index);
     index
+}
+
+fn is_stub(ir: &FileIr, body: &[pyward_ir::StmtId]) -> bool {
+    body.len() <= 2
+        && body.iter().all(|id| match &ir.stmt(*id).kind {
+            StmtKind::Expr(value) => matches!(ir.expr(*value).kind, ExprKind::Const(_)),
+            StmtKind::Raise {
+                exception: Some(exception),
+                ..
+            } => {
+                let class = match ir.expr(*exception).kind {
+                    ExprKind::Call { callee, .. } => callee,
+                    _ => *exception,
+                };
+                matches!(ir.expr(class).kind, ExprKind::Name(Var::Global(name)) if name.as_str() == "NotImplementedError")
+            }
+            _ => false,
+        })
 }
 
 fn note_module(module: Symbol, into: &mut FxHashSet<Symbol>) {

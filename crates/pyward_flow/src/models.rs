@@ -184,6 +184,10 @@ pub struct Propagator {
     pub keeps_path: bool,
     /// Whose fixed beginning the result has.
     pub prefix: Option<Place>,
+    /// The regular expression whose matches are taken out.
+    pub removes: Option<Place>,
+    /// What is put in their stead.
+    pub replacement: Option<Place>,
 }
 
 /// A parameter of a callback.
@@ -195,6 +199,8 @@ pub enum CallbackParam {
     Type(TypeExpr),
     /// Data of a kind.
     Source(u8),
+    /// What the call would return without it.
+    Returned,
     /// Nothing known.
     Unknown,
 }
@@ -214,6 +220,15 @@ pub struct Callback {
     pub returns: CallbackReturn,
 }
 
+impl Callback {
+    /// Whether it gets what the call would return.
+    #[must_use]
+    pub fn converts(&self) -> bool {
+        let mut params = self.params.iter();
+        params.any(|p| matches!(p, CallbackParam::Returned))
+    }
+}
+
 /// What a call returns of its callback's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallbackReturn {
@@ -221,6 +236,8 @@ pub enum CallbackReturn {
     Result,
     /// A list of results.
     List,
+    /// The function with its arguments, for a later call.
+    Partial,
     /// Nothing.
     Nothing,
 }
@@ -418,6 +435,8 @@ pub struct Compiled {
     entries: Vec<Entry>,
     prefixes: FxHashSet<String>,
     aliases: FxHashMap<String, String>,
+    /// Names of methods that models describe, of whatever class.
+    methods: FxHashSet<Symbol>,
     /// Entry points.
     pub entry_points: Vec<EntryPoint>,
     /// Settings.
@@ -436,6 +455,12 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    /// Whether some library's class has a method of this name, as far as models tell.
+    #[must_use]
+    pub fn is_library_method(&self, name: Symbol) -> bool {
+        self.methods.contains(&name)
+    }
+
     /// Compiles rules and models. What does not make sense (unknown rule, malformed place) is left out:
     /// the catalogue's own validation reports it.
     #[must_use]

@@ -22,8 +22,9 @@ const DANGEROUS: &[(&str, &[&str])] = &[
     ("argument", &["-"]),
     ("code", &["(", "[", "'", "\"", ";", "\n", "="]),
     ("template", &["{", "%"]),
-    ("path", &["/", "\\", ".."]),
-    ("archive", &["/", "\\", ".."]),
+    // A name without a separator stays in its folder.
+    ("path", &["/"]),
+    ("archive", &["/"]),
     ("html", &["<", ">", "\"", "'", "&"]),
     ("redirect", &["/", ":", "\\"]),
     ("url", &["/", ":", "@", "."]),
@@ -101,6 +102,18 @@ impl RegexProofs {
     }
 }
 
+impl RegexProofs {
+    /// The contexts that a text is safe in when each match of a pattern in it has been replaced.
+    pub(crate) fn removal(&self, pattern: &str, replacement: &str, models: &Compiled) -> Contexts {
+        let proven = self.proof(pattern, "search", false, models);
+        let brought_in = DANGEROUS
+            .iter()
+            .filter(|(_, needles)| needles.iter().any(|n| replacement.contains(n)))
+            .fold(0, |all, (name, _)| all | models.context(name));
+        proven & !brought_in
+    }
+}
+
 fn compute(pattern: &str, kind: Kind, models: &Compiled) -> Contexts {
     let Ok(parsed) = Pattern::new(pattern, Flags::default()) else {
         return 0;
@@ -110,7 +123,7 @@ fn compute(pattern: &str, kind: Kind, models: &Compiled) -> Contexts {
         let safe = match kind {
             Kind::Absent => needles
                 .iter()
-                .all(|n| n.len() == 1 && n.chars().all(|c| parsed.search_finds_every(c))),
+                .all(|n| n.chars().any(|c| parsed.search_finds_every(c))),
             _ if *name == "argument" => !parsed.admits_start(method(kind), "-"),
             _ if matches!(*name, "redirect" | "url")
                 && !parsed.admits_start(method(kind), "/")

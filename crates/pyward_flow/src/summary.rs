@@ -520,6 +520,15 @@ impl Portable {
         }
     }
 
+    /// The class of the object it is.
+    #[must_use]
+    pub fn class(&self) -> Option<Class> {
+        match &self.shape {
+            PortableShape::Object(object) => Some(object.class),
+            _ => None,
+        }
+    }
+
     /// Whether it is something else for other arguments.
     #[must_use]
     pub fn mentions_params(&self) -> bool {

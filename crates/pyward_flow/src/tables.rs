@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pyward_ir::{ExprId, Symbol};
+use pyward_ir::{ClassIndex, ExprId, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId};
 use rustc_hash::FxHashMap;
 
@@ -83,6 +83,8 @@ pub struct Tables {
     pub written: Vec<FxHashMap<Symbol, Portable>>,
     /// Classes by file and class index.
     pub classes: Vec<Vec<Option<Arc<ClassInfo>>>>,
+    /// Direct subclasses of each class, in order of files.
+    pub subclasses: FxHashMap<ClassId, Vec<ClassId>>,
     /// Attributes written to instances of classes of the project.
     pub instances: FxHashMap<(ClassId, Symbol), Portable>,
     /// Values of variables that nested functions capture.
@@ -109,6 +111,30 @@ impl Tables {
             .get(id.file.0 as usize)?
             .get(id.index.0 as usize)?
             .as_ref()
+    }
+
+    /// The classes that name a class as a base.
+    #[must_use]
+    pub fn subclasses(&self, id: ClassId) -> &[ClassId] {
+        self.subclasses.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Notes who derives from whom, as far as classes have been seen.
+    pub fn index_subclasses(&mut self) {
+        self.subclasses.clear();
+        for (file, classes) in self.classes.iter().enumerate() {
+            for (index, info) in classes.iter().enumerate() {
+                let child = ClassId {
+                    file: FileId(u32::try_from(file).unwrap_or(u32::MAX)),
+                    index: ClassIndex(u32::try_from(index).unwrap_or(u32::MAX)),
+                };
+                for base in info.iter().flat_map(|info| &info.bases) {
+                    if let Base::Project(base) = base {
+                        self.subclasses.entry(*base).or_default().push(child);
+                    }
+                }
+            }
+        }
     }
 
     /// The class behind an id.

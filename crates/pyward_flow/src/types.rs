@@ -21,6 +21,15 @@ pub enum TypeExpr {
     Receiver,
     /// The argument at a position.
     Argument(usize),
+    /// The module, or what stands in a module, that the string at this position names: `module:0`, `name:0`.
+    Named {
+        /// Position of the argument.
+        position: usize,
+        /// It names something in a module.
+        is_member: bool,
+    },
+    /// A string that begins like this: `'https://…/'+str`.
+    Text(String),
     /// `None`
     None,
 }
@@ -30,6 +39,19 @@ impl TypeExpr {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+        let quoted = text.strip_prefix('\'');
+        if let Some(prefix) = quoted.and_then(|text| text.strip_suffix("'+str")) {
+            return Some(Self::Text(prefix.to_owned()));
+        }
+        for (head, is_member) in [("module:", false), ("name:", true)] {
+            if let Some(position) = text.strip_prefix(head) {
+                let position = position.parse().ok()?;
+                return Some(Self::Named {
+                    position,
+                    is_member,
+                });
+            }
+        }
         if let Some(at) = text.find('[') {
             let inner = text[at + 1..].strip_suffix(']')?;
             return match &text[..at] {

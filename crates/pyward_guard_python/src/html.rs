@@ -16,6 +16,7 @@ static MARKUP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 #[pyfunction]
 fn html_set_markup(py: Python<'_>, class_: Py<PyType>) {
+    // A second import hands in the same class.
     let _ = MARKUP.set(py, class_);
 }
 

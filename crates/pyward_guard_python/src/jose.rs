@@ -155,6 +155,10 @@ impl JwtSigner {
         }
         py.detach(|| self.0.sign(&payload)).map_err(to_py)
     }
+
+    fn sign_bytes(&self, py: Python<'_>, payload: &[u8]) -> PyResult<String> {
+        py.detach(|| self.0.sign(payload)).map_err(to_py)
+    }
 }
 
 #[pyclass(module = "pyward_guard._core", frozen)]
@@ -221,6 +225,26 @@ impl JwtVerifier {
         now: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         Ok(self.verify_with_header(py, token, now)?.0)
+    }
+
+    /// (payload, header), signature only
+    fn verify_payload<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyAny>)> {
+        let verified = py
+            .detach(|| {
+                self.inner
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .verify_payload(token)
+            })
+            .map_err(to_py)?;
+        Ok((
+            PyBytes::new(py, &verified.payload),
+            payload(py, &verified.header)?,
+        ))
     }
 
     /// (claims, header)

@@ -107,6 +107,8 @@ enum Binding {
     Class(ClassIndex),
     Module(ModuleTarget),
     Imported(FileId, Symbol),
+    /// What a call of this expression makes: `service = Service()`.
+    Made(ExprId),
 }
 
 /// Module-level names of a file.
@@ -162,7 +164,7 @@ impl Names {
     }
 }
 
-/// Calls `f` with each variable that a `def`, `class` or import binds.
+/// Calls `f` with each variable that a `def`, `class`, import or, in a module, a call binds.
 fn each_binding(program: &Program, file: FileId, kind: &StmtKind, f: &mut dyn FnMut(Var, Binding)) {
     match kind {
         StmtKind::Function { function, target } => f(*target, Binding::Function(*function)),
@@ -179,6 +181,13 @@ fn each_binding(program: &Program, file: FileId, kind: &StmtKind, f: &mut dyn Fn
             };
             if let Some(found) = program.resolve_import(file, 0, Some(name)) {
                 f(*target, Binding::Module(found));
+            }
+        }
+        StmtKind::Assign { targets, value, .. } => {
+            if let [Target::Var(target @ Var::Global(_), _)] = **targets
+                && let ExprKind::Call { callee, .. } = program.ir(file).expr(*value).kind
+            {
+                f(target, Binding::Made(callee));
             }
         }
         StmtKind::ImportFrom {
@@ -225,6 +234,10 @@ impl Scope<'_> {
             Binding::Class(index) => Some(Value::Class(ClassId { file, index })),
             Binding::Module(target) => Some(Value::Module(target)),
             Binding::Imported(from, name) => self.global(from, name, hops + 1),
+            Binding::Made(callee) => match self.plain(file, callee, hops + 1)? {
+                Value::Class(class) => Some(Value::Instance(class)),
+                _ => None,
+            },
         }
     }
 
@@ -291,7 +304,7 @@ impl Scope<'_> {
         }
         let ir = self.program.ir(file);
         match &ir.expr(expr).kind {
-            ExprKind::Name(Var::Global(name)) => self.global(file, *name, 0),
+            ExprKind::Name(Var::Global(name)) => self.global(file, *name, depth),
             ExprKind::Attribute { value, attr, .. } => {
                 let value = self.plain(file, *value, depth + 1)?;
                 self.member(value, *attr)

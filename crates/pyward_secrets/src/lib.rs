@@ -3,6 +3,7 @@
 //!
 //! Which names and forms count is data of the catalogue (`sensitive-names.toml`, `secrets.toml`).
 
+mod accounts;
 mod literal;
 mod scan;
 

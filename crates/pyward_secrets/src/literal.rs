@@ -141,6 +141,20 @@ fn is_random(text: &str) -> bool {
     changes * 4 > text.len()
 }
 
+/// A key as generators print it: long, of letters of both cases and digits (Base64), or hexadecimal.
+pub(crate) fn is_random_key(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    text.len() >= 24
+        && digits >= 2
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_'))
+        && (is_random(text)
+            || text.len() >= 32
+                && digits * 5 > text.len()
+                && text.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// One character over and over, or a run such as `12345678` or `abcdef`.
 pub(crate) fn is_monotonous(text: &str) -> bool {
     let bytes = text.as_bytes();

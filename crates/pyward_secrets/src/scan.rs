@@ -11,7 +11,7 @@ use crate::literal::{self, Look};
 use crate::{Scanner, Secret};
 
 /// Names of accounts that exist everywhere.
-const WELL_KNOWN_ACCOUNTS: &[&str] = &[
+pub(crate) const WELL_KNOWN_ACCOUNTS: &[&str] = &[
     "admin",
     "administrator",
     "root",
@@ -23,6 +23,9 @@ const WELL_KNOWN_ACCOUNTS: &[&str] = &[
     "sa",
     "default",
 ];
+
+/// Longest list of secrets.
+const MAX_LISTED: usize = 4;
 
 pub(crate) fn file(scanner: &Scanner<'_>, ir: &FileIr) -> Vec<Secret> {
     let mut walk = Walk {
@@ -61,9 +64,11 @@ enum Place {
     Default,
     Compared,
     Fallback,
+    /// The fallback for a missing variable of the environment.
+    Environment,
 }
 
-struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     scanner: &'a Scanner<'a>,
     ir: &'a FileIr,
     at: FunctionIndex,
@@ -71,6 +76,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    pub(crate) fn ir(&self) -> &FileIr {
+        self.ir
+    }
+
+    pub(crate) fn is_placeholder(&self, text: &str) -> bool {
+        self.scanner.is_placeholder(text)
+    }
+
     fn statement(&mut self, kind: &StmtKind) {
         let StmtKind::Assign { targets, value, .. } = kind else {
             return;
@@ -99,6 +112,7 @@ impl Walk<'_> {
         };
         if let Some(name) = name {
             self.bind(name, value, Place::Assigned);
+            self.user_table(name, value);
         }
     }
 
@@ -207,20 +221,35 @@ impl Walk<'_> {
         }
         // `environ.get("SECRET_KEY", "fallback")`
         let called = match &self.ir.expr(callee).kind {
-            ExprKind::Attribute { attr, .. } => attr.as_str(),
-            ExprKind::Name(var) => self.variable(*var).as_str(),
+            ExprKind::Attribute { attr, .. } => *attr,
+            ExprKind::Name(var) => self.variable(*var),
             _ => return,
+        };
+        self.account_call(called.as_str(), args);
+        let of_environment = match &self.ir.expr(callee).kind {
+            ExprKind::Attribute { value, .. } => {
+                called.as_str() == "getenv"
+                    || self
+                        .name(*value)
+                        .is_some_and(|name| name.as_str() == "environ")
+            }
+            _ => called.as_str() == "getenv",
         };
         if let [name, fallback, ..] = args
             && matches!(
-                called,
+                called.as_str(),
                 "get" | "getenv" | "setdefault" | "config" | "env" | "pop"
             )
             && name.kind == ArgKind::Positional
             && let Some(name) = self.text(name.value)
             && matches!(fallback.kind, ArgKind::Positional | ArgKind::Keyword(_))
         {
-            self.bind(name, fallback.value, Place::Fallback);
+            let place = if of_environment {
+                Place::Environment
+            } else {
+                Place::Fallback
+            };
+            self.bind(name, fallback.value, place);
         }
     }
 
@@ -278,12 +307,9 @@ impl Walk<'_> {
         ) {
             return;
         }
-        let Some(class) = self
-            .scanner
-            .names
-            .classify(name.as_str())
-            .filter(|class| class.hardcoded)
-        else {
+        let class = self.scanner.names.classify(name.as_str());
+        let Some(class) = class.filter(|class| class.hardcoded) else {
+            self.key_by_form(name, value, class);
             return;
         };
         match &self.ir.expr(value).kind {
@@ -322,7 +348,8 @@ impl Walk<'_> {
                     self.bind(name, *text, place);
                 }
             }
-            ExprKind::List(items) | ExprKind::Tuple(items) => {
+            // A long list of passwords is one of words to try.
+            ExprKind::List(items) | ExprKind::Tuple(items) if items.len() <= MAX_LISTED => {
                 for &item in items {
                     if matches!(self.ir.expr(item).kind, ExprKind::Const(_)) {
                         self.bind(name, item, Place::Item);
@@ -330,6 +357,22 @@ impl Walk<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// `KEY = "..."`, `{"token": "..."}`: names of many things, where only the form of the text tells.
+    fn key_by_form(&mut self, name: Symbol, value: ExprId, class: Option<&SensitiveClass>) {
+        let Some(text) = self.text(value) else { return };
+        let name = name.as_str();
+        let is_key = name == "KEY" || name.ends_with("_KEY") && !name.contains("PUBLIC");
+        let is_token = class.is_some_and(|class| class.id == "token");
+        if (is_key && class.is_none() || is_token)
+            && literal::is_random_key(text.as_str())
+            && !self.scanner.is_placeholder(text.as_str())
+        {
+            let what = if is_token { "token" } else { "key" };
+            let message = format!("a {what} stands in the program's text");
+            self.report("hardcoded-secret", value, message, Confidence::Medium);
         }
     }
 
@@ -353,10 +396,15 @@ impl Walk<'_> {
             || said.len() >= 5
                 && text.starts_with(char::is_uppercase)
                 && called.contains(said.trim_end_matches('s'));
-        if self.scanner.is_placeholder(text) || named {
+        let password = class.id == "password";
+        // `getenv("DB_PASSWORD", "password")`: it is the password wherever nobody sets another.
+        let in_use = password
+            && place == Place::Environment
+            && text.len() >= 4
+            && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !in_use && (self.scanner.is_placeholder(text) || named) {
             return;
         }
-        let password = class.id == "password";
         // The hash of a password is no password.
         if password && literal::is_digest(text) {
             return;
@@ -366,6 +414,7 @@ impl Walk<'_> {
             Look::Other => return,
             Look::Secret if password || length >= 8 => Confidence::Medium,
             Look::Secret => Confidence::Low,
+            Look::Words if in_use => Confidence::Medium,
             // A key made of words is rare, a password is not; but a comparison or an item may be about something else.
             Look::Words
                 if password && matches!(place, Place::Assigned | Place::Keyword) && length >= 5 =>
@@ -390,7 +439,7 @@ impl Walk<'_> {
         };
         let what = class.id.replace('-', " ");
         let message = match place {
-            Place::Fallback => {
+            Place::Fallback | Place::Environment => {
                 format!("the fallback for a missing {what} stands in the program's text")
             }
             Place::Compared => {
@@ -409,7 +458,13 @@ impl Walk<'_> {
         );
     }
 
-    fn report(&mut self, rule: &'static str, at: ExprId, message: String, confidence: Confidence) {
+    pub(crate) fn report(
+        &mut self,
+        rule: &'static str,
+        at: ExprId,
+        message: String,
+        confidence: Confidence,
+    ) {
         let span = self.ir.expr(at).span;
         self.found.push(Secret {
             rule,
@@ -459,7 +514,7 @@ impl Walk<'_> {
         }
     }
 
-    fn text(&self, id: ExprId) -> Option<Symbol> {
+    pub(crate) fn text(&self, id: ExprId) -> Option<Symbol> {
         match self.ir.expr(id).kind {
             ExprKind::Const(Const::Str(text) | Const::Bytes(text)) => Some(text),
             _ => None,

@@ -477,3 +477,17 @@ except VerificationFailed:
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert out.stdout == "fine\n", out.stderr
+
+
+@given(st.binary(max_size=2000), st.binary(max_size=50))
+def test_aead_interoperates_with_cryptography(plaintext: bytes, associated_data: bytes) -> None:
+    """A ciphertext is a version byte, the key's id, the nonce, AES-GCM's ciphertext and tag."""
+    ciphers = pytest.importorskip("cryptography.hazmat.primitives.ciphers.aead")
+    secret = bytes(range(32))
+    keys = KeySet.from_secrets("aead", [secret])
+    theirs, head = ciphers.AESGCM(secret), b"\x01" + keys.primary_id.to_bytes(4, "big")
+    sealed = Aead(keys).encrypt(plaintext, associated_data)
+    assert sealed[:5] == head
+    assert theirs.decrypt(sealed[5:17], sealed[17:], associated_data) == plaintext
+    other = head + b"n" * 12 + theirs.encrypt(b"n" * 12, plaintext, associated_data)
+    assert Aead(keys).decrypt(other, associated_data) == plaintext

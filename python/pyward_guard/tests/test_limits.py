@@ -232,7 +232,9 @@ def test_an_exception_is_a_failure(guess: Any) -> None:
 
 
 def test_parallel_guesses_gain_nothing(redis_client: Any) -> None:
-    for lockout in (limits.MemoryLockout(RULE), limits.RedisLockout(redis_client, RULE)):
+    # Locked for long: on a busy machine the last thread may start late.
+    rule = LockoutRule(account=RULE.account, client=RULE.client, first=timedelta(minutes=5))
+    for lockout in (limits.MemoryLockout(rule), limits.RedisLockout(redis_client, rule)):
         admitted: list[int] = []
 
         def work(number: int, lockout: Any = lockout, admitted: list[int] = admitted) -> None:
@@ -255,3 +257,23 @@ def test_senseless_lockouts_are_refused() -> None:
     for rule in (LockoutRule(account=0), LockoutRule(first=timedelta(0)), LockoutRule(longest=timedelta(seconds=1)), LockoutRule(forget=timedelta(seconds=1))):
         with pytest.raises(InvalidInput):
             limits.MemoryLockout(rule)
+
+
+async def test_a_lockout_is_never_entered_without_asking(redis_url: str) -> None:
+    import redis.asyncio
+
+    rule = LockoutRule(account=1, first=timedelta(minutes=5))
+    client = redis.asyncio.Redis.from_url(redis_url)
+    await client.flushall()
+    with pytest.raises(InvalidInput, match="async with"), limits.AsyncRedisLockout(client, rule).attempt("ada", "c"):
+        pytest.fail("entered")
+    await client.aclose()
+    # One in memory never waits and serves both.
+    memory = limits.MemoryLockout(rule)
+    async with memory.attempt("ada", "c") as attempt:
+        attempt.succeeded()
+    async with memory.attempt("ada", "c"):
+        pass
+    with pytest.raises(LockedOut):
+        async with memory.attempt("ada", "c"):
+            pytest.fail("entered")

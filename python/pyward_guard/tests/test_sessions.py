@@ -334,3 +334,97 @@ def test_misuse_is_refused() -> None:
         SessionManager(MemoryStore()).save(session)
     with pytest.raises(InvalidInput):
         SQLiteStore(":x:", table="a; DROP TABLE b")
+
+
+# -- reading from Redis without the client's own layers --------------------------------------------------
+
+
+def test_redis_reads_from_a_plain_client_only(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import redis
+
+    class Mine(redis.Redis):
+        pass
+
+    plain = redis.Redis.from_url(redis_url)
+    assert sessions.RedisStore(plain)._pool is plain.connection_pool
+    assert sessions.RedisStore(Mine.from_url(redis_url))._pool is None
+    with plain.client() as bound:
+        assert sessions.RedisStore(bound)._pool is None
+    calls = []
+    original = redis.Redis.execute_command
+
+    def traced(self: Any, *arguments: Any, **options: Any) -> Any:
+        calls.append(arguments[0])
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(redis.Redis, "execute_command", traced)
+    store = sessions.RedisStore(plain)
+    manager = SessionManager(store)
+    cookie = signed_in(manager)
+    calls.clear()
+    assert manager.load(cookie).user == "ada"
+    assert store._pool is None and calls == ["GET"]
+    plain.close()
+
+
+def test_redis_reads_again_after_a_broken_connection(redis_url: str) -> None:
+    import redis
+
+    with redis.Redis.from_url(redis_url) as client, redis.Redis.from_url(redis_url) as other:
+        manager = SessionManager(sessions.RedisStore(client))
+        cookie = signed_in(manager)
+        assert manager.load(cookie).user == "ada"
+        other.client_kill_filter(_type="normal", skipme=True)
+        assert manager.load(cookie).user == "ada"
+    nowhere = redis.Redis(port=1, retry=None)
+    with pytest.raises(redis.ConnectionError):
+        SessionManager(sessions.RedisStore(nowhere)).load(cookie)
+
+
+def test_redis_never_gives_the_answer_to_an_interrupted_read(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import redis
+
+    with redis.Redis.from_url(redis_url, max_connections=1) as client:
+        manager = SessionManager(sessions.RedisStore(client))
+        ada, bob = signed_in(manager, "ada"), signed_in(manager, "bob")
+
+        def interrupted(*_: Any, **__: Any) -> Any:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(redis.Connection, "read_response", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                manager.load(ada)
+        assert manager.load(bob).user == "bob"
+        assert manager.load(ada).user == "ada"
+
+
+def test_redis_sessions_in_threads_stay_apart(redis_url: str) -> None:
+    import redis
+
+    with redis.Redis.from_url(redis_url) as client:
+        manager = SessionManager(sessions.RedisStore(client))
+        cookies = {f"u{n}": signed_in(manager, f"u{n}") for n in range(8)}
+        wrong: list[Any] = []
+
+        def work(user: str) -> None:
+            for _ in range(200):
+                found = manager.load(cookies[user]).user
+                if found != user:
+                    wrong.append((user, found))
+
+        threads = [threading.Thread(target=work, args=(user,)) for user in cookies]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+
+
+def test_redis_refuses_a_client_that_decodes(redis_url: str) -> None:
+    import redis
+    import redis.asyncio
+
+    for store, module in ((sessions.RedisStore, redis), (sessions.AsyncRedisStore, redis.asyncio)):
+        with pytest.raises(InvalidInput, match="decode_responses"):
+            store(module.Redis.from_url(redis_url, decode_responses=True))

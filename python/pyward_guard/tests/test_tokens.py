@@ -204,7 +204,9 @@ def test_itsdangerous_expiry_and_bombs() -> None:
 
 # --- JWT -------------------------------------------------------------------------------------------------
 
-ALGORITHMS = ["HS256", "HS384", "HS512", "RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"]
+HMAC, ELLIPTIC = ["HS256", "HS384", "HS512"], ["ES256", "ES384", "ES512", "EdDSA"]
+RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
+ALGORITHMS = [*HMAC, *ELLIPTIC, *RSA]
 
 
 @pytest.fixture(scope="module")
@@ -369,6 +371,50 @@ def test_key_representation_hides_the_key(keys: dict[str, Jwk]) -> None:
     with pytest.raises(InvalidInput) as caught:
         Jwk.from_json(json.dumps({"kty": "oct", "k": "sëcret"}))
     assert "cret" not in str(caught.value).replace("secret", "")
+
+
+# --- JWS ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_jws_interoperates_with_jwcrypto(algorithm: str, keys: dict[str, Jwk]) -> None:
+    jws = pytest.importorskip("jwcrypto.jws")
+    from jwcrypto.jwk import JWK
+
+    key, payload = keys[algorithm], bytes(range(256))
+    ours = tokens.sign_jws(key, payload, algorithm=algorithm)
+    public = key if algorithm in HMAC else key.to_public()
+    reader = jws.JWS()
+    reader.allowed_algs = [algorithm]
+    reader.deserialize(ours, JWK(**json.loads(public.to_json())))
+    assert reader.payload == payload
+    other = jws.JWS(payload)
+    other.allowed_algs = [algorithm]
+    other.add_signature(JWK(**json.loads(key.to_json())), alg=algorithm, protected=json.dumps({"alg": algorithm}))
+    verifier = tokens.JwsVerifier(public, algorithms=[algorithm])
+    assert verifier.verify(other.serialize(compact=True)) == payload
+    assert verifier.verify(ours) == payload
+
+
+def test_a_jws_verifier_takes_no_claims(keys: dict[str, Jwk]) -> None:
+    key = keys["ES256"]
+    verifier = tokens.JwsVerifier(key.to_public(), algorithms=["ES256"])
+    for token_type in ("JWT", "jwt", "application/jwt", "at+jwt", "application/at+JWT"):
+        issued = JwtIssuer(key, algorithm="ES256", lifetime=60, token_type=token_type).issue()
+        with pytest.raises(VerificationFailed, match="claims"):
+            verifier.verify(issued)
+        with pytest.raises(InvalidInput):
+            tokens.sign_jws(key, b"{}", algorithm="ES256", token_type=token_type)
+    typed = tokens.JwsVerifier(key.to_public(), algorithms=["ES256"], token_type="licence")
+    assert typed.verify(tokens.sign_jws(key, b"7", algorithm="ES256", token_type="licence")) == b"7"
+    with pytest.raises(VerificationFailed, match="type"):
+        typed.verify(tokens.sign_jws(key, b"7", algorithm="ES256"))
+    with pytest.raises(InvalidInput):
+        tokens.JwsVerifier(key, algorithms=[])
+    with pytest.raises(InvalidInput):
+        tokens.sign_jws(key, bytes(40_000), algorithm="ES256")
+    with pytest.raises(InvalidInput):
+        tokens.sign_jws(key.to_public(), b"7", algorithm="ES256")
 
 
 # --- JWE ------------------------------------------------------------------------------------------------

@@ -194,6 +194,7 @@ impl Interp<'_> {
             }
             Var::Captured { function, slot } => {
                 Arc::make_mut(&mut self.state.captured).insert((function.0, slot), value);
+                self.frame().rebound.push((function.0, slot));
             }
             Var::Global(name) => {
                 if self.frame_ref().function.index.0 != 0 || self.is_inlined() {
@@ -273,10 +274,24 @@ impl Interp<'_> {
             return;
         }
         let Some(expr) = owner_expr else { return };
+        let marks = marks.flagged(flag::INEXACT);
         let Some(place) = self.place_of(expr) else {
+            // `groups[key].append(x)`: any element of the container.
+            if let ExprKind::Subscript { value, .. } = self.ir.expr(expr).kind
+                && self.place_of(value).is_some()
+            {
+                let container = self.eval(value);
+                for shape in container.shape.alternatives().to_vec() {
+                    if let Shape::Object(id) = shape
+                        && self.state.object(id).class == Class::Builtin(Builtin::Dict)
+                    {
+                        let element = Value::unknown().with_marks(marks.clone());
+                        self.store(id, Key::Any, element, false);
+                    }
+                }
+            }
             return;
         };
-        let marks = marks.flagged(flag::INEXACT);
         self.update_place(&place, &|v: &mut Value| v.marks = v.marks.union(&marks));
     }
 
@@ -299,10 +314,15 @@ impl Interp<'_> {
         for shape in owner.shape.alternatives().to_vec() {
             match shape {
                 Shape::Object(id) => {
-                    let object = self.state.object(id);
-                    if let Class::Api(api) = object.class {
+                    let class = self.state.object(id).class;
+                    if let Class::Api(api) = class {
                         self.item_assigned_to_api(api, key, &value, span, from);
                     }
+                    let kind = match class {
+                        Class::Builtin(kind) => kind,
+                        _ => Builtin::Dict,
+                    };
+                    self.note_kept(owner_expr, kind, key.as_const().map(Key::of_const), &value);
                     match key.as_const() {
                         Some(c) => self.store(id, Key::of_const(c), value.clone(), single),
                         None => {

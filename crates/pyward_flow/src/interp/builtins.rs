@@ -148,7 +148,7 @@ impl Interp<'_> {
                 }
                 Value::constant(Const::None)
             }
-            "list" | "tuple" | "set" | "frozenset" | "sorted" | "reversed" | "iter" | "deque" => {
+            "list" | "tuple" | "set" | "frozenset" | "sorted" | "reversed" | "iter" => {
                 let class = match name {
                     "tuple" => Builtin::Tuple,
                     "set" | "frozenset" => Builtin::Set,
@@ -225,20 +225,27 @@ impl Interp<'_> {
                 let tuple = self.new_list(Builtin::Tuple, parts);
                 self.new_sequence(Builtin::Iterator, tuple)
             }
-            "map" | "filter" => {
+            "map" => {
                 let function = first?;
                 let site = call.site?;
                 let mut args = Vec::new();
                 for value in call.positional.iter().skip(1) {
                     args.push(self.iterate(value, site));
                 }
-                let inner = CallArgs::of(args.clone(), call.site);
-                let result = self.call_value(&function, &inner, span);
-                let element = if name == "map" {
-                    result
-                } else {
-                    args.into_iter().next().unwrap_or_default()
-                };
+                let inner = CallArgs::of(args, call.site);
+                let element = self.call_value(&function, &inner, span);
+                self.new_sequence(Builtin::Iterator, element)
+            }
+            "filter" => {
+                let site = call.site?;
+                let mut element = self.iterate(call.positional.get(1)?, site);
+                // `filter(str.isalnum, text)`
+                if let Some(Shape::Api(test)) = first.map(|f| f.shape)
+                    && let Some(name) = self.cx.api.text(test).strip_prefix("builtins.str.")
+                    && super::refine_call::is_class_of_characters(name)
+                {
+                    element.marks = element.marks.cleaned(super::refine::EVERYTHING);
+                }
                 self.new_sequence(Builtin::Iterator, element)
             }
             "range" => {

@@ -47,11 +47,22 @@ impl Interp<'_> {
         if candidates.is_empty() || candidates.len() > MAX_CANDIDATES {
             return None;
         }
+        // What a library returns is its own more likely than the project's when libraries have such a method.
+        let is_external = matches!(
+            owner.shape,
+            Shape::Api(_) | Shape::ApiMethod(..) | Shape::Instance(_)
+        );
+        if is_external && cx.models.is_library_method(name) {
+            return None;
+        }
         let mut root = None;
         for &method in candidates {
             let class = self.class_of(method)?;
             let top = self.top_definition(class, name);
-            if cx.program.is_test(method.file) || root.is_some_and(|r| r != top) {
+            // The framework calls an entry point, nobody else does.
+            let is_other =
+                cx.program.is_test(method.file) || cx.tables.entries.contains_key(&method);
+            if is_other || root.is_some_and(|r| r != top) {
                 return None;
             }
             root = Some(top);
@@ -59,6 +70,8 @@ impl Interp<'_> {
         let mut result: Option<Value> = None;
         let mut uncertain = call.clone();
         uncertain.map_marks(|marks| marks.flagged(flag::OBSCURE));
+        let marks = owner.marks.flagged(flag::OBSCURE);
+        let owner = owner.clone().with_marks(marks);
         for &method in candidates {
             let one = self.call_summary(method, owner.clone(), &uncertain, span);
             result = Some(match result {

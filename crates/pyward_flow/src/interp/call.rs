@@ -1,11 +1,10 @@
 //! Calls: arguments, and who is called.
 
 use pyward_ir::{Arg, ArgKind, Const, ExprId, ExprKind, Span, Symbol};
-use std::sync::Arc;
 
 use super::Interp;
 use crate::heap::{Class, Key};
-use crate::value::{Builtin, Marks, Partial, Shape, Value, flag, join};
+use crate::value::{Builtin, Marks, Shape, Value, flag, join};
 
 /// The evaluated arguments of a call.
 #[derive(Clone, Debug, Default)]
@@ -165,10 +164,13 @@ impl Interp<'_> {
         self.current_span = span;
         self.note_callee_interest(&callee_value, receiver.as_ref().map(|r| &r.0));
         let mut result: Option<Value> = None;
+        let mut returns = false;
         for shape in callee_value.shape.alternatives().to_vec() {
             if matches!(shape, Shape::Const(Const::None)) {
                 continue;
             }
+            // That one alternative never returns says nothing of the others.
+            self.state.alive = true;
             let one = match &shape {
                 Shape::Unknown | Shape::Object(_) | Shape::BuiltinMethod(..)
                     if receiver.is_some() =>
@@ -210,7 +212,11 @@ impl Interp<'_> {
                 }
                 _ => self.call_shape(&shape, &callee_value.marks, &call, span),
             };
+            returns |= self.state.alive;
             result = Some(result.map_or_else(|| one.clone(), |r| join(&r, &one)));
+        }
+        if result.is_some() {
+            self.state.alive = returns;
         }
         // A check that returns only when its argument is fine has passed.
         if self.state.alive {
@@ -488,21 +494,6 @@ impl Interp<'_> {
         }
         marks = marks.union(&arg_marks.flagged(flag::OBSCURE));
         Value::unknown().with_marks(marks)
-    }
-
-    /// Wraps the callable and its arguments, as `functools.partial` does.
-    pub(super) fn make_partial(&mut self, call: &CallArgs) -> Option<Value> {
-        let (callee, rest) = call.positional.split_first()?;
-        let partial = Partial {
-            callee: callee.clone(),
-            positional: rest.to_vec(),
-            keywords: call
-                .keywords
-                .iter()
-                .map(|(k, v, _)| (*k, v.clone()))
-                .collect(),
-        };
-        Some(Value::of(Shape::Partial(Arc::new(partial))))
     }
 
     /// What `with context as x` binds.

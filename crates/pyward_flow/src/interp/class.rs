@@ -8,15 +8,18 @@ use pyward_program::ClassId;
 use super::Interp;
 use super::call::CallArgs;
 use super::lookup::ANNOTATED;
+use super::refine::EVERYTHING;
 use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, PortableShape, export};
 use crate::tables::{Base, ClassInfo, Entry};
 use crate::types::TypeExpr;
-use crate::value::{Shape, Value};
+use crate::value::{Builtin, Contexts, Shape, Value};
 
 /// Longest chain of bases followed.
 const MAX_BASES: usize = 32;
+/// Most methods of subclasses that one call is taken to mean; where there are more, it is taken to mean none.
+const MAX_OVERRIDES: usize = 4;
 
 /// Methods of handlers, and of what registers them, that are named after those of HTTP.
 pub(super) const HTTP_METHODS: &[&str] =
@@ -162,7 +165,13 @@ impl Interp<'_> {
                 let matches = if description.methods.is_empty() {
                     !name.as_str().starts_with('_')
                 } else {
-                    description.methods.contains(&name)
+                    description.methods.iter().any(|method| {
+                        *method == name
+                            || method
+                                .as_str()
+                                .strip_suffix('*')
+                                .is_some_and(|start| name.as_str().starts_with(start))
+                    })
                 };
                 if matches {
                     let verbs = if HTTP_METHODS.contains(&name.as_str()) {
@@ -290,11 +299,33 @@ impl Interp<'_> {
         _at: ExprId,
     ) -> Option<Value> {
         let from_class = self.class_attribute(class, attr, None);
-        if let Some(value) = &from_class
-            && let Some(bound) = self.bind_descriptor(value, owner, class)
-        {
-            return Some(bound);
+        if let Some(value) = &from_class {
+            let overrides = self.overrides(value, class);
+            if !overrides.is_empty() {
+                let bound = overrides.iter().map(|f| self.bind_method(f, owner));
+                return bound.reduce(|all, one| crate::value::join(&all, &one));
+            }
+            if let Some(bound) = self.bind_descriptor(value, owner, class) {
+                return Some(bound);
+            }
         }
+        match (from_class, self.written_attribute(class, attr)) {
+            (Some(a), Some(b)) => Some(crate::value::join(&a, &b)),
+            (Some(one), None) | (None, Some(one)) => Some(self.instance_of_api(one, owner)),
+            (None, None) => {
+                if let Some(declared) = self.declared_field(class, attr) {
+                    return Some(self.import_plain(&declared));
+                }
+                // `__getattr__` answers for everything else.
+                let getattr = self.find_method(class, Symbol::new("__getattr__"))?;
+                let name = Value::constant(pyward_ir::Const::Str(attr));
+                Some(self.call_method_value(&getattr, owner, vec![name]))
+            }
+        }
+    }
+
+    /// What code anywhere writes to an attribute of a class or of its instances.
+    pub(super) fn written_attribute(&mut self, class: ClassId, attr: Symbol) -> Option<Value> {
         let mut written: Option<Portable> = None;
         for base in self.linear_bases(class) {
             if let Base::Project(base) = base
@@ -306,17 +337,42 @@ impl Interp<'_> {
                 });
             }
         }
-        let written = written.map(|w| self.import_plain(&w));
-        match (from_class, written) {
-            (Some(a), Some(b)) => Some(crate::value::join(&a, &b)),
-            (Some(one), None) | (None, Some(one)) => Some(self.instance_of_api(one, owner)),
-            (None, None) => {
-                // `__getattr__` answers for everything else.
-                let getattr = self.find_method(class, Symbol::new("__getattr__"))?;
-                let name = Value::constant(pyward_ir::Const::Str(attr));
-                Some(self.call_method_value(&getattr, owner, vec![name]))
-            }
+        written.map(|w| self.import_plain(&w))
+    }
+
+    /// What subclasses have in place of a method that the class only names (`raise NotImplementedError`, `pass`).
+    fn overrides(&mut self, method: &Value, class: ClassId) -> Vec<Value> {
+        let Shape::Function(id) = method.shape else {
+            return Vec::new();
+        };
+        if !self.cx.index.is_stub(id) {
+            return Vec::new();
         }
+        let name = self.cx.program.function(id).name;
+        let mut found = Vec::new();
+        let mut seen = vec![class];
+        let mut at = 0;
+        while at < seen.len() {
+            if seen.len() > MAX_BASES || found.len() > MAX_OVERRIDES {
+                return Vec::new();
+            }
+            for &child in self.cx.tables.subclasses(seen[at]) {
+                if seen.contains(&child) {
+                    continue;
+                }
+                seen.push(child);
+                if let Some(own) = self.own_class_attribute(child, name)
+                    && matches!(own.shape, Shape::Function(f) if !self.cx.index.is_stub(f))
+                {
+                    found.push(own);
+                }
+            }
+            at += 1;
+        }
+        if found.len() > MAX_OVERRIDES {
+            found.clear();
+        }
+        found
     }
 
     /// A member found on an external base, seen from an instance.
@@ -370,8 +426,14 @@ impl Interp<'_> {
             Shape::Closure(c) if c.receiver.is_none() => Some(self.bind_method(value, owner)),
             Shape::Object(id) => {
                 let object = self.state.object(*id);
-                let Class::Api(api) = object.class else {
-                    return None;
+                let api = match object.class {
+                    Class::Api(api) => api,
+                    Class::Project(descriptor) => {
+                        let get = self.find_method(descriptor, Symbol::new("__get__"))?;
+                        let args = vec![owner.clone(), Value::of(Shape::Class(class))];
+                        return Some(self.call_method_value(&get, value, args));
+                    }
+                    _ => return None,
                 };
                 let inner = object.field(Key::Attribute(Symbol::new("fget"))).cloned()?;
                 match self.cx.api.text(api) {
@@ -487,7 +549,9 @@ impl Interp<'_> {
             self.store(id, Key::Any, extra.clone(), false);
             for name in fields.iter().skip(call.positional.len()) {
                 // A column declared as a number holds one.
-                if call.keyword(name.as_str()).is_none() && !self.is_number_field(class, *name) {
+                if call.keyword(name.as_str()).is_none()
+                    && self.cleaned_by_declaration(class, *name) != EVERYTHING
+                {
                     self.store(id, Key::Attribute(*name), extra.clone(), true);
                 }
             }
@@ -520,19 +584,39 @@ impl Interp<'_> {
         })
     }
 
-    /// Whether a field is declared to be a number or truth value.
-    fn is_number_field(&self, class: ClassId, name: Symbol) -> bool {
-        use crate::summary::PortableShape;
-        use crate::value::Builtin as B;
-        self.class_info(class).is_some_and(|info| {
-            info.fields.iter().any(|(field, declared)| {
-                *field == name
-                    && matches!(
-                        declared.shape,
-                        PortableShape::Plain(Shape::Builtin(B::Int | B::Float | B::Bool))
-                    )
-            })
+    /// The type that a class or one of its bases declares a field to have, as a value of it.
+    fn declared_field(&self, class: ClassId, name: Symbol) -> Option<Portable> {
+        self.linear_bases(class).into_iter().find_map(|base| {
+            let Base::Project(base) = base else {
+                return None;
+            };
+            let info = self.class_info(base)?;
+            let field = info.fields.iter().find(|(field, _)| *field == name)?;
+            (!field.1.is_unknown()).then(|| field.1.clone())
         })
+    }
+
+    /// Contexts that a field is harmless in by its declared type: all of them for a number, a truth value or one of an
+    /// enumeration.
+    pub(super) fn cleaned_by_declaration(&self, class: ClassId, name: Symbol) -> Contexts {
+        let Some(declared) = self.declared_field(class, name) else {
+            return 0;
+        };
+        match (&declared.shape, declared.class()) {
+            (PortableShape::Plain(Shape::Builtin(b)), _) => match b {
+                Builtin::Int | Builtin::Float | Builtin::Bool => EVERYTHING,
+                Builtin::Str => self.cx.contexts.not_text,
+                _ => 0,
+            },
+            (_, Some(Class::Project(class))) if self.is_enumeration(class) => EVERYTHING,
+            _ => 0,
+        }
+    }
+
+    /// Whether the class has a fixed set of instances.
+    pub(super) fn is_enumeration(&self, class: ClassId) -> bool {
+        let enumeration = |api| self.cx.api.is_subclass(api, "enum.Enum", 0);
+        self.external_bases(class).into_iter().any(enumeration)
     }
 
     pub(super) fn declared_fields(&self, class: ClassId) -> Vec<Symbol> {

@@ -6,7 +6,7 @@ use super::Interp;
 use super::call::CallArgs;
 use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
-use crate::models::{Callback, CallbackParam, CallbackReturn, Entry, Propagator};
+use crate::models::{Entry, Propagator};
 use crate::place::{Base, Content, Place};
 use crate::types::TypeExpr;
 use crate::value::{ALL_CONTEXTS, Builtin, Marks, Shape, Step, StepKind, Value, flag, join};
@@ -29,7 +29,13 @@ impl Interp<'_> {
         }
         self.check_setting_call(id, receiver, call, span);
         let text = name.as_str();
-        if let Some(builtin) = text.strip_prefix("builtins.")
+        let builtin = text.strip_prefix("builtins.");
+        if builtin.is_some()
+            && let Some(entry) = entry
+        {
+            self.run_callbacks(entry, receiver, call, span);
+        }
+        if let Some(builtin) = builtin
             && let Some(value) = self.builtin_function(builtin, call, span)
         {
             return match entry {
@@ -39,28 +45,10 @@ impl Interp<'_> {
                 _ => value,
             };
         }
-        match text {
-            "functools.partial" | "functools.partialmethod" => {
-                if let Some(value) = self.make_partial(call) {
-                    return value;
-                }
-            }
-            "functools.wraps" | "functools.update_wrapper" => return Value::of(Shape::Api(id)),
-            "copy.copy" | "copy.deepcopy" | "typing.cast" => {
-                let at = usize::from(text == "typing.cast");
-                return call.positional.get(at).cloned().unwrap_or_default();
-            }
-            _ => {}
-        }
-        let mut callback_result = None;
-        if let Some(entry) = entry {
-            for callback in &entry.callbacks {
-                if let Some(value) = self.run_callback(callback, receiver, call, span) {
-                    callback_result = Some(value);
-                }
-            }
-        }
-        if let Some(value) = callback_result {
+        if builtin.is_none()
+            && let Some(entry) = entry
+            && let Some(value) = self.run_callbacks(entry, receiver, call, span)
+        {
             return value;
         }
         if entry.is_some_and(|e| e.diverges) {
@@ -69,7 +57,10 @@ impl Interp<'_> {
         }
         let result = self.api_result(id, entry, receiver, call, span);
         match entry {
-            Some(entry) => self.finish_call(entry, id, result, receiver, call, span),
+            Some(entry) => {
+                let result = self.finish_call(entry, id, result, receiver, call, span);
+                self.converted(entry, result, receiver, call, span)
+            }
             None => result,
         }
     }
@@ -122,10 +113,16 @@ impl Interp<'_> {
             returns,
             Some(TypeExpr::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool) | TypeExpr::None)
         );
-        let typed = returns.map(|t| self.typed(&t, receiver, &call.positional));
+        let typed = returns
+            .as_ref()
+            .map(|t| self.typed(t, receiver, &call.positional));
         let is_class = self.cx.api.looks_like_class(id);
         let mut marks;
         let described = entry.is_some_and(|e| !e.propagators.is_empty());
+        if let (Some(TypeExpr::Argument(_)), Some(argument), false) = (&returns, &typed, described)
+        {
+            return argument.clone();
+        }
         let mut value = Value::unknown();
         if let Some(entry) = entry
             && described
@@ -335,6 +332,9 @@ impl Interp<'_> {
         if propagator.decodes {
             marks = marks.decoded();
         }
+        if propagator.removes.is_some() && !marks.is_empty() {
+            marks = marks.cleaned(self.cleaned_by_removal(propagator, receiver, call));
+        }
         if propagator.normalises_path {
             marks = marks.flagged(flag::NORMALISED);
         } else if propagator.store.is_empty()
@@ -493,63 +493,6 @@ impl Interp<'_> {
         }
     }
 
-    fn run_callback(
-        &mut self,
-        callback: &Callback,
-        receiver: Option<&Value>,
-        call: &CallArgs,
-        span: Span,
-    ) -> Option<Value> {
-        let function = self
-            .place_values(&callback.function, call, receiver)
-            .into_iter()
-            .next()?;
-        let mut args = Vec::new();
-        for param in &callback.params {
-            args.push(match param {
-                CallbackParam::Place(place) => self
-                    .place_values(place, call, receiver)
-                    .into_iter()
-                    .next()
-                    .unwrap_or_default(),
-                CallbackParam::Type(t) => self.typed(&t.clone(), receiver, &call.positional),
-                CallbackParam::Source(kind) => {
-                    let marks = self.source(*kind, span, Symbol::new("callback argument"), 0);
-                    Value::unknown().with_marks(marks)
-                }
-                CallbackParam::Unknown => Value::unknown(),
-            });
-        }
-        if let Some(place) = &callback.star {
-            for value in self.place_values(place, call, receiver) {
-                match &value.shape {
-                    Shape::Object(id) if self.state.object(*id).items.is_some() => {
-                        args.extend(self.state.object(*id).items.clone().unwrap_or_default());
-                    }
-                    _ => args.push(self.state.content(&value)),
-                }
-            }
-        }
-        let mut inner = CallArgs::of(args, call.site);
-        if let Some(place) = &callback.double_star {
-            for value in self.place_values(place, call, receiver) {
-                if let Shape::Object(id) = value.shape {
-                    for (key, field) in self.state.object(id).fields.clone() {
-                        if let Key::Item(name) = key {
-                            inner.keywords.push((name, field, None));
-                        }
-                    }
-                }
-            }
-        }
-        let result = self.call_value(&function, &inner, span);
-        match callback.returns {
-            CallbackReturn::Result => Some(result),
-            CallbackReturn::List => Some(self.new_sequence(crate::value::Builtin::List, result)),
-            CallbackReturn::Nothing => None,
-        }
-    }
-
     /// Calls that change what an object is.
     fn apply_states(
         &mut self,
@@ -663,6 +606,15 @@ impl Interp<'_> {
         receiver: Option<&Value>,
     ) -> Vec<Value> {
         let bases: Vec<Value> = match &place.base {
+            // `*[1:]`: the arguments from the second on.
+            Base::Positional if matches!(place.content, Content::From(_)) => {
+                let Content::From(from) = place.content else {
+                    return Vec::new();
+                };
+                let skipped = usize::try_from(from).unwrap_or(0);
+                let rest = call.positional.iter().skip(skipped);
+                return rest.chain(&call.star).cloned().collect();
+            }
             Base::Positional => call.positional.iter().chain(&call.star).cloned().collect(),
             Base::Keyword => call
                 .keywords

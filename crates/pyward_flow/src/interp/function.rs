@@ -449,6 +449,15 @@ impl Interp<'_> {
             }
         }
         self.state.locals = caller_locals;
+        for (owner, slot) in frame.rebound {
+            if self.file != id.file || self.frame_ref().function.index.0 != owner {
+                self.frame().rebound.push((owner, slot));
+            } else if let Some(value) = self.state.captured.get(&(owner, slot)).cloned()
+                && let Some(place) = self.state.locals.get_mut(slot as usize)
+            {
+                *place = value;
+            }
+        }
         if !frame.raises.is_empty() {
             self.note_raised(&frame.raises);
         }
@@ -501,6 +510,10 @@ impl Interp<'_> {
             }
             let owner = translator.value(&self.state, effect.index, effect.path);
             let value = self.import_for_call(&effect.value, &mut translator);
+            if let Some((parent, Key::Attribute(attr))) = effect.path.split() {
+                let parent = translator.value(&self.state, effect.index, parent);
+                self.note_kept_effect(&parent, attr, effect.key, &value);
+            }
             for shape in owner.shape.alternatives().to_vec() {
                 if let Shape::Object(object) = shape {
                     // What a method always stores in its own object was noted when it was analysed.

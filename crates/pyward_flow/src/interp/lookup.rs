@@ -54,6 +54,7 @@ impl Interp<'_> {
         args: &[Value],
     ) -> Value {
         match t {
+            TypeExpr::Instance(path) if path == "?" => Value::unknown(),
             TypeExpr::Instance(path) => Value::of(Shape::Instance(self.cx.api.path(path))),
             TypeExpr::Class(path) => Value::of(Shape::Api(self.cx.api.path(path))),
             TypeExpr::Builtin(b) => Value::of(Shape::Builtin(*b)),
@@ -74,6 +75,14 @@ impl Interp<'_> {
             }
             TypeExpr::Receiver => receiver.cloned().unwrap_or_default(),
             TypeExpr::Argument(at) => args.get(*at).cloned().unwrap_or_default(),
+            TypeExpr::Named {
+                position,
+                is_member,
+            } => self.named_by(args.get(*position), *is_member),
+            TypeExpr::Text(prefix) => {
+                let literal = format!("{prefix}\0");
+                Value::of(super::text::text_shape(prefix, &literal, false))
+            }
             TypeExpr::None => Value::constant(Const::None),
         }
     }
@@ -161,7 +170,14 @@ impl Interp<'_> {
             Shape::Instance(id) => self.instance_member(*id, owner, attr),
             Shape::Class(class) => {
                 let found = self.class_attribute(*class, attr, None);
-                found.map_or_else(Value::unknown, |v| self.bind_to_class(v, *class))
+                if found.as_ref().is_some_and(|v| is_callable(&v.shape)) {
+                    return found.map_or_else(Value::unknown, |v| self.bind_to_class(v, *class));
+                }
+                let bound = found.map(|v| self.bind_to_class(v, *class));
+                match (bound, self.written_attribute(*class, attr)) {
+                    (Some(a), Some(b)) => join(&a, &b),
+                    (one, other) => one.or(other).unwrap_or_default(),
+                }
             }
             Shape::Super(class, receiver) => {
                 let receiver = receiver.as_ref().clone();
@@ -182,8 +198,12 @@ impl Interp<'_> {
             }
             Shape::ApiMethod(id, _) => {
                 let member = self.cx.api.child(*id, attr);
+                let shape = match self.cx.api.entry(member) {
+                    Some(_) => Shape::ApiMethod(member, Arc::new(owner.clone())),
+                    None => Shape::Instance(member),
+                };
                 Value {
-                    shape: Shape::Instance(member),
+                    shape,
                     marks: marks.clone(),
                 }
             }
@@ -278,7 +298,10 @@ impl Interp<'_> {
                         });
                     }
                 }
-                let marks = rest_marks(self);
+                let mut marks = rest_marks(self);
+                if !marks.is_empty() {
+                    marks = marks.cleaned(self.cleaned_by_declaration(project, attr));
+                }
                 value.map_or_else(
                     || Value::unknown().with_marks(marks.clone()),
                     |v| {
@@ -484,6 +507,16 @@ impl Interp<'_> {
                         self.shape_item(&shape, owner, &Value::constant(c), at)
                     }
                     Class::Project(project) => {
+                        if let Key::Index(index) = key
+                            && self
+                                .find_method(project, Symbol::new("__getitem__"))
+                                .is_none()
+                            && let Ok(index) = usize::try_from(index)
+                            && let Some(name) = self.declared_fields(project).get(index)
+                        {
+                            // A named tuple.
+                            return self.get_attribute(owner, *name, at);
+                        }
                         self.call_dunder(project, owner, "__getitem__", &[Value::constant(c)])
                     }
                     _ => {
@@ -594,6 +627,16 @@ impl Interp<'_> {
             if let Some(mut inner) = found {
                 change(&mut inner);
                 self.store(id, *last, inner, true);
+            } else if object.class == Class::Builtin(Builtin::Dict)
+                && object.origin.is_none()
+                && matches!(last, Key::Item(_) | Key::Index(_))
+            {
+                // A key that a `defaultdict` makes when it is first asked for.
+                let mut inner = object.rest.clone().unwrap_or_default();
+                change(&mut inner);
+                if !inner.marks.is_empty() {
+                    self.store(id, *last, inner, true);
+                }
             }
         }
     }

@@ -21,10 +21,15 @@ impl Interp<'_> {
         if let Shape::Object(id) = receiver.shape {
             let object = self.state.object(id);
             match object.class {
-                Class::Builtin(Builtin::Dict) => {
-                    return self.dict_method(id, receiver, method, call);
+                Class::Builtin(class) => {
+                    if let Some(container) = receiver_expr {
+                        self.note_kept_by_method(container, class, method, call);
+                    }
+                    return match class {
+                        Builtin::Dict => self.dict_method(id, receiver, method, call),
+                        _ => self.list_method(id, receiver, method, call),
+                    };
                 }
-                Class::Builtin(_) => return self.list_method(id, receiver, method, call),
                 Class::Unknown => {
                     // A parameter: it may be a string, a list or a dictionary.
                     if let Some(value) = self.unknown_container_method(id, receiver, method, call) {
@@ -397,6 +402,11 @@ impl Interp<'_> {
                 Value::constant(Const::None)
             }
             "sort" => {
+                let sort = self.cx.api.by_method_name(Symbol::new(method));
+                if let Some(entry) = self.cx.api.entry(sort) {
+                    let span = self.current_span;
+                    self.run_callbacks(entry, Some(receiver), call, span);
+                }
                 self.state.object_mut(id).blur();
                 Value::constant(Const::None)
             }

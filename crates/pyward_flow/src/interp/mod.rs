@@ -4,12 +4,14 @@ mod assign;
 mod builtins;
 mod by_name;
 mod call;
+mod callback;
 mod class;
 mod condition;
 mod expr;
 mod external;
 mod function;
 mod hand_over;
+mod kept;
 mod lookup;
 mod methods;
 mod model_condition;
@@ -148,6 +150,8 @@ struct Frame {
     /// States at which an exception may leave each `try` body.
     handlers: Vec<Option<State>>,
     captured: Arc<FxHashMap<(u32, u32), Value>>,
+    /// Variables of enclosing functions that it binds (`nonlocal`).
+    rebound: Vec<(u32, u32)>,
     proofs: Proofs,
     /// Rules that look at what an entry point returns.
     response_rules: Vec<u16>,
@@ -258,6 +262,7 @@ impl<'a> Interp<'a> {
             tests: Vec::new(),
             handlers: Vec::new(),
             captured: Arc::default(),
+            rebound: Vec::new(),
             proofs: Proofs::default(),
             response_rules: Vec::new(),
             templates: Vec::new(),

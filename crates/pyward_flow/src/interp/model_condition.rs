@@ -21,6 +21,24 @@ pub(super) struct Subject<'c> {
     pub(super) target: Option<Symbol>,
 }
 
+/// Which alternatives of a value a condition has to hold for: one for what speaks for a finding, all for what speaks
+/// against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Certainty {
+    Possible,
+    Certain,
+}
+
+impl Certainty {
+    fn of(self, alternatives: &[Shape], test: impl FnMut(&Shape) -> bool) -> bool {
+        let mut alternatives = alternatives.iter();
+        match self {
+            Self::Possible => alternatives.any(test),
+            Self::Certain => alternatives.all(test),
+        }
+    }
+}
+
 impl Interp<'_> {
     pub(super) fn conditions_hold(
         &mut self,
@@ -40,10 +58,10 @@ impl Interp<'_> {
             target: None,
         };
         when.iter()
-            .all(|c| c.on_arriving() || self.holds(c, &subject))
+            .all(|c| c.on_arriving() || self.holds(c, &subject, Certainty::Possible))
             && !unless
                 .iter()
-                .any(|c| !c.on_arriving() && self.holds(c, &subject))
+                .any(|c| !c.on_arriving() && self.holds(c, &subject, Certainty::Certain))
     }
 
     pub(super) fn all_hold(
@@ -52,11 +70,19 @@ impl Interp<'_> {
         unless: &[Condition],
         subject: &Subject<'_>,
     ) -> bool {
-        when.iter().all(|c| self.holds(c, subject))
-            && !unless.iter().any(|c| self.holds(c, subject))
+        when.iter()
+            .all(|c| self.holds(c, subject, Certainty::Possible))
+            && !unless
+                .iter()
+                .any(|c| self.holds(c, subject, Certainty::Certain))
     }
 
-    pub(super) fn holds(&mut self, condition: &Condition, subject: &Subject<'_>) -> bool {
+    pub(super) fn holds(
+        &mut self,
+        condition: &Condition,
+        subject: &Subject<'_>,
+        certainty: Certainty,
+    ) -> bool {
         let test = &condition.test;
         if let Some(modules) = &test.imports {
             let imported = self.cx.index.imports(self.file);
@@ -134,7 +160,9 @@ impl Interp<'_> {
         if !needs_value {
             return true;
         }
-        values.iter().any(|v| self.value_holds(condition, v, expr))
+        values
+            .iter()
+            .any(|v| self.value_holds(condition, v, expr, certainty))
     }
 
     fn dotted_name(&self, expr: ExprId) -> Option<String> {
@@ -225,10 +253,16 @@ impl Interp<'_> {
         }
     }
 
-    fn value_holds(&mut self, condition: &Condition, value: &Value, expr: Option<ExprId>) -> bool {
+    fn value_holds(
+        &mut self,
+        condition: &Condition,
+        value: &Value,
+        expr: Option<ExprId>,
+        certainty: Certainty,
+    ) -> bool {
         let test = &condition.test;
         if let Some(expected) = &test.equals {
-            let ok = value.shape.alternatives().iter().any(|s| match s {
+            let ok = certainty.of(value.shape.alternatives(), |s| match s {
                 Shape::Const(c) => expected.as_slice().iter().any(|e| scalar_equals(e, *c)),
                 Shape::Object(id) => {
                     let object = self.state.object(*id);
@@ -244,7 +278,7 @@ impl Interp<'_> {
             }
         }
         if let Some(regex) = &condition.matches {
-            let ok = value.shape.alternatives().iter().any(|s| match s {
+            let ok = certainty.of(value.shape.alternatives(), |s| match s {
                 Shape::Const(Const::Str(s) | Const::Bytes(s)) => regex.is_match(s.as_str()),
                 _ => false,
             });
@@ -317,7 +351,7 @@ impl Interp<'_> {
             }
         }
         if let Some(regex) = &condition.text {
-            let ok = value.shape.alternatives().iter().any(|s| match s {
+            let ok = certainty.of(value.shape.alternatives(), |s| match s {
                 Shape::Const(Const::Str(s) | Const::Bytes(s)) => regex.is_match(s.as_str()),
                 Shape::Text(t) => regex.is_match(t.literal.as_str()),
                 _ => false,
@@ -342,7 +376,9 @@ impl Interp<'_> {
                 marks = marks.union(&self.lexical_marks(expr, 0));
             }
             let ok = marks.iter().any(|m| match m.origin {
-                Origin::Source { kind, .. } => condition.tainted & (1 << kind) != 0,
+                Origin::Source { kind, .. } => {
+                    m.cleaned != super::refine::EVERYTHING && condition.tainted & (1 << kind) != 0
+                }
                 Origin::Param { .. } => false,
             });
             if !ok {

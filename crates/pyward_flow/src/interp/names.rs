@@ -128,6 +128,24 @@ impl Interp<'_> {
         }
     }
 
+    /// What a string names that something imports by it (`importlib.import_module("a.b")`).
+    pub(super) fn named_by(&mut self, name: Option<&Value>, is_member: bool) -> Value {
+        let Some(name) = name.and_then(Value::as_str) else {
+            return Value::unknown();
+        };
+        let path = name.trim_start_matches('.');
+        let level = u32::try_from(name.len() - path.len()).unwrap_or(0);
+        if !is_member && level == 0 {
+            return self.imported_module(self.file, Symbol::new(path), true);
+        }
+        let (module, member) = match path.rsplit_once([':', '.']) {
+            Some((module, member)) => (Some(Symbol::new(module)), member),
+            None if level > 0 => (None, path),
+            None => return Value::unknown(),
+        };
+        self.imported_name(self.file, level, module, Symbol::new(member), 0)
+    }
+
     fn imported_name(
         &mut self,
         from: FileId,

@@ -66,6 +66,10 @@ impl Interp<'_> {
                 if let Some(place) = self.place_of(test) {
                     self.narrow_truth(&place, outcome);
                 }
+                if !outcome {
+                    // `if parsed.netloc: refuse`: without a host an address stays on the site.
+                    self.refine_member(test);
+                }
                 self.refine_by_origin_of_test(test, outcome);
             }
             _ => {}
@@ -216,6 +220,8 @@ impl Interp<'_> {
                         && self.is_fixed(&other_value)
                     {
                         self.clean_expr(this, EVERYTHING);
+                    } else if positive {
+                        self.refine_same(this, other, &other_value);
                     }
                     // `os.path.commonpath([base, p]) == base`
                     if positive {
@@ -256,6 +262,24 @@ impl Interp<'_> {
                 self.refine_length(bounded, bound);
             }
             _ => {}
+        }
+    }
+
+    /// Two values that are the same: one is as harmless as the other (`name == os.path.basename(name)`), and a host
+    /// that is the application's own is (`parsed.netloc == request.host`).
+    fn refine_same(&mut self, this: ExprId, other: ExprId, other_value: &Value) {
+        let marks = self.state.deep_marks(other_value);
+        let cleaned = marks.iter().map(|m| m.cleaned).reduce(|all, one| all & one);
+        self.clean_expr(this, cleaned.unwrap_or(0));
+        let part_of = |interp: &mut Self, expr: ExprId| match interp.ir.expr(expr).kind {
+            ExprKind::Attribute { value, .. } => interp.eval(value).marks,
+            _ => Marks::NONE,
+        };
+        let theirs = part_of(self, other).union(&marks);
+        let ours = part_of(self, this);
+        let is_of_ours = |m: &crate::value::Mark| theirs.iter().all(|t| t.origin != m.origin);
+        if ours.iter().any(is_of_ours) {
+            self.refine_member(this);
         }
     }
 
@@ -463,6 +487,8 @@ impl Interp<'_> {
             .alternatives()
             .iter()
             .all(|shape| match shape {
+                // A part of a fixed text.
+                Shape::Const(Const::Str(_)) => container.marks.is_empty(),
                 Shape::Object(id) => {
                     let object = self.state.object(*id);
                     match object.class {
@@ -487,9 +513,9 @@ impl Interp<'_> {
     }
 
     /// Contexts that a text without `needle` is harmless in.
-    fn cleaned_by_absence(&self, needle: &str) -> Contexts {
+    pub(super) fn cleaned_by_absence(&self, needle: &str) -> Contexts {
         match needle {
-            ".." | "../" => self.cx.contexts.path,
+            ".." | "../" | "/" => self.cx.contexts.path,
             "'" => self.cx.contexts.xpath,
             "\n" | "\r" => self.cx.contexts.lines,
             "<" => self.cx.contexts.html,

@@ -2,7 +2,8 @@
 //! expressions, functions of the project that test.
 
 use pyward_ir::{
-    Arg, ArgKind, BoolOp, CompareOp, ExprId, ExprKind, Pattern, PatternId, StmtKind, Symbol, Target,
+    Arg, ArgKind, BoolOp, CompareOp, Const, ExprId, ExprKind, Pattern, PatternId, StmtKind, Symbol,
+    Target,
 };
 
 use super::Interp;
@@ -29,7 +30,8 @@ impl Interp<'_> {
                 Shape::Api(id) | Shape::ApiMethod(id, _) => {
                     match self.cx.api.text(*id) {
                         "builtins.isinstance" => self.refine_isinstance(args, outcome),
-                        "builtins.all" | "builtins.any" => self.refine_all(args, outcome),
+                        "builtins.all" if outcome => self.refine_all(args),
+                        "builtins.any" if !outcome => self.refine_none_of(args),
                         _ => {}
                     }
                     self.refine_regex(*id, &callee_value, args, outcome);
@@ -100,9 +102,7 @@ impl Interp<'_> {
 
     fn refine_str_method(&mut self, receiver: ExprId, attr: Symbol, args: &[Arg], outcome: bool) {
         match attr.as_str() {
-            "isdigit" | "isdecimal" | "isnumeric" | "isalpha" | "isalnum" | "isidentifier"
-                if outcome && args.is_empty() =>
-            {
+            name if is_class_of_characters(name) && outcome && args.is_empty() => {
                 self.clean_expr(receiver, EVERYTHING);
             }
             // `if value.startswith("-"): refuse`
@@ -200,10 +200,7 @@ impl Interp<'_> {
     }
 
     /// `all(c in ALLOWED for c in name)`
-    fn refine_all(&mut self, args: &[Arg], outcome: bool) {
-        if !outcome {
-            return;
-        }
+    fn refine_all(&mut self, args: &[Arg]) {
         let Some(first) = args.first() else { return };
         let ir = self.ir;
         let ExprKind::Comprehension(comprehension) = &ir.expr(first.value).kind else {
@@ -215,12 +212,7 @@ impl Interp<'_> {
         let positive = match &ir.expr(comprehension.element).kind {
             ExprKind::Compare { rest, .. } => matches!(rest.as_ref(), [(CompareOp::In, _)]),
             ExprKind::Call { callee, .. } => match ir.expr(*callee).kind {
-                ExprKind::Attribute { attr, .. } => {
-                    matches!(
-                        attr.as_str(),
-                        "isdigit" | "isalnum" | "isalpha" | "isdecimal" | "isnumeric"
-                    )
-                }
+                ExprKind::Attribute { attr, .. } => is_class_of_characters(attr.as_str()),
                 _ => false,
             },
             ExprKind::Bool { op: BoolOp::Or, .. } => true,
@@ -229,6 +221,39 @@ impl Interp<'_> {
         if positive {
             self.clean_expr(generator.iter, EVERYTHING);
         }
+    }
+
+    /// `not any(c in name for c in "/\\")`: what is left lacks each of them.
+    fn refine_none_of(&mut self, args: &[Arg]) {
+        let ir = self.ir;
+        let Some(first) = args.first() else { return };
+        let ExprKind::Comprehension(comprehension) = &ir.expr(first.value).kind else {
+            return;
+        };
+        let [generator] = comprehension.generators.as_ref() else {
+            return;
+        };
+        let (of, element) = (generator.iter, comprehension.element);
+        let ExprKind::Compare { left, rest } = &ir.expr(element).kind else {
+            return;
+        };
+        let ([(CompareOp::In, subject)], ExprKind::Name(_)) = (rest.as_ref(), &ir.expr(*left).kind)
+        else {
+            return;
+        };
+        let of = self.eval(of);
+        let needles: Vec<String> = match &of.shape {
+            Shape::Const(Const::Str(text)) => text.as_str().chars().map(String::from).collect(),
+            Shape::Object(id) => {
+                let items = self.state.object(*id).items.iter().flatten();
+                items.filter_map(Value::as_str).map(String::from).collect()
+            }
+            _ => return,
+        };
+        let contexts = needles
+            .iter()
+            .fold(0, |all, needle| all | self.cleaned_by_absence(needle));
+        self.clean_expr(*subject, contexts);
     }
 
     /// Checks that models describe.
@@ -376,4 +401,12 @@ impl Interp<'_> {
             self.clean_place(place, EVERYTHING);
         }
     }
+}
+
+/// Methods that tell texts of letters and digits alone.
+pub(super) fn is_class_of_characters(method: &str) -> bool {
+    matches!(
+        method,
+        "isdigit" | "isdecimal" | "isnumeric" | "isalpha" | "isalnum" | "isidentifier"
+    )
 }

@@ -11,10 +11,10 @@ use super::call::CallArgs;
 use super::{Interp, MAX_FINDINGS};
 use crate::finding::RawFinding;
 use crate::heap::{Class, Key, Object};
-use crate::models::{Entry, RegexUse};
+use crate::models::{Entry, Propagator, RegexUse};
 use crate::place::Place;
 use crate::summary::{SinkSite, SiteDetails};
-use crate::value::{Shape, StepKind, Value};
+use crate::value::{Contexts, Shape, StepKind, Value};
 
 /// Field of a compiled expression: where its text stands, as `file:start:end`.
 const DEFINED: &str = "=defined";
@@ -87,6 +87,36 @@ impl Interp<'_> {
                 }
             }
         }
+    }
+
+    /// What a text can no longer do when all matches of an expression have been taken out of it.
+    pub(super) fn cleaned_by_removal(
+        &mut self,
+        propagator: &Propagator,
+        receiver: Option<&Value>,
+        call: &CallArgs,
+    ) -> Contexts {
+        let mut text = |place: &Option<Place>| -> Option<&'static str> {
+            let values = self.place_values(place.as_ref()?, call, receiver);
+            let [value] = values.as_slice() else {
+                return None;
+            };
+            // A compiled expression keeps its text.
+            let compiled = match value.shape {
+                Shape::Object(id) => self
+                    .state
+                    .object(id)
+                    .field(Key::Attribute(Symbol::new("0"))),
+                _ => None,
+            };
+            compiled.unwrap_or(value).as_str()
+        };
+        let (pattern, replacement) = (text(&propagator.removes), text(&propagator.replacement));
+        let (Some(pattern), Some(replacement)) = (pattern, replacement) else {
+            return 0;
+        };
+        let models = self.cx.models;
+        self.cx.regex.removal(pattern, replacement, models)
     }
 
     /// The expressions that may be meant, as far as their text is known.

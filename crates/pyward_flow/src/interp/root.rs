@@ -44,6 +44,7 @@ impl Interp<'_> {
         let diverges = exit.is_none()
             && function.kind == FunctionKind::Def
             && !function.is_generator
+            && !self.cx.index.is_stub(id)
             && !self.out.truncated;
         self.state = exit.unwrap_or_default();
         self.state.alive = true;
@@ -59,6 +60,11 @@ impl Interp<'_> {
         };
         if function.is_generator {
             value = self.new_sequence(Builtin::Iterator, yields.unwrap_or_default());
+        }
+        if let Some(declared) = function.returns
+            && value.shape.is_unknown()
+        {
+            value = self.with_annotation(value, declared);
         }
         self.publish_captured(id);
         let effects = self.collect_effects();
@@ -257,7 +263,15 @@ impl Interp<'_> {
             if let Some((_, t)) = described {
                 let typed = self.typed(&t.clone(), None, &[]);
                 if let (Shape::Instance(api), Shape::Object(o)) = (&typed.shape, &value.shape) {
-                    if self.state.object(*o).class == Class::Unknown {
+                    // More is known of it than its name tells.
+                    let is_more = match self.state.object(*o).class {
+                        Class::Unknown => true,
+                        Class::Api(known) => {
+                            self.cx.api.is_subclass(*api, self.cx.api.text(known), 0)
+                        }
+                        _ => false,
+                    };
+                    if is_more {
                         self.state.object_mut(*o).class = Class::Api(*api);
                     }
                 } else {
@@ -297,6 +311,12 @@ impl Interp<'_> {
             {
                 continue;
             }
+            if let Shape::Object(o) = &value.shape
+                && let Class::Project(class) = self.state.object(*o).class
+                && self.is_enumeration(class)
+            {
+                continue;
+            }
             // Numbers, dates and the like have been checked by the framework.
             if matches!(
                 value.shape,
@@ -312,7 +332,11 @@ impl Interp<'_> {
                 // An object of the framework brings its own sources.
                 continue;
             }
-            let marks = self.source(kind, param.span, param.name, 0);
+            let mut marks = self.source(kind, param.span, param.name, 0);
+            if matches!(value.shape, Shape::Builtin(Builtin::Str)) {
+                // The framework has seen to it that it is a text.
+                marks = marks.cleaned(self.cx.contexts.not_text);
+            }
             if let Shape::Object(o) = &value.shape {
                 // Data from outside is in every part of it.
                 self.state.object_mut(*o).origin = None;

@@ -6,7 +6,7 @@ use pyward_catalog::rule::{Confidence, Severity};
 use pyward_ir::{CompareOp, Const, ExprId, ExprKind, InterpolatedPart, Span, Symbol};
 
 use super::call::CallArgs;
-use super::model_condition::Subject;
+use super::model_condition::{Certainty, Subject};
 use super::translate::through;
 use super::{Interp, MAX_FINDINGS, origin_key};
 use crate::api::ApiId;
@@ -139,12 +139,12 @@ impl Interp<'_> {
         sink.when
             .iter()
             .filter(|c| c.on_arriving())
-            .all(|c| self.holds(c, &subject))
+            .all(|c| self.holds(c, &subject, Certainty::Possible))
             && !sink
                 .unless
                 .iter()
                 .filter(|c| c.on_arriving())
-                .any(|c| self.holds(c, &subject))
+                .any(|c| self.holds(c, &subject, Certainty::Certain))
     }
 
     /// Marks for names in an expression that say that a value is sensitive.

@@ -53,6 +53,15 @@ impl Interp<'_> {
                         p.push_str(&shown);
                     }
                 }
+                Shape::Choice(list) if prefix.is_some() && common_prefix(list).is_some() => {
+                    textual = true;
+                    all_const = false;
+                    literal.push(HOLE);
+                    if let (Some(mut p), Some(common)) = (prefix.take(), common_prefix(list)) {
+                        p.push_str(common);
+                        closed_prefix = p;
+                    }
+                }
                 other => {
                     textual |= matches!(other, Shape::Builtin(Builtin::Str | Builtin::Bytes));
                     all_const = false;
@@ -337,6 +346,22 @@ pub(super) fn is_text(shape: &Shape) -> bool {
             | Shape::Text(_)
             | Shape::Builtin(Builtin::Str | Builtin::Bytes)
     )
+}
+
+/// How all of several strings begin; `None` if that of one is not known or nothing is common to them.
+fn common_prefix(alternatives: &[Shape]) -> Option<&str> {
+    let prefixes = alternatives.iter().map(|shape| match shape {
+        Shape::Const(Const::Str(text)) => Some(text.as_str()),
+        Shape::Text(text) => Some(text.prefix.as_str()),
+        _ => None,
+    });
+    let common = prefixes.reduce(|all, one| {
+        let (all, one): (&str, &str) = (all?, one?);
+        let same = all.chars().zip(one.chars()).take_while(|(a, b)| a == b);
+        let length = same.map(|(c, _)| c.len_utf8()).sum();
+        Some(&all[..length])
+    });
+    common.flatten().filter(|text| !text.is_empty())
 }
 
 /// The shape of a string with a known beginning and known fragments.

@@ -19,9 +19,11 @@ impl Compiled {
         let path = self.canonical(path);
         self.note_prefixes(&path);
         let next = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let method = method_name(&path).map(Symbol::new);
         let index = *self.by_path.entry(path).or_insert(next);
         if index == next {
             self.entries.push(Entry::default());
+            self.methods.extend(method);
         }
         &mut self.entries[index as usize]
     }
@@ -232,6 +234,8 @@ impl Compiled {
                     normalises_path: p.normalises_path,
                     keeps_path: p.keeps_path,
                     prefix: p.prefix.as_deref().and_then(Place::parse),
+                    removes: p.removes.as_deref().and_then(Place::parse),
+                    replacement: p.replacement.as_deref().and_then(Place::parse),
                 });
             }
         }
@@ -244,7 +248,9 @@ impl Compiled {
                     .params
                     .iter()
                     .map(|p| {
-                        if let Some(t) = p.strip_prefix("type:") {
+                        if p == "return" {
+                            CallbackParam::Returned
+                        } else if let Some(t) = p.strip_prefix("type:") {
                             TypeExpr::parse(t).map_or(CallbackParam::Unknown, CallbackParam::Type)
                         } else if let Some(k) = p.strip_prefix("source:") {
                             self.kind(k)
@@ -262,6 +268,7 @@ impl Compiled {
                     returns: match c.returns.as_deref() {
                         Some("result") => CallbackReturn::Result,
                         Some("list") => CallbackReturn::List,
+                        Some("partial") => CallbackReturn::Partial,
                         _ => CallbackReturn::Nothing,
                     },
                 });
@@ -464,4 +471,12 @@ fn parse_severity(text: &str) -> Option<Severity> {
         "info" => Some(Severity::Info),
         _ => None,
     }
+}
+
+/// The method that a path names: what follows a class, which begins with a capital letter.
+fn method_name(path: &str) -> Option<&str> {
+    let (class, method) = path.rsplit_once('.')?;
+    let class = class.rsplit('.').next().unwrap_or(class);
+    let is_class = class.starts_with(|c: char| c.is_ascii_uppercase());
+    (is_class && !method.starts_with('_')).then_some(method)
 }

@@ -127,6 +127,7 @@ pub fn extract(
         Ok(report)
     })();
     if outcome.is_err() {
+        // Why nothing was extracted is what the caller needs to know; what may be left has a name nobody knows.
         let _ = base.remove_directory(&staging, true);
     }
     outcome

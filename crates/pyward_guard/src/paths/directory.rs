@@ -113,7 +113,8 @@ impl Directory {
         self
     }
 
-    /// Opens a regular file. `permissions` (Unix mode bits, at most 0o777) apply when the file is made.
+    /// Opens a regular file. `permissions` (Unix mode bits, at most 0o777) apply when the file is made; elsewhere a new
+    /// file takes the access list of its directory.
     ///
     /// Anything but a regular file (pipe, device, directory) is refused, and opening never blocks.
     pub fn open_file(&self, path: &str, mode: Mode, permissions: u32) -> Result<File> {
@@ -133,6 +134,10 @@ impl Directory {
         self.open_file_portable(path, mode, permissions)
     }
 
+    #[cfg_attr(
+        not(unix),
+        expect(unused_variables, reason = "no mode bits: see `open_file`")
+    )]
     fn open_file_portable(&self, path: &str, mode: Mode, permissions: u32) -> Result<File> {
         let mut options = OpenOptions::new();
         match mode {
@@ -149,8 +154,6 @@ impl Directory {
                 .mode(permissions)
                 .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
         }
-        #[cfg(not(unix))]
-        let _ = permissions;
         let file = match self.symlinks {
             Symlinks::Beneath => self.dir.open_with(path, &options),
             Symlinks::Refuse => {
@@ -344,11 +347,17 @@ impl Directory {
             file.sync_all()?;
             here.rename(&temporary, last, true)
         })();
-        if written.is_err() {
-            let _ = here.remove_file(&temporary);
-            return written;
+        match written {
+            Ok(()) => here.sync(),
+            Err(first) => Err(match here.remove_file(&temporary) {
+                // Where the file could not even be made, there is nothing to remove.
+                Ok(()) | Err(Error::Refused(_) | Error::InvalidInput(_)) => first,
+                Err(Error::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => first,
+                Err(left) => Error::Io(std::io::Error::other(format!(
+                    "{first}; and {temporary} is left behind: {left}"
+                ))),
+            }),
         }
-        here.sync()
     }
 
     /// Flushes the directory itself, so that names made in it survive a crash.
@@ -385,6 +394,10 @@ impl Directory {
     }
 }
 
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, reason = "no mode bits: see `open_file`")
+)]
 fn make_dir(dir: &Dir, name: &str, permissions: u32) -> std::io::Result<()> {
     #[cfg(unix)]
     {
@@ -397,7 +410,6 @@ fn make_dir(dir: &Dir, name: &str, permissions: u32) -> std::io::Result<()> {
     }
     #[cfg(not(unix))]
     {
-        let _ = permissions;
         dir.create_dir(name)
     }
 }

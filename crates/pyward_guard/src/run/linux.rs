@@ -278,6 +278,7 @@ fn hard_limit(resource: u32) -> u64 {
         rlim_cur: 0,
         rlim_max: libc::RLIM64_INFINITY,
     };
+    // Cannot fail for the own process; if it did, setting the limit would, and that is reported.
     let _ = syscall(
         libc::SYS_prlimit64,
         [0, resource as usize, 0, (&raw mut limit) as usize, 0],

@@ -184,13 +184,16 @@ pub struct Outcome {
 /// Runs a program to its end. `interrupted` is asked about every 50 ms; true ends the process group.
 ///
 /// When the program ends, whatever is left of its process group is killed.
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, reason = "refused before it is needed")
+)]
 pub fn run(command: &Command, interrupted: &mut dyn FnMut() -> bool) -> Result<Outcome> {
     check(command)?;
     #[cfg(unix)]
     return spawn::run(command, interrupted);
     #[cfg(not(unix))]
     {
-        let _ = interrupted;
         Err(Error::Unsupported(
             "the process runner needs a Unix system".into(),
         ))
@@ -200,6 +203,10 @@ pub fn run(command: &Command, interrupted: &mut dyn FnMut() -> bool) -> Result<O
 /// Confines the running process for good. `deny_processes` also takes away starting programs and processes.
 ///
 /// Returns what is enforced. The process must have one thread, since Linux confines threads, not processes.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(unused_variables, reason = "refused before it is needed")
+)]
 pub fn restrict_self(
     sandbox: &Sandbox,
     limits: &Limits,
@@ -210,7 +217,6 @@ pub fn restrict_self(
     return linux::restrict_self(sandbox, limits, deny_processes);
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (limits, deny_processes);
         Err(Error::Unsupported("restrict_self needs Linux".into()))
     }
 }

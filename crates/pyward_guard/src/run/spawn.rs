@@ -133,6 +133,7 @@ fn spawn(command: &Command, prepared: Prepared) -> Result<Child> {
         .unwrap_or(1 << 20);
     let child_setup = move || {
         let fail = |step: u8, errno: i32| {
+            // Between fork and exec there is nobody else to tell; the error number gets through either way.
             let _ = rustix::io::write(&writer, &[step]);
             Err(std::io::Error::from_raw_os_error(errno))
         };
@@ -207,6 +208,7 @@ impl Group {
     fn signal(&self, signal: Signal) {
         // Not after reaping: the number may belong to somebody else then.
         if !self.reaped {
+            // Fails when all of them have ended already, which is what is wanted.
             let _ = rustix::process::kill_process_group(self.leader, signal);
         }
     }
@@ -234,6 +236,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if !self.reaped {
+            // Another error is on its way up; the group was killed.
             let _ = self.finish();
         }
     }
@@ -393,6 +396,7 @@ fn wait(outputs: &[&Output], stdin: Option<&File>, exit: Option<&OwnedFd>, time:
         tv_sec: time.as_secs() as _,
         tv_nsec: time.subsec_nanos() as _,
     };
+    // However it ends, the caller looks again at everything it waits for.
     let _ = rustix::event::poll(&mut list, Some(&timeout));
 }
 

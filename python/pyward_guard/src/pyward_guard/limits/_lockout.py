@@ -7,6 +7,7 @@ import logging
 import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import iscoroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,6 +63,11 @@ def _account(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
+async def _result(value: Any) -> Any:
+    """What a lock-out of either kind answers."""
+    return await value if iscoroutine(value) else value
+
+
 class Attempt:
     """A permitted attempt. It counts as failed until :meth:`succeeded` is called, so parallel guesses gain nothing."""
 
@@ -82,7 +88,12 @@ class Attempt:
         self._done = True
 
     def __enter__(self) -> Attempt:
-        self._state = self._lockout._begin(self._account, self._client)
+        state = self._lockout._begin(self._account, self._client)
+        if iscoroutine(state):
+            # Going on would let every attempt through.
+            state.close()
+            raise InvalidInput("an asynchronous lock-out is entered with `async with`")
+        self._state = state
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> Literal[False]:
@@ -93,12 +104,12 @@ class Attempt:
         return False
 
     async def __aenter__(self) -> Attempt:
-        self._state = await self._lockout._begin(self._account, self._client)
+        self._state = await _result(self._lockout._begin(self._account, self._client))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> Literal[False]:
         if self._done and kind is None:
-            await self._lockout._succeeded(self._state, self._account, self._client)
+            await _result(self._lockout._succeeded(self._state, self._account, self._client))
         elif not self._done:
             _log.warning("failed attempt number %d on an account from %s", self.failures, self._client)
         return False

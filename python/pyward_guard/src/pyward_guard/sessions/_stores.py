@@ -8,6 +8,8 @@ import queue
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from inspect import signature
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .._core import InvalidInput, SessionMemory
@@ -353,9 +355,11 @@ return 1
 
 
 class _RedisKeys:
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, client: Any, prefix: str) -> None:
         if not prefix or not prefix.isascii() or not prefix.isprintable():
             raise InvalidInput("a key prefix is printable ASCII")
+        if getattr(getattr(client, "connection_pool", None), "connection_kwargs", {}).get("decode_responses"):
+            raise InvalidInput("sessions need a Redis client with decode_responses=False")
         self._prefix = prefix
 
     def _session(self, key: bytes) -> str:
@@ -372,21 +376,68 @@ class _RedisKeys:
         return keys, [key.hex(), new.hex(), until, record, now, int(user is not None), int(new_user is not None)]
 
 
+def _plain_pool(client: Any) -> Any:
+    """The connection pool of a client whose own layers a read may leave out, else None.
+
+    A subclass, a cluster, a client-side cache, a client bound to one connection and a client that tracing has wrapped
+    do more in those layers than send and receive.
+    """
+    import redis
+
+    execute = redis.Redis.execute_command
+    pool: Any = getattr(client, "connection_pool", None)
+    plain = (
+        type(client) is redis.Redis
+        and client.connection is None
+        and type(pool) in (redis.ConnectionPool, redis.BlockingConnectionPool)
+        and getattr(pool, "cache", None) is None
+        and type(execute) is FunctionType
+        and execute.__globals__["__name__"] == redis.client.__name__
+        # Before redis-py 5.3 the pool wanted to know the command.
+        and signature(pool.get_connection).parameters["command_name"].default is None
+    )
+    return pool if plain else None
+
+
 class RedisStore(_RedisKeys):
     """Sessions in Redis 6.2 or newer through redis-py. Records expire by themselves; loading is one GET.
 
     Rotation is one script, so a session never exists twice. Not for Redis Cluster: a session and the index of its user
-    live in different slots.
+    live in different slots. A plain client's connections are read from directly, which costs less than its ``get``;
+    when that fails, the client's own ``get`` is tried once with what it does for retries.
     """
 
     def __init__(self, client: redis.Redis, *, prefix: str = "pyward:sessions:") -> None:
-        super().__init__(prefix)
+        super().__init__(client, prefix)
+        import redis
+
         self._client: Any = client
         self._replace = client.register_script(_REPLACE)
         self._rotate = client.register_script(_ROTATE)
+        self._pool = _plain_pool(client)
+        self._broken = (redis.ConnectionError, redis.TimeoutError)
+        # The command up to the key's 64 hexadecimal digits.
+        name = f"{prefix}s:"
+        self._head = f"*2\r\n$3\r\nGET\r\n${len(name) + 64}\r\n{name}"
 
     def get(self, key: bytes, /) -> bytes | None:
-        record = self._client.get(f"{self._prefix}s:{key.hex()}")
+        name, pool = key.hex(), self._pool
+        if pool is None or len(name) != 64:
+            record = self._client.get(f"{self._prefix}s:{name}")
+        else:
+            try:
+                connection = pool.get_connection()
+                try:
+                    connection.send_packed_command([f"{self._head}{name}\r\n".encode()])
+                    record = connection.read_response()
+                except BaseException:
+                    # Whatever is still on its way must not answer the next command.
+                    connection.disconnect()
+                    raise
+                finally:
+                    pool.release(connection)
+            except self._broken:
+                record = self._client.get(f"{self._prefix}s:{name}")
         if record.__class__ is str:
             raise InvalidInput("RedisStore needs a client with decode_responses=False")
         return cast("bytes | None", record)
@@ -428,7 +479,7 @@ class AsyncRedisStore(_RedisKeys):
     """As :class:`RedisStore`, for ``redis.asyncio``."""
 
     def __init__(self, client: redis.asyncio.Redis, *, prefix: str = "pyward:sessions:") -> None:
-        super().__init__(prefix)
+        super().__init__(client, prefix)
         self._client: Any = client
         self._replace = client.register_script(_REPLACE)
         self._rotate = client.register_script(_ROTATE)

@@ -7,6 +7,7 @@ a session id, an API key, a file name  :func:`random_token`
 a one-time link you look up            :func:`new_lookup_token` (store the hash only)
 a link that carries its own data       :class:`SignedTokens`
 tokens other systems read              :class:`JwtIssuer`, :class:`JwtVerifier`
+signed bytes that are no claims        :func:`sign_jws`, :class:`JwsVerifier`
 tokens with readable-by-nobody data    :class:`PasetoLocal`, :func:`encrypt_jwe`
 log-in at an identity provider         :mod:`pyward_guard.tokens.oauth`
 old itsdangerous or Flask tokens       :class:`ItsdangerousReader`
@@ -23,11 +24,13 @@ from .jwt import (
     JweDecrypter,
     Jwk,
     JwksClient,
+    JwsVerifier,
     JwtIssuer,
     JwtVerifier,
     encrypt_jwe,
     jwks_document,
     parse_jwks,
+    sign_jws,
 )
 from .paseto import PasetoLocal, PasetoPublic, PasetoSigner
 from .random import (
@@ -49,6 +52,7 @@ __all__ = [
     "JweDecrypter",
     "Jwk",
     "JwksClient",
+    "JwsVerifier",
     "JwtIssuer",
     "JwtVerifier",
     "KeySet",
@@ -69,5 +73,6 @@ __all__ = [
     "random_id",
     "random_string",
     "random_token",
+    "sign_jws",
     "uuid7",
 ]

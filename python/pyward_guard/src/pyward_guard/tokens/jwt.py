@@ -25,11 +25,13 @@ __all__ = [
     "JweDecrypter",
     "Jwk",
     "JwksClient",
+    "JwsVerifier",
     "JwtIssuer",
     "JwtVerifier",
     "encrypt_jwe",
     "jwks_document",
     "parse_jwks",
+    "sign_jws",
 ]
 
 
@@ -351,6 +353,49 @@ class AsyncJwksClient:
 def _check_url(url: str) -> None:
     if not url.startswith("https://") and not url.startswith(("http://127.0.0.1:", "http://localhost:")):
         raise InvalidInput("keys are fetched by https only")
+
+
+def sign_jws(key: Jwk, payload: bytes, *, algorithm: str, token_type: str = "JOSE") -> str:
+    """Signs bytes as a compact JWS (RFC 7515), for payloads that are no claims: documents, webhooks, licences.
+
+    ``payload`` has at most 32 KiB; ``token_type`` is the header's ``typ``. Raises :class:`~pyward_guard.InvalidInput` for
+    a key that has no private part or does not fit the algorithm. CWE-345, CWE-347; ASVS 5.0: v5.0.0-9.1.1.
+
+    >>> key = Jwk.generate("EdDSA")
+    >>> JwsVerifier(key.to_public(), algorithms=["EdDSA"]).verify(sign_jws(key, b"licence 7", algorithm="EdDSA"))
+    b'licence 7'
+    """
+    if token_type.lower().removeprefix("application/") == "jwt" or token_type.lower().endswith("+jwt"):
+        raise InvalidInput("claims are signed by JwtIssuer")
+    return _core.JwtSigner(key, algorithm, token_type).sign_bytes(payload)
+
+
+class JwsVerifier:
+    """Verifies compact JWS tokens over any bytes, by the named algorithms only.
+
+    Nothing but the signature is checked: put a time into the payload where one matters. Tokens that call themselves JWTs
+    are refused, their claims are for :class:`JwtVerifier`. ``token_type``, when given, is what the header's ``typ`` must be.
+    CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2.
+
+    >>> key = Jwk.from_secret(b"a shared secret of 32 bytes.....")
+    >>> verifier = JwsVerifier(key, algorithms=["HS256"])
+    >>> verifier.verify(sign_jws(key, b"text", algorithm="HS256"))
+    b'text'
+    >>> verifier.verify(JwtIssuer(key, algorithm="HS256", lifetime=60).issue())
+    Traceback (most recent call last):
+    ...
+    pyward_guard.VerificationFailed: verification failed: the claims of a JWT must be checked
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], token_type: str | None = None) -> None:
+        given = [keys] if isinstance(keys, Jwk) else list(keys)
+        self._core = _core.JwtVerifier(given, list(algorithms), None, None, [], token_type, 0.0, None, None, None)
+
+    def verify(self, token: str) -> bytes:
+        """The payload. Raises :class:`~pyward_guard.VerificationFailed`, :class:`~pyward_guard.tokens.UnknownKey`."""
+        return self._core.verify_payload(token)[0]
 
 
 def encrypt_jwe(

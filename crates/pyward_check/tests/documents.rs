@@ -1,7 +1,9 @@
-//! The code blocks of `rules/*.md` are the rules' tests: what a document marks has to be reported, and nothing else;
-//! what it shows as fixed has to be silent.
+//! The code blocks of Markdown documents are tests: what a document marks has to be reported, and nothing else; what it
+//! shows as fixed has to be silent. `rules/*.md` are the rules' own, `tests/engine/*.md` what the engine understands of
+//! Python, whatever the rule.
 //!
-//! `RULE=sql-injection cargo test -p pyward_check --test rule_documents` runs one document.
+//! `RULE=sql-injection cargo test -p pyward_check --test documents` runs the document of one rule,
+//! `ENGINE=classes` in its place one of the engine's.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -39,24 +41,24 @@ fn every_document_describes_what_is_found() {
         })
         .collect();
     assert!(!documents.is_empty(), "there is no rule {only:?}");
-    let cases: Vec<(&RuleDoc, &Case)> = documents
+    let cases: Vec<Test> = documents
         .iter()
-        .flat_map(|document| document.cases.iter().map(move |case| (document, case)))
+        .flat_map(|d| tests("rules", &d.rule.id, d))
         .collect();
 
     let started = Instant::now();
-    let failures = in_parallel(&cases, |(document, case)| problems(document, case));
+    let failures = in_parallel(&cases, problems);
     let took = started.elapsed();
 
     let excused = |rule: &str| NOT_YET.iter().any(|(id, _)| *id == rule);
     let mut report = String::new();
     let mut failed = BTreeSet::new();
-    for ((document, _), problems) in cases.iter().zip(&failures) {
+    for (test, problems) in cases.iter().zip(&failures) {
         if problems.is_empty() {
             continue;
         }
-        failed.insert(document.rule.id.as_str());
-        if !excused(&document.rule.id) {
+        failed.insert(test.rule);
+        if !excused(test.rule) {
             report.push_str(problems);
         }
     }
@@ -78,12 +80,60 @@ fn every_document_describes_what_is_found() {
     );
 }
 
+#[test]
+fn the_engine_understands_python() {
+    let catalog = Catalog::builtin();
+    let only = std::env::var("ENGINE").ok();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine");
+    let rule = catalog.rule("command-injection").expect("a rule");
+    let mut documents: Vec<(String, RuleDoc)> = fs::read_dir(&folder)
+        .expect("the documents of the engine")
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_stem()?.to_str()?.to_owned();
+            let text = fs::read_to_string(&path).ok()?;
+            Some((name, RuleDoc::new(rule.clone(), text)))
+        })
+        .filter(|(name, _)| only.as_ref().is_none_or(|only| only == name))
+        .collect();
+    documents.sort_by(|a, b| a.0.cmp(&b.0));
+    let cases: Vec<Test> = documents
+        .iter()
+        .flat_map(|(name, document)| tests("crates/pyward_check/tests/engine", name, document))
+        .collect();
+    assert!(!cases.is_empty(), "there is no document {only:?}");
+    let failures = in_parallel(&cases, problems).concat();
+    assert!(failures.is_empty(), "{failures}");
+}
+
+/// A case and where it stands.
+struct Test<'a> {
+    folder: &'static str,
+    document: &'a str,
+    rule: &'a str,
+    case: &'a Case,
+}
+
+fn tests<'a>(
+    folder: &'static str,
+    document: &'a str,
+    text: &'a RuleDoc,
+) -> impl Iterator<Item = Test<'a>> {
+    text.cases.iter().map(move |case| Test {
+        folder,
+        document,
+        rule: &text.rule.id,
+        case,
+    })
+}
+
 /// What is wrong with a case, in words; empty when it is right.
-fn problems(document: &RuleDoc, case: &Case) -> String {
+fn problems(test: &Test) -> String {
+    let case = test.case;
     let mut problems = String::new();
     let found = match run(&case.files, |file| file.text.clone()) {
         Ok(found) => found,
-        Err(error) => return heading(document, case, &error),
+        Err(error) => return heading(test, &error),
     };
     for file in &case.files {
         let expected: BTreeSet<(usize, &str)> = file
@@ -139,7 +189,7 @@ fn problems(document: &RuleDoc, case: &Case) -> String {
         let fixed = |file: &'_ CaseFile| file.fixed.clone().unwrap_or_else(|| file.text.clone());
         match run(&case.files, fixed) {
             Ok(found) => {
-                let of_rule = |finding: &&Finding| finding.rule == document.rule.id;
+                let of_rule = |finding: &&Finding| finding.rule == test.rule;
                 for finding in found.iter().filter(of_rule).filter(|f| is_shown(f)) {
                     let line = finding.location.line as usize;
                     let file = case
@@ -164,13 +214,16 @@ fn problems(document: &RuleDoc, case: &Case) -> String {
     if problems.is_empty() {
         problems
     } else {
-        heading(document, case, &problems)
+        heading(test, &problems)
     }
 }
 
-fn heading(document: &RuleDoc, case: &Case, problems: &str) -> String {
-    let (rule, name) = (&document.rule.id, &case.name);
-    format!("rules/{rule}.md, \"{name}\"\n{}\n\n", problems.trim_end())
+fn heading(test: &Test, problems: &str) -> String {
+    let (folder, document, name) = (test.folder, test.document, &test.case.name);
+    format!(
+        "{folder}/{document}.md, \"{name}\"\n{}\n\n",
+        problems.trim_end()
+    )
 }
 
 fn write_line(out: &mut String, what: &str, file: &CaseFile, text: &str, line: usize, rule: &str) {

@@ -242,8 +242,8 @@ def health():
     assert_eq!(
         found,
         [
-            "item: GET /v1/api/items/{number} [authentication]",
             "health: GET /health []",
+            "item: GET /v1/api/items/{number} [authentication]",
         ]
     );
 }

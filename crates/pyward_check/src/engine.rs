@@ -106,7 +106,9 @@ pub(crate) fn run(
         analysis.findings.extend(application.findings);
         if !application.routes.is_empty() {
             // Of those that answer HTTP the application model knows more.
-            analysis.routes.retain(|route| route.protocol.as_str() != "http");
+            analysis
+                .routes
+                .retain(|route| route.protocol.as_str() != "http");
             analysis.routes.extend(application.routes);
             analysis.routes.sort_by_key(|route| route.function);
         }

@@ -83,9 +83,17 @@ pub(crate) struct Routing<'a> {
 
 /// The calls that models describe, by the last part of their names.
 pub(crate) struct RouterModels<'a> {
-    by_name: FxHashMap<Symbol, Vec<(&'a Router, Part, bool, Vec<Symbol>)>>,
+    by_name: FxHashMap<Symbol, Vec<Described<'a>>>,
     /// Variables of modules that hold routes.
     variables: FxHashSet<Symbol>,
+}
+
+struct Described<'a> {
+    router: &'a Router,
+    part: Part,
+    /// The path is the end of a name.
+    anywhere: bool,
+    path: Vec<Symbol>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +105,7 @@ enum Part {
 
 impl<'a> RouterModels<'a> {
     pub(crate) fn new(catalog: &'a Catalog) -> Self {
-        let mut by_name: FxHashMap<Symbol, Vec<_>> = FxHashMap::default();
+        let mut by_name: FxHashMap<Symbol, Vec<Described<'_>>> = FxHashMap::default();
         for router in catalog.models.iter().flat_map(|models| &models.router) {
             let parts = [
                 (Part::Create, &router.create),
@@ -113,7 +121,12 @@ impl<'a> RouterModels<'a> {
                     let path: Vec<Symbol> = rest.split('.').map(Symbol::new).collect();
                     if let Some(last) = path.last() {
                         let list = by_name.entry(*last).or_default();
-                        list.push((router, part, anywhere, path));
+                        list.push(Described {
+                            router,
+                            part,
+                            anywhere,
+                            path,
+                        });
                     }
                 }
             }
@@ -130,14 +143,14 @@ impl<'a> RouterModels<'a> {
         let candidates = self.by_name.get(chain.last()?)?;
         candidates
             .iter()
-            .find(|(_, _, anywhere, path)| {
-                if *anywhere {
-                    chain.len() > path.len() && chain.ends_with(path)
+            .find(|one| {
+                if one.anywhere {
+                    chain.len() > one.path.len() && chain.ends_with(&one.path)
                 } else {
-                    chain == path.as_slice()
+                    chain == one.path.as_slice()
                 }
             })
-            .map(|(router, part, ..)| (*router, *part))
+            .map(|one| (one.router, one.part))
     }
 }
 

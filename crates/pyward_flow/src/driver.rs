@@ -590,7 +590,7 @@ fn finish(
     let mut truncated: Vec<FunctionId> = truncated.into_iter().collect();
     truncated.sort_unstable();
     let mut classes = tables.class_routes.clone();
-    classes.sort_by(|a, b| (a.class, a.site).cmp(&(b.class, b.site)));
+    classes.sort_by_key(|route| (route.class, route.site));
     Analysis {
         findings,
         routes,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::literals;
 use crate::lowered::{Lowered, TemplateFile};
+use crate::pages;
 use crate::words;
 
 /// What depends on the files and the catalogue alone, whatever is selected or suppressed.
@@ -143,6 +144,7 @@ pub(crate) fn run(
             text: format!("the search for secrets ({error})"),
         });
     }
+    pages::add_script_sinks(&mut analysis.findings, lowered, catalog);
     messages.extend(budget(project, lowered, &analysis));
     let names: Vec<Arc<str>> = lowered
         .sources

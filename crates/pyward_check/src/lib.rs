@@ -12,6 +12,7 @@ mod literals;
 mod lowered;
 mod numbers;
 mod operations;
+mod pages;
 mod selection;
 mod suppress;
 mod words;

@@ -437,6 +437,8 @@ pub struct Compiled {
     aliases: FxHashMap<String, String>,
     /// Names of methods that models describe, of whatever class.
     methods: FxHashSet<Symbol>,
+    /// Names of attributes that prove something of their owner.
+    telling: FxHashSet<Symbol>,
     /// Entry points.
     pub entry_points: Vec<EntryPoint>,
     /// Settings.
@@ -455,6 +457,12 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    /// Whether an attribute of this name may prove something of its owner ([`Outcome::Member`]).
+    #[must_use]
+    pub fn is_telling(&self, name: Symbol) -> bool {
+        self.telling.contains(&name)
+    }
+
     /// Whether some library's class has a method of this name, as far as models tell.
     #[must_use]
     pub fn is_library_method(&self, name: Symbol) -> bool {

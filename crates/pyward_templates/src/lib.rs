@@ -28,6 +28,7 @@ mod library;
 mod model;
 mod read;
 mod scan;
+mod script;
 mod token;
 
 pub use expr::{Arguments, Expr};
@@ -38,6 +39,8 @@ pub use model::{
     Autoescape, Diagnostic, Dialect, Exposure, Import, Include, Interpolation, Invocation, Loop,
     Macro, Set, Template, autoescape_default,
 };
+
+pub use script::{HtmlSink, html_sinks};
 
 /// Reads a template. Never panics; takes linear time.
 #[must_use]

@@ -174,8 +174,10 @@ def test_counts_are_exact() -> None:
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_a_session_is_rotated_once_and_never_shared(kind: str, tmp_path: Path) -> None:
-    manager = SessionManager(MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "sessions.sqlite3"))
+def test_a_session_is_rotated_once_and_never_shared(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    store = MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "sessions.sqlite3")
+    request.addfinalizer(getattr(store, "close", lambda: None))
+    manager = SessionManager(store)
 
     def work(thread: int) -> list[str]:
         mine = []

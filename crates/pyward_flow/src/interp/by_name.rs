@@ -93,7 +93,8 @@ impl Interp<'_> {
     /// The class farthest up that defines the method.
     fn top_definition(&self, class: ClassId, name: Symbol) -> ClassId {
         self.linear_bases(class)
-            .into_iter()
+            .iter()
+            .copied()
             .filter_map(|base| match base {
                 Base::Project(id) => {
                     let info = self.class_info(id)?;

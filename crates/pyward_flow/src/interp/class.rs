@@ -52,6 +52,7 @@ impl Interp<'_> {
         info.attributes = attributes;
         let info = Arc::new(info);
         self.local_classes.insert(id, Arc::clone(&info));
+        self.linear.borrow_mut().clear();
         self.out.classes.push((id, info));
         let mut guards = Vec::new();
         for &decorator in &class.decorators {
@@ -134,7 +135,7 @@ impl Interp<'_> {
         let mut guards: Vec<Symbol> = class_guards.to_vec();
         let mut points: Vec<usize> = Vec::new();
         let mut templates: Vec<usize> = Vec::new();
-        for base in &bases {
+        for base in bases.iter() {
             if let Base::Api(api) = base {
                 let mut queue = vec![*api];
                 let mut seen = 0;
@@ -205,7 +206,16 @@ impl Interp<'_> {
     }
 
     /// The class and its bases in look-up order (depth first, left to right, each once).
-    pub(super) fn linear_bases(&self, id: ClassId) -> Vec<Base> {
+    pub(super) fn linear_bases(&self, id: ClassId) -> Arc<[Base]> {
+        if let Some(known) = self.linear.borrow().get(&id) {
+            return Arc::clone(known);
+        }
+        let order: Arc<[Base]> = self.bases_in_order(id).into();
+        self.linear.borrow_mut().insert(id, Arc::clone(&order));
+        order
+    }
+
+    fn bases_in_order(&self, id: ClassId) -> Vec<Base> {
         let mut order: Vec<Base> = Vec::new();
         let mut queue = vec![Base::Project(id)];
         while let Some(base) = queue.pop() {
@@ -222,11 +232,11 @@ impl Interp<'_> {
         order
     }
 
-    /// An attribute of a class, found along its bases; `after` starts behind that class.
     /// The classes outside the project that a class derives from.
     pub(super) fn external_bases(&self, id: ClassId) -> Vec<crate::api::ApiId> {
         self.linear_bases(id)
-            .into_iter()
+            .iter()
+            .copied()
             .filter_map(|base| match base {
                 Base::Api(api) => Some(api),
                 Base::Project(_) => None,
@@ -234,6 +244,7 @@ impl Interp<'_> {
             .collect()
     }
 
+    /// An attribute of a class, found along its bases; `after` starts behind that class.
     pub(super) fn class_attribute(
         &mut self,
         id: ClassId,
@@ -241,7 +252,7 @@ impl Interp<'_> {
         after: Option<ClassId>,
     ) -> Option<Value> {
         let mut skipping = after.is_some();
-        for base in self.linear_bases(id) {
+        for &base in self.linear_bases(id).iter() {
             if skipping {
                 skipping = base != Base::Project(after?);
                 continue;
@@ -327,7 +338,7 @@ impl Interp<'_> {
     /// What code anywhere writes to an attribute of a class or of its instances.
     pub(super) fn written_attribute(&mut self, class: ClassId, attr: Symbol) -> Option<Value> {
         let mut written: Option<Portable> = None;
-        for base in self.linear_bases(class) {
+        for &base in self.linear_bases(class).iter() {
             if let Base::Project(base) = base
                 && let Some(found) = self.cx.tables.instances.get(&(base, attr))
             {
@@ -502,7 +513,7 @@ impl Interp<'_> {
             }
             None => {
                 // An external base without models: the method by its path.
-                for base in self.linear_bases(class) {
+                for &base in self.linear_bases(class).iter() {
                     if let Base::Api(api) = base {
                         let member = self.cx.api.child(api, attr);
                         return Value {
@@ -557,7 +568,7 @@ impl Interp<'_> {
             }
         }
         // An external base may do something with its arguments.
-        for base in self.linear_bases(class) {
+        for &base in self.linear_bases(class).iter() {
             if let Base::Api(api) = base
                 && let Some(entry) = self.cx.api.entry(api)
                 && !self.overrides_method_of(class, api)
@@ -586,7 +597,7 @@ impl Interp<'_> {
 
     /// The type that a class or one of its bases declares a field to have, as a value of it.
     fn declared_field(&self, class: ClassId, name: Symbol) -> Option<Portable> {
-        self.linear_bases(class).into_iter().find_map(|base| {
+        self.linear_bases(class).iter().copied().find_map(|base| {
             let Base::Project(base) = base else {
                 return None;
             };
@@ -621,7 +632,7 @@ impl Interp<'_> {
 
     pub(super) fn declared_fields(&self, class: ClassId) -> Vec<Symbol> {
         let mut names = Vec::new();
-        for base in self.linear_bases(class).into_iter().rev() {
+        for base in self.linear_bases(class).iter().copied().rev() {
             if let Base::Project(base) = base
                 && let Some(info) = self.class_info(base)
             {

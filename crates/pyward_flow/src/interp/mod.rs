@@ -29,6 +29,7 @@ mod template_value;
 mod text;
 mod translate;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use pyward_catalog::SensitiveNames;
@@ -44,7 +45,7 @@ use crate::models::Compiled;
 use crate::path;
 use crate::regex_proof::RegexProofs;
 use crate::summary::{ParamSink, Portable, SinkSite};
-use crate::tables::{ClassInfo, Entry, Tables};
+use crate::tables::{Base, ClassInfo, Entry, Tables};
 use crate::value::{
     Contexts, Mark, Marks, ObjectId, Origin, PathId, Shape, Step, StepKind, Trace, Value, extend,
 };
@@ -190,6 +191,8 @@ pub(crate) struct Interp<'a> {
     pub(crate) out: Output,
     /// Classes defined by the code at hand.
     local_classes: FxHashMap<ClassId, Arc<ClassInfo>>,
+    /// The bases of classes in the order of look-up, as far as they were asked for.
+    linear: RefCell<FxHashMap<ClassId, Arc<[Base]>>>,
     sink_seen: FxHashSet<(u16, FileId, Span, OriginKey, u32)>,
     steps_left: u32,
     inline_left: u32,
@@ -229,6 +232,7 @@ impl<'a> Interp<'a> {
             frames: Vec::new(),
             out: Output::default(),
             local_classes: FxHashMap::default(),
+            linear: RefCell::default(),
             sink_seen: FxHashSet::default(),
             steps_left: if is_test { TEST_STEPS } else { MAX_STEPS },
             inline_left: if is_test || cx.is_first_round {

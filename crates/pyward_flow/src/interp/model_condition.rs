@@ -119,7 +119,7 @@ impl Interp<'_> {
             let unpacks = matches!(&condition.arg, Some(place) if place.base == Base::Keyword);
             let given =
                 self.is_given(condition.arg.as_ref(), subject) || !unpacks && !values.is_empty();
-            if given != present {
+            if given != present || !present && self.may_hold(condition.arg.as_ref(), subject) {
                 return false;
             }
         }
@@ -189,6 +189,21 @@ impl Interp<'_> {
             }
             None => subject.value.is_some(),
         }
+    }
+
+    /// Whether a member that is not seen may be there all the same: not all of the object is known.
+    fn may_hold(&self, place: Option<&Place>, subject: &Subject<'_>) -> bool {
+        let Some(place) = place else { return false };
+        matches!(place.content, crate::place::Content::Member(_))
+            && self
+                .argument(place, subject.call, subject.receiver)
+                .is_none_or(|(value, _)| {
+                    let [Shape::Object(id)] = value.shape.alternatives() else {
+                        return true;
+                    };
+                    let object = self.state.object(*id);
+                    !object.closed || object.fields.is_empty()
+                })
     }
 
     /// An argument that is nothing but a parameter handed on is taken for the parameter's default: callers that

@@ -271,6 +271,10 @@ impl Interp<'_> {
         let marks = self.state.deep_marks(other_value);
         let cleaned = marks.iter().map(|m| m.cleaned).reduce(|all, one| all & one);
         self.clean_expr(this, cleaned.unwrap_or(0));
+        if !matches!(self.ir.expr(this).kind, ExprKind::Attribute { attr, .. } if self.cx.models.is_telling(attr))
+        {
+            return;
+        }
         let part_of = |interp: &mut Self, expr: ExprId| match interp.ir.expr(expr).kind {
             ExprKind::Attribute { value, .. } => interp.eval(value).marks,
             _ => Marks::NONE,
@@ -337,6 +341,9 @@ impl Interp<'_> {
         let ExprKind::Attribute { value, attr, .. } = self.ir.expr(expr).kind else {
             return;
         };
+        if !self.cx.models.is_telling(attr) {
+            return;
+        }
         let owner = self.eval(value);
         let api = match owner.shape {
             Shape::Instance(api) => api,

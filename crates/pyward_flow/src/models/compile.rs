@@ -190,6 +190,10 @@ impl Compiled {
                     when: self.conditions(&g.when),
                     unless: self.conditions(&g.unless),
                 };
+                if guard.outcome == Outcome::Member {
+                    let name = path.rsplit('.').next().unwrap_or(path);
+                    self.telling.insert(Symbol::new(name));
+                }
                 self.at(path).guards.push(guard);
             }
         }

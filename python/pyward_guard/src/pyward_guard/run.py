@@ -24,6 +24,7 @@ from typing import Final, Literal
 
 from . import _core
 from ._core import GuardError, InvalidInput, LimitExceeded, Refused
+from ._optional import need_posix
 
 __all__ = [
     "UNCONFINED",
@@ -428,6 +429,7 @@ def find_program(
     """
     if not name or "/" in name or name in (".", ".."):
         raise InvalidInput("name is a program's name without directory")
+    need_posix("finding programs that only trusted users can change")
     trusted = {0, os.geteuid()}
     for directory in directories:
         candidate = Path(directory) / name

@@ -11,7 +11,7 @@ import tempfile
 from typing import Protocol
 
 from .._core import InvalidInput, KeySet, Refused, Unsupported
-from .._optional import need
+from .._optional import need, need_posix
 from .envelope import KeyWrapper, unwrap_keyset, wrap_keyset
 
 __all__ = ["EnvironmentKeys", "FileKeys", "KeyProvider", "KeyringKeys", "WrappedKeys"]
@@ -65,6 +65,7 @@ class FileKeys:
         self._path = os.path.abspath(os.fspath(path))
 
     def _read(self) -> str:
+        need_posix("the permission check of key files")
         # The checks are made on the open file, so that nobody can swap it in between.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
@@ -77,14 +78,13 @@ class FileKeys:
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode):
                 raise Refused("refused: the key file is no regular file")
-            if os.name == "posix":
-                if info.st_uid not in (os.geteuid(), 0):
-                    raise Refused("refused: the key file belongs to somebody else")
-                if stat.S_IMODE(info.st_mode) & 0o077:
-                    raise Refused("refused: the key file is open to others (chmod 600)")
-                folder = os.stat(os.path.dirname(self._path))
-                if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
-                    raise Refused("refused: the folder of the key file can be written by others")
+            if info.st_uid not in (os.geteuid(), 0):
+                raise Refused("refused: the key file belongs to somebody else")
+            if stat.S_IMODE(info.st_mode) & 0o077:
+                raise Refused("refused: the key file is open to others (chmod 600)")
+            folder = os.stat(os.path.dirname(self._path))
+            if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
+                raise Refused("refused: the folder of the key file can be written by others")
             data = file.read(_MAX_FILE + 1)
         if len(data) > _MAX_FILE:
             raise InvalidInput("the key file is too large")

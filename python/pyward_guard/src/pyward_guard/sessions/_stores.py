@@ -392,7 +392,7 @@ def _plain_pool(client: Any) -> Any:
         and type(pool) in (redis.ConnectionPool, redis.BlockingConnectionPool)
         and getattr(pool, "cache", None) is None
         and type(execute) is FunctionType
-        and execute.__globals__["__name__"] == redis.client.__name__
+        and execute.__globals__["__name__"] == redis.Redis.__module__
         # Before redis-py 5.3 the pool wanted to know the command.
         and signature(pool.get_connection).parameters["command_name"].default is None
     )

@@ -98,7 +98,7 @@ impl Walk<'_> {
 
     /// `generate_password_hash("letmein1")`, `add_user("admin", "letmein1")`,
     /// `execute("INSERT INTO users (name, password) VALUES (?, ?)", ("admin", "letmein1"))`
-    pub(crate) fn account_call(&mut self, called: &str, args: &[Arg]) {
+    pub(crate) fn account_call(&mut self, called: &str, receiver: Option<Symbol>, args: &[Arg]) {
         let positional = |at: usize| {
             args.get(at)
                 .filter(|arg| arg.kind == ArgKind::Positional)
@@ -106,11 +106,27 @@ impl Walk<'_> {
         };
         let Some(first) = positional(0) else { return };
         let plain = called.trim_start_matches('_').to_lowercase();
-        if PASSWORD_HASHERS.contains(&plain.as_str()) {
+        // `pbkdf2_sha256.hash("...")`
+        let by_scheme = matches!(called, "hash" | "encrypt")
+            && receiver.is_some_and(|name| {
+                let name = name.as_str().to_lowercase();
+                [
+                    "pbkdf2",
+                    "bcrypt",
+                    "argon2",
+                    "scrypt",
+                    "_crypt",
+                    "pwd_context",
+                    "password_hasher",
+                ]
+                .iter()
+                .any(|scheme| name.contains(scheme))
+            });
+        if by_scheme || PASSWORD_HASHERS.contains(&plain.as_str()) {
             let text = self.encoded_text(first);
             if text.is_some_and(|text| self.is_password(text.as_str())) {
-                let message = "a password that stands in the program's text is hashed".to_owned();
-                self.report("hardcoded-secret", first, message, Confidence::Medium);
+                let message = "a password that stands in the program's text is hashed";
+                self.report_first("hardcoded-secret", first, message);
             }
             return;
         }
@@ -126,12 +142,7 @@ impl Walk<'_> {
         {
             let message =
                 "a well-known account is given a password that stands in the program's text";
-            self.report(
-                "default-credentials",
-                second,
-                message.to_owned(),
-                Confidence::Medium,
-            );
+            self.report_first("default-credentials", second, message);
         }
         if plain.starts_with("execute")
             && let Some(statement) = self.text(first)
@@ -142,8 +153,15 @@ impl Walk<'_> {
                 .text(cell)
                 .is_some_and(|text| self.is_password(text.as_str()))
         {
-            let message = "a password that stands in the program's text is stored".to_owned();
-            self.report("hardcoded-secret", cell, message, Confidence::Medium);
+            let message = "a password that stands in the program's text is stored";
+            self.report_first("hardcoded-secret", cell, message);
+        }
+    }
+
+    /// A function that fills a database is one finding.
+    fn report_first(&mut self, rule: &'static str, at: ExprId, message: &str) {
+        if !self.has_reported(message) {
+            self.report(rule, at, message.to_owned(), Confidence::Medium);
         }
     }
 

@@ -225,7 +225,11 @@ impl Walk<'_> {
             ExprKind::Name(var) => self.variable(*var),
             _ => return,
         };
-        self.account_call(called.as_str(), args);
+        let receiver = match &self.ir.expr(callee).kind {
+            ExprKind::Attribute { value, .. } => self.name(*value),
+            _ => None,
+        };
+        self.account_call(called.as_str(), receiver, args);
         let of_environment = match &self.ir.expr(callee).kind {
             ExprKind::Attribute { value, .. } => {
                 called.as_str() == "getenv"
@@ -456,6 +460,12 @@ impl Walk<'_> {
             message.replace("a api", "an api"),
             confidence,
         );
+    }
+
+    /// Whether the function at hand has a finding with this message.
+    pub(crate) fn has_reported(&self, message: &str) -> bool {
+        let mut found = self.found.iter();
+        found.any(|secret| secret.function == self.at.0 && secret.message == message)
     }
 
     pub(crate) fn report(

@@ -106,3 +106,19 @@ def test_the_wheel_is_small_and_needs_nothing(tmp_path: Path) -> None:
 def test_the_asvs_table_is_current() -> None:
     done = subprocess.run([sys.executable, str(ROOT / "scripts/asvs-table"), "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_private_files_are_refused_where_nothing_can_be_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyward_guard import logs, run
+    from pyward_guard.crypto import KeySet, providers
+
+    keys = providers.FileKeys(str(tmp_path / "keys.json"))
+    keys.save(KeySet.generate("mac"))
+    path = str(tmp_path / "app.log")
+    uses = [keys.load, lambda: logs.private_handler(path), lambda: logs.AuditLog(path), lambda: run.find_program("sh")]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        for use in uses:
+            with pytest.raises(pyward_guard.Unsupported, match="POSIX"):
+                use()
+    assert keys.load().kind == "mac"

@@ -198,13 +198,11 @@ impl Interp<'_> {
             && self
                 .argument(place, subject.call, subject.receiver)
                 .is_none_or(|(value, _)| {
-                    !value.shape.alternatives().iter().all(|shape| match shape {
-                        Shape::Object(id) => {
-                            let object = self.state.object(*id);
-                            object.closed && !object.fields.is_empty()
-                        }
-                        _ => false,
-                    })
+                    let [Shape::Object(id)] = value.shape.alternatives() else {
+                        return true;
+                    };
+                    let object = self.state.object(*id);
+                    !object.closed || object.fields.is_empty()
                 })
     }
 

@@ -1,6 +1,8 @@
-"""Packages that are needed only where they are used."""
+"""Packages and abilities of the system that are needed only where they are used."""
 
 from __future__ import annotations
+
+import os
 
 from ._core import Unsupported
 
@@ -18,3 +20,12 @@ def need(package: str, purpose: str) -> MissingPackage:
     'pyward_guard.access.flask needs the package flask: pip install flask'
     """
     return MissingPackage(f"{purpose} needs the package {package}: pip install {package}")
+
+
+def need_posix(what: str) -> None:
+    """Raises :class:`~pyward_guard.Unsupported` where owners and mode bits of files say nothing.
+
+    >>> need_posix("a private file")
+    """
+    if os.name != "posix":
+        raise Unsupported(f"not supported on this host: {what} needs a POSIX system")

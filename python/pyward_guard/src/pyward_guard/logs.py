@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, get_args
 
 from . import _core
 from ._core import InvalidInput, LimitExceeded, Refused
+from ._optional import need_posix
 
 __all__ = [
     "REDACTED",
@@ -214,14 +215,14 @@ class _PrivateHandler(logging.handlers.RotatingFileHandler):
 
 
 def _check_private(descriptor: int, name: str) -> None:
+    need_posix("a private log file")
     info = os.fstat(descriptor)
     if not stat.S_ISREG(info.st_mode):
         raise Refused(f"refused: the log {name} is not a regular file")
-    if os.name == "posix":
-        if info.st_uid not in (os.geteuid(), 0) or info.st_nlink > 1:
-            raise Refused(f"refused: the log {name} belongs to somebody else or has other names")
-        if info.st_mode & 0o077:
-            os.fchmod(descriptor, 0o600)
+    if info.st_uid not in (os.geteuid(), 0) or info.st_nlink > 1:
+        raise Refused(f"refused: the log {name} belongs to somebody else or has other names")
+    if info.st_mode & 0o077:
+        os.fchmod(descriptor, 0o600)
 
 
 def private_handler(
@@ -322,10 +323,9 @@ class AuditLog:
         self._unsigned = 0
 
     def _lock_file(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # pragma: no cover - not on Windows
-            return
+        need_posix("an audit log")
+        import fcntl
+
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -611,6 +611,8 @@ def security_event(
 def add_alert(hook: Callable[[SecurityEvent], None], *, level: int = logging.CRITICAL) -> None:
     """Calls ``hook`` for every security event of at least this level: to page somebody, count, or block.
 
+    CWE-778.
+
     >>> seen = []
     >>> add_alert(seen.append)
     >>> _ = security_event("authz_fail", "ada", "/admin")
@@ -624,6 +626,8 @@ def add_alert(hook: Callable[[SecurityEvent], None], *, level: int = logging.CRI
 
 def remove_alert(hook: Callable[[SecurityEvent], None]) -> None:
     """Takes a hook out again.
+
+    CWE-778.
 
     >>> seen = []
     >>> add_alert(seen.append); remove_alert(seen.append)

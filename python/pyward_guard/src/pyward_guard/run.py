@@ -24,6 +24,7 @@ from typing import Final, Literal
 
 from . import _core
 from ._core import GuardError, InvalidInput, LimitExceeded, Refused
+from ._optional import need_posix
 
 __all__ = [
     "UNCONFINED",
@@ -86,6 +87,8 @@ class Host:
 
 def host() -> Host:
     """Looks at what the host can enforce; nothing is changed.
+
+    CWE-250.
 
     >>> host().landlock_abi >= 0
     True
@@ -185,6 +188,8 @@ class Sandbox:
 
 class Unconfined:
     """Marks a run without a sandbox; use :data:`UNCONFINED`.
+
+    CWE-250.
 
     Example: ``run(["/usr/bin/id"], timeout=5, sandbox=UNCONFINED)``
     """
@@ -386,6 +391,8 @@ async def arun(
 ) -> Completed:
     """:func:`run` for asyncio. Cancelling the task ends the process group before the cancellation goes on.
 
+    CWE-78.
+
     >>> import asyncio
     >>> asyncio.run(arun(["/bin/echo", "hello"], timeout=5)).stdout
     b'hello\\n'
@@ -428,6 +435,7 @@ def find_program(
     """
     if not name or "/" in name or name in (".", ".."):
         raise InvalidInput("name is a program's name without directory")
+    need_posix("finding programs that only trusted users can change")
     trusted = {0, os.geteuid()}
     for directory in directories:
         candidate = Path(directory) / name

@@ -11,7 +11,7 @@ import tempfile
 from typing import Protocol
 
 from .._core import InvalidInput, KeySet, Refused, Unsupported
-from .._optional import need
+from .._optional import need, need_posix
 from .envelope import KeyWrapper, unwrap_keyset, wrap_keyset
 
 __all__ = ["EnvironmentKeys", "FileKeys", "KeyProvider", "KeyringKeys", "WrappedKeys"]
@@ -28,6 +28,8 @@ class KeyProvider(Protocol):
 
 class EnvironmentKeys:
     """A key set (JSON) in an environment variable, put there by the deployment's secret store.
+
+    CWE-311, CWE-312.
 
     >>> os.environ["APP_KEYS"] = KeySet.generate("aead").to_json()
     >>> EnvironmentKeys("APP_KEYS").load().kind
@@ -54,6 +56,8 @@ class FileKeys:
 
     Files, links and folders that others could have changed are refused, and so are files others can read.
 
+    CWE-312, CWE-732.
+
     >>> folder = tempfile.mkdtemp()
     >>> provider = FileKeys(os.path.join(folder, "keys.json"))
     >>> provider.save(KeySet.generate("aead"))
@@ -65,6 +69,7 @@ class FileKeys:
         self._path = os.path.abspath(os.fspath(path))
 
     def _read(self) -> str:
+        need_posix("the permission check of key files")
         # The checks are made on the open file, so that nobody can swap it in between.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
@@ -77,14 +82,13 @@ class FileKeys:
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode):
                 raise Refused("refused: the key file is no regular file")
-            if os.name == "posix":
-                if info.st_uid not in (os.geteuid(), 0):
-                    raise Refused("refused: the key file belongs to somebody else")
-                if stat.S_IMODE(info.st_mode) & 0o077:
-                    raise Refused("refused: the key file is open to others (chmod 600)")
-                folder = os.stat(os.path.dirname(self._path))
-                if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
-                    raise Refused("refused: the folder of the key file can be written by others")
+            if info.st_uid not in (os.geteuid(), 0):
+                raise Refused("refused: the key file belongs to somebody else")
+            if stat.S_IMODE(info.st_mode) & 0o077:
+                raise Refused("refused: the key file is open to others (chmod 600)")
+            folder = os.stat(os.path.dirname(self._path))
+            if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
+                raise Refused("refused: the folder of the key file can be written by others")
             data = file.read(_MAX_FILE + 1)
         if len(data) > _MAX_FILE:
             raise InvalidInput("the key file is too large")
@@ -121,6 +125,8 @@ class KeyringKeys:
 
     Raises :class:`~pyward_guard.MissingPackage` without ``keyring``, :class:`~pyward_guard.Unsupported` for such a backend.
 
+    CWE-311, CWE-312.
+
     Example: ``KeyringKeys("shop", "cards").load()``
     """
 
@@ -151,6 +157,8 @@ class WrappedKeys:
     """A key set in a file, encrypted by a :class:`~pyward_guard.crypto.KeyWrapper` (cloud KMS, HSM, local master key).
 
     ``context`` is bound to the file: use the name of the application and of the key set.
+
+    CWE-311, CWE-312.
 
     >>> from pyward_guard.crypto import LocalKeyWrapper
     >>> master = LocalKeyWrapper(KeySet.generate("aead"))

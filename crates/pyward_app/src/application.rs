@@ -2,17 +2,24 @@
 
 use pyward_flow::{Analysis, Route};
 use pyward_ir::{Const, ExprKind, FunctionIndex, Span, StmtKind, Symbol, Target};
-use pyward_program::{ClassId, FileId, FunctionId, Program};
+use pyward_program::{ClassId, FileId, Program};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::Stage;
 use crate::facts::{Facts, Kinds, On, Subject};
 use crate::found::{Found, Place};
+use crate::hooks;
 use crate::names::Names;
+use crate::route::Builder;
+use crate::routing::Routing;
 use crate::walk::Walker;
 
 /// A route and what it does.
-pub(crate) struct RouteFacts<'a> {
-    pub(crate) route: &'a Route,
+pub(crate) struct RouteFacts {
+    /// With whole URL patterns.
+    pub(crate) route: Route,
+    /// The handler is a method.
+    pub(crate) is_method: bool,
     /// All facts.
     pub(crate) found: Found,
     /// What the handler does, without its guards.
@@ -22,8 +29,8 @@ pub(crate) struct RouteFacts<'a> {
 }
 
 /// Files that belong together.
-pub(crate) struct Application<'a> {
-    pub(crate) routes: Vec<RouteFacts<'a>>,
+pub(crate) struct Application {
+    pub(crate) routes: Vec<RouteFacts>,
     /// Facts of all its code.
     pub(crate) found: Found,
     /// The walk ran out of steps.
@@ -66,6 +73,9 @@ pub(crate) fn group(program: &Program, analysis: &Analysis, names: &Names<'_>) -
             with_routes.insert(root(&mut parents, route.function.file.0));
         }
     }
+    for route in &analysis.classes {
+        with_routes.insert(root(&mut parents, route.class.file.0));
+    }
     let mut groups: FxHashMap<u32, Vec<FileId>> = FxHashMap::default();
     for file in program.file_ids() {
         let of = root(&mut parents, file.0);
@@ -78,7 +88,7 @@ pub(crate) fn group(program: &Program, analysis: &Analysis, names: &Names<'_>) -
     groups
 }
 
-fn is_dotted(text: &str) -> bool {
+pub(crate) fn is_dotted(text: &str) -> bool {
     text.contains('.')
         && text.len() < 120
         && text.split('.').all(|part| {
@@ -101,31 +111,46 @@ fn module_of(program: &Program, dotted: &str) -> Option<FileId> {
     None
 }
 
-impl<'a> Application<'a> {
-    pub(crate) fn new(
-        program: &'a Program,
-        analysis: &'a Analysis,
-        facts: &'a Facts,
-        names: &'a Names<'a>,
-        files: &[FileId],
-    ) -> Self {
+impl Application {
+    pub(crate) fn new(stage: &Stage<'_>, files: &[FileId]) -> Self {
+        let Stage {
+            program,
+            analysis,
+            catalog,
+            facts,
+            names,
+            views,
+            ..
+        } = *stage;
         let found = everywhere(program, facts, names, files);
         let mut walker = Walker::new(program, analysis, facts, names);
         walker.allow(files);
+        let mut routing = Routing::new(program, names, stage.routers, files);
         let members: FxHashSet<FileId> = files.iter().copied().collect();
-        let ours: Vec<&Route> = analysis
+        let hooks = hooks::hooks(program, facts, names, files, &mut walker, &mut routing);
+        let presets = hooks::defaults(program, catalog, names, files, &mut walker);
+        let ours = analysis
             .routes
             .iter()
-            .filter(|r| members.contains(&r.function.file))
-            .collect();
-        let hooks = hooks(program, facts, names, files, &mut walker);
+            .filter(|r| crate::is_http(r) && members.contains(&r.function.file));
         let mut routes = Vec::new();
-        for route in ours.into_iter().filter(|r| crate::is_http(r)) {
-            let mut of_route = route_facts(program, analysis, facts, &mut walker, route);
-            of_route.found.merge_kinds(&hooks, facts.protecting);
-            of_route.before |= hooks.kinds() & facts.protecting;
-            routes.push(of_route);
+        let mut route_facts = |route: Route, inherits: Option<ClassId>| {
+            let mut builder = Builder {
+                stage,
+                walker: &mut walker,
+                routing: &mut routing,
+                hooks: &hooks,
+                presets: &presets,
+            };
+            routes.push(builder.route(route, inherits));
+        };
+        for route in ours {
+            route_facts(route.clone(), None);
         }
+        for (class, route) in views.routes(&members) {
+            route_facts(route, Some(class));
+        }
+        routes.sort_by_key(|r| r.route.function);
         let mut application = Self {
             routes,
             found,
@@ -198,218 +223,4 @@ fn everywhere(program: &Program, facts: &Facts, names: &Names<'_>, files: &[File
         }
     }
     found
-}
-
-/// What functions do that run before every handler, if they turn requests away.
-fn hooks(
-    program: &Program,
-    facts: &Facts,
-    names: &Names<'_>,
-    files: &[FileId],
-    walker: &mut Walker<'_>,
-) -> Found {
-    let mut all = Found::default();
-    let bit = |kind: &str| facts.kind(kind).map_or(0, |kind| 1 << kind);
-    let (hook, middleware): (Kinds, Kinds) = (bit("hook"), bit("middleware"));
-    let is_of = |file: FileId, function: FunctionIndex, expr: pyward_ir::ExprId, kind: Kinds| {
-        let chain = names.chain(file, function, expr).unwrap_or_default();
-        let subject = Subject {
-            chain: &chain,
-            ..Subject::default()
-        };
-        facts.find(On::Guard, &subject) & kind != 0
-    };
-    let mut hooks: Vec<FunctionId> = Vec::new();
-    let mut parts: Vec<(Symbol, Vec<FunctionId>)> = Vec::new();
-    for &file in files {
-        let ir = program.ir(file);
-        for (at, function) in ir.functions.iter().enumerate() {
-            let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
-            let parent = function.parent.unwrap_or(FunctionIndex(0));
-            let id = FunctionId { file, index };
-            let has = |kind: Kinds| {
-                function
-                    .decorators
-                    .iter()
-                    .any(|&d| is_of(file, parent, d, kind))
-            };
-            if has(hook) {
-                hooks.push(id);
-            } else if has(middleware) {
-                // One defined inside another function is made by calling that.
-                let name = if parent.0 == 0 {
-                    function.name
-                } else {
-                    ir.function(parent).name
-                };
-                parts.push((name, vec![id]));
-            }
-        }
-        for class in &ir.classes {
-            let is_middleware = class.name.as_str().ends_with("Middleware")
-                || class
-                    .bases
-                    .iter()
-                    .any(|&base| is_of(file, class.parent, base, middleware));
-            if is_middleware {
-                let methods = class
-                    .methods
-                    .iter()
-                    .map(|&index| FunctionId { file, index });
-                parts.push((class.name, methods.collect()));
-            }
-        }
-    }
-    if !parts.is_empty() {
-        // Middleware works only where it is put to use.
-        let used = used_names(program, files);
-        for (name, functions) in parts {
-            if used.contains(&name) {
-                hooks.extend(functions);
-            }
-        }
-    }
-    let denies = facts.kind("denies");
-    for id in hooks {
-        let summary = walker.function(id, &[]);
-        if denies.is_some_and(|kind| summary.found.has(kind)) {
-            all.merge(&summary.found);
-        }
-    }
-    all
-}
-
-/// Names that are read or imported, and the last parts of dotted names in texts.
-fn used_names(program: &Program, files: &[FileId]) -> FxHashSet<Symbol> {
-    let mut used = FxHashSet::default();
-    for &file in files {
-        for expr in &program.ir(file).exprs {
-            match expr.kind {
-                ExprKind::Name(pyward_ir::Var::Global(name)) => {
-                    used.insert(name);
-                }
-                ExprKind::Attribute { attr, .. } => {
-                    used.insert(attr);
-                }
-                ExprKind::Const(Const::Str(text)) if is_dotted(text.as_str()) => {
-                    let last = text.as_str().rsplit('.').next().unwrap_or_default();
-                    used.insert(Symbol::new(last));
-                }
-                _ => {}
-            }
-        }
-    }
-    used
-}
-
-/// What a route does and what guards it.
-fn route_facts<'a>(
-    program: &Program,
-    analysis: &Analysis,
-    facts: &Facts,
-    walker: &mut Walker<'_>,
-    route: &'a Route,
-) -> RouteFacts<'a> {
-    let id = route.function;
-    let file = id.file;
-    let function = program.function(id);
-    let parent = function.parent.unwrap_or(FunctionIndex(0));
-    let here = Place::new(file, function.name_span, id.index);
-    let mut found = Found::default();
-    for &decorator in &function.decorators {
-        walker.guard(file, parent, decorator, &mut found);
-    }
-    if let Some(index) = function.class {
-        class_facts(
-            program,
-            analysis,
-            walker,
-            ClassId { file, index },
-            id,
-            &mut found,
-        );
-    }
-    for guard in &route.guards {
-        let kind = facts.kind(guard.as_str());
-        if let Some(kind) = kind.filter(|kind| !found.has(*kind)) {
-            found.add(1 << kind, &here);
-        }
-    }
-    let mut texts: Vec<Symbol> = route.paths.clone();
-    texts.push(function.name);
-    let subject = Subject {
-        names: &texts,
-        ..Subject::default()
-    };
-    let mut of_route = facts.find(On::Route, &subject);
-    found.add(of_route, &here);
-    let mut params = Vec::new();
-    for param in &function.params {
-        let mut labels = 0;
-        for expr in param.default.into_iter().chain(param.annotation) {
-            labels |= walker.guard(file, parent, expr, &mut found);
-        }
-        let of_name = facts.find(
-            On::Parameter,
-            &Subject {
-                chain: &[param.name],
-                labels,
-                ..Subject::default()
-            },
-        );
-        let place = Place::new(file, param.span, id.index);
-        found.add(of_name, &place);
-        of_route |= of_name;
-        params.push(labels | of_name);
-    }
-    let guards = std::mem::take(&mut found);
-    found.merge_kinds(&guards, facts.protecting | of_route);
-    let before = found.kinds();
-    let summary = walker.function(id, &params);
-    found.merge(&summary.found);
-    RouteFacts {
-        route,
-        found,
-        before,
-        own: summary.found.clone(),
-    }
-}
-
-/// Facts of a handler's class and its bases: their attributes, and their methods that are no handlers.
-fn class_facts(
-    program: &Program,
-    analysis: &Analysis,
-    walker: &mut Walker<'_>,
-    class: ClassId,
-    handler: FunctionId,
-    found: &mut Found,
-) {
-    let mut queue = vec![class];
-    let mut seen: FxHashSet<ClassId> = FxHashSet::default();
-    while let Some(class) = queue.pop() {
-        if seen.len() > 16 || !seen.insert(class) {
-            continue;
-        }
-        let ir = program.ir(class.file);
-        let description = ir.class(class.index);
-        for &expr in description.bases.iter().chain(&description.decorators) {
-            walker.guard(class.file, description.parent, expr, found);
-        }
-        walker.class_body(class.file, description.body, found);
-        for &index in &description.methods {
-            let method = FunctionId {
-                file: class.file,
-                index,
-            };
-            let is_route = analysis
-                .routes
-                .binary_search_by_key(&method, |r| r.function)
-                .is_ok();
-            if method != handler && !is_route {
-                let summary = walker.function(method, &[]);
-                found.merge(&summary.found);
-            }
-        }
-        queue.extend(analysis.bases.get(&class).into_iter().flatten());
-    }
 }

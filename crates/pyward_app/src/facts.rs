@@ -26,6 +26,7 @@ pub(crate) enum On {
     Return,
     Guard,
     Route,
+    Url,
     Parameter,
     Column,
     String,
@@ -80,6 +81,8 @@ pub(crate) struct Facts {
     unnamed: FxHashMap<On, Vec<usize>>,
     /// Kinds that count where a guard or hook does it.
     pub(crate) protecting: Kinds,
+    /// Kinds that only the whole of something carries.
+    pub(crate) whole: Kinds,
     /// Kinds that descriptions ask for as labels.
     asked: Kinds,
     /// Constant texts that are paths: settings name middleware and classes so.
@@ -101,6 +104,7 @@ fn places(on: Option<&str>) -> Vec<On> {
         Some("return") => vec![On::Return],
         Some("guard") => vec![On::Guard],
         Some("route") => vec![On::Route],
+        Some("url") => vec![On::Url],
         Some("parameter") => vec![On::Parameter],
         Some("column") => vec![On::Column],
         Some("string") => vec![On::String],
@@ -165,6 +169,7 @@ impl Facts {
             by_name: FxHashMap::default(),
             unnamed: FxHashMap::default(),
             protecting: 0,
+            whole: 0,
             asked: 0,
             by_text: FxHashMap::default(),
             on: FxHashMap::default(),
@@ -190,6 +195,9 @@ impl Facts {
         let Some(kind) = self.intern(&fact.kind) else {
             return;
         };
+        if fact.whole {
+            self.whole |= 1 << kind;
+        }
         if fact.protects {
             self.protecting |= 1 << kind;
         }
@@ -296,6 +304,18 @@ impl Facts {
     /// Last parts of the paths that something is known of.
     pub(crate) fn last_parts(&self) -> FxHashSet<Symbol> {
         self.by_name.keys().copied().collect()
+    }
+
+    /// Last parts of the paths of some kinds.
+    pub(crate) fn last_parts_of(&self, kinds: Kinds) -> FxHashSet<Symbol> {
+        let of_kinds = self
+            .matchers
+            .iter()
+            .filter(|m| kinds & (1 << m.kind) != 0)
+            .flat_map(|m| &m.paths);
+        of_kinds
+            .filter_map(|(_, path)| path.last().copied())
+            .collect()
     }
 
     /// The kinds of facts that a subject is.

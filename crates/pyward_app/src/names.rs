@@ -345,6 +345,12 @@ impl FileNames {
                                 program.submodule(target, alias.name)
                         {
                             names.imports.push(f);
+                            // A folder without `__init__.py` has no file to name it by.
+                            if base.is_empty() {
+                                let path = split(program.module_name(f).as_str());
+                                names.bind(index, alias.target, path);
+                                continue;
+                            }
                         }
                         let mut path = base.clone();
                         path.push(alias.name);

@@ -15,7 +15,7 @@ use crate::trace;
 /// A place that is reported, and the route that it is reported for.
 struct Reported<'a> {
     place: Place,
-    route: Option<&'a RouteFacts<'a>>,
+    route: Option<&'a RouteFacts>,
 }
 
 /// The findings of all rules in one application.
@@ -23,7 +23,7 @@ pub(crate) fn findings(
     program: &Program,
     catalog: &Catalog,
     facts: &Facts,
-    application: &Application<'_>,
+    application: &Application,
 ) -> Vec<RawFinding> {
     let mut findings = Vec::new();
     for (number, rule) in catalog.rules.iter().enumerate() {
@@ -88,7 +88,7 @@ fn finding(
 fn places<'a>(
     program: &Program,
     facts: &Facts,
-    application: &'a Application<'a>,
+    application: &'a Application,
     report: &Report,
 ) -> Vec<Reported<'a>> {
     let at = report.at.as_deref().unwrap_or("route");
@@ -142,12 +142,7 @@ fn places<'a>(
     places
 }
 
-fn holds(
-    report: &Report,
-    facts: &Facts,
-    route: &RouteFacts<'_>,
-    fact: &dyn Fn(&str) -> bool,
-) -> bool {
+fn holds(report: &Report, facts: &Facts, route: &RouteFacts, fact: &dyn Fn(&str) -> bool) -> bool {
     let any = |condition: &String| condition.split_whitespace().any(fact);
     if !report.when.iter().all(any) {
         return false;
@@ -183,12 +178,14 @@ fn has(facts: &Facts, found: &Found, kind: &str) -> bool {
 }
 
 /// Facts that need no description.
-fn is_by_nature(route: &RouteFacts<'_>, fact: &str) -> bool {
+fn is_by_nature(route: &RouteFacts, fact: &str) -> bool {
     let verbs = &route.route.verbs;
     let is_read = |verb: &Symbol| matches!(verb.as_str(), "GET" | "HEAD" | "OPTIONS");
     match fact {
         "route" => true,
         "answers-get" => verbs.is_empty() || verbs.iter().any(is_read),
+        "is-function" => !route.is_method,
+        "any-method" => verbs.is_empty() && !route.is_method,
         "answers-post" => verbs.is_empty() || !verbs.iter().all(is_read),
         "has-parameter" => {
             let paths = &route.route.paths;

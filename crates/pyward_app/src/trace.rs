@@ -18,7 +18,7 @@ pub(crate) fn trace(
     program: &Program,
     facts: &Facts,
     report: &Report,
-    route: &RouteFacts<'_>,
+    route: &RouteFacts,
     reported: &Place,
 ) -> Option<(Vec<Step>, (FileId, Span))> {
     let id = route.route.function;
@@ -40,7 +40,7 @@ pub(crate) fn trace(
     });
     let is_handler = |place: &Place| place.file == id.file && place.span == function.name_span;
     let mut at = if is_handler(reported) {
-        operation(facts, report, route, &is_handler)?
+        operation(facts, report, route, &is_handler).unwrap_or(reported)
     } else {
         reported
     };
@@ -60,7 +60,7 @@ pub(crate) fn trace(
 fn operation<'a>(
     facts: &Facts,
     report: &Report,
-    route: &'a RouteFacts<'a>,
+    route: &'a RouteFacts,
     is_handler: &dyn Fn(&Place) -> bool,
 ) -> Option<&'a Place> {
     let conditions = report.guarded_at.iter().chain(&report.when);
@@ -75,7 +75,7 @@ fn operation<'a>(
 }
 
 /// A route as people write it: `POST /orders`.
-fn shown(route: &RouteFacts<'_>) -> Symbol {
+fn shown(route: &RouteFacts) -> Symbol {
     let verbs: Vec<&str> = route.route.verbs.iter().map(|v| v.as_str()).collect();
     let path = route.route.paths.first().map_or("", |path| path.as_str());
     let text = format!("{} {path}", verbs.join(","));

@@ -11,8 +11,8 @@ use std::rc::Rc;
 
 use pyward_flow::Analysis;
 use pyward_ir::{
-    Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind, InterpolatedPart, Span, StmtKind,
-    Symbol, Var,
+    ArgKind, Const, ExprId, ExprKind, FileIr, FunctionIndex, FunctionKind, InterpolatedPart, Span,
+    StmtKind, Symbol, Var,
 };
 use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::FxHashMap;
@@ -147,6 +147,11 @@ impl<'a> Walker<'a> {
         self.left = MIN_STEPS + STEPS_EACH * files.iter().map(size).sum::<u64>();
     }
 
+    /// The kind of routes that are meant for everyone.
+    pub(crate) fn public(&self) -> Kinds {
+        self.facts.kind("public").map_or(0, |kind| 1 << kind)
+    }
+
     /// Whether the steps have run out, so that something may have been left out.
     pub(crate) fn is_spent(&self) -> bool {
         self.left == 0
@@ -240,6 +245,30 @@ impl<'a> Walker<'a> {
             }
             let span = ir.expr(node).span;
             match &ir.expr(node).kind {
+                ExprKind::Call { callee, args } => {
+                    let chain = self.names.chain(file, function, *callee);
+                    let mut chain = chain.unwrap_or_default();
+                    for arg in args {
+                        let is_off = matches!(
+                            ir.expr(arg.value).kind,
+                            ExprKind::Const(Const::None | Const::Bool(false))
+                        );
+                        let ArgKind::Keyword(name) = arg.kind else {
+                            continue;
+                        };
+                        if !is_off {
+                            // `@view(permission="edit")`
+                            chain.push(name);
+                            let subject = Subject {
+                                chain: &chain,
+                                ..Subject::default()
+                            };
+                            let kinds = self.facts.find(On::Guard, &subject);
+                            found.add(kinds, &Place::new(file, span, function));
+                            chain.pop();
+                        }
+                    }
+                }
                 ExprKind::Name(_) | ExprKind::Attribute { .. } => {
                     // `auth` of `auth.route` says nothing.
                     if !owners.contains(&node)
@@ -282,13 +311,41 @@ impl<'a> Walker<'a> {
                     }
                 }
                 ExprKind::Const(Const::Str(text)) => {
-                    let kinds = self.facts.of_text(*text);
+                    let mut kinds = self.facts.of_text(*text);
+                    // Settings name classes and functions of the project by their paths.
+                    let path: Vec<Symbol> = text.as_str().split('.').map(Symbol::new).collect();
+                    match self.names.by_chain(&path).filter(|_| path.len() > 1) {
+                        Some(Referent::Function(id)) => labels |= self.whole(id, found),
+                        Some(Referent::Class(class)) => {
+                            for &index in &self.program.class(class).methods {
+                                let file = class.file;
+                                labels |= self.whole(FunctionId { file, index }, found);
+                            }
+                            let subject = Subject {
+                                chain: &path,
+                                ..Subject::default()
+                            };
+                            kinds |= self.facts.find(On::Guard, &subject);
+                        }
+                        _ => {}
+                    }
                     found.add(kinds, &Place::new(file, span, function));
                 }
                 _ => {}
             }
         }
         labels
+    }
+
+    /// Facts of the library's classes that texts in an expression name.
+    pub(crate) fn named_in(&mut self, file: FileId, expr: ExprId, found: &mut Found) {
+        let ir = self.program.ir(file);
+        ir.each_descendant(expr, &mut |e| {
+            if let ExprKind::Const(Const::Str(text)) = ir.expr(e).kind {
+                let place = Place::new(file, ir.expr(e).span, FunctionIndex(0));
+                found.add(self.facts.of_text(text), &place);
+            }
+        });
     }
 
     /// What a guard does with nothing known of its parameters, as far as it protects; labels of what it yields.
@@ -395,8 +452,11 @@ impl<'a> Walker<'a> {
                 let mut labels = 0;
                 for (key, value) in items {
                     let of_value = self.eval(frame, *value);
-                    labels |= of_value;
-                    let Some(key) = key else { continue };
+                    let Some(key) = key else {
+                        labels |= of_value;
+                        continue;
+                    };
+                    labels |= of_value & !self.facts.whole;
                     match ir.expr(*key).kind {
                         ExprKind::Const(Const::Str(name)) => {
                             let span = ir.expr(*value).span;

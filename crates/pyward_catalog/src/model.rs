@@ -11,9 +11,15 @@
 //! `0:params[]` (any element or value), `0:params{}` (the keys of a dictionary), `0:opts.name` (attribute or
 //! constant key). Without suffix a place stands for the value and everything in it.
 
+// The build script includes this file too, from elsewhere.
+#[path = "model/application.rs"]
+mod application;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use application::{DefaultGuard, Fact, Inherited, Router};
 
 /// One model file: one library.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -75,6 +81,15 @@ pub struct Models {
     /// Decorators and base classes that guard a route.
     #[serde(default)]
     pub access: Vec<Access>,
+    /// Objects that routes are registered on.
+    #[serde(default)]
+    pub router: Vec<Router>,
+    /// Handlers that classes inherit from the library.
+    #[serde(default)]
+    pub inherited: Vec<Inherited>,
+    /// Settings that name guards of all routes.
+    #[serde(default)]
+    pub default_guard: Vec<DefaultGuard>,
     /// What code does, as rules of kind `application` ask for it.
     #[serde(default)]
     pub fact: Vec<Fact>,
@@ -498,75 +513,6 @@ pub struct TemplateContext {
     /// See `path`.
     #[serde(default)]
     pub variable: Option<String>,
-}
-
-/// Something that code does (`checks-password`, `changes-data`), told by names alone.
-///
-/// The application model walks what each route reaches (the handler, what it calls, its decorators, dependencies,
-/// class and hooks) and keeps the kinds of all facts that match there. An expression that matches also carries the
-/// kind as a *label* to whatever is made of it, so that other facts can ask where an argument comes from
-/// (`with = ["request"]`). Names are dotted as imports resolve them; a constant key counts as a part of the name
-/// (`request.form["id"]` and `request.form.get("id")` are `flask.request.form.id`), a call between parts does not
-/// (`User.objects.filter(x).first` is `User.objects.filter.first`). All given tests must hold.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Fact {
-    /// What it is called; rules name it in `when` and `unless`, and other facts in `with` and `without`.
-    pub kind: String,
-    /// Where it is looked for: `call`, `read` (a name, attribute or item), `use` (default: either of them),
-    /// `store` (assignment to a name, attribute or item), `keyword` (an argument passed by name, or an item of
-    /// a dictionary in the text), `field` (the same; the name is that of the value, a plain attribute or item),
-    /// `item` (an item of a dictionary in the text that is stored under a key),
-    /// `compare`, `test` (the condition of `if`, `while`, `assert`), `return`, `guard` (a decorator, base class, dependency or
-    /// attribute of the handler's class), `route` (URL pattern or handler's name), `parameter` (of a handler), `column` (a name bound in a class's body),
-    /// `string` (a constant text).
-    #[serde(default)]
-    pub on: Option<String>,
-    /// Dotted names; `*.a.b` is any name that ends in `a.b`, a last part `*` any one part. Of `keyword`: of the
-    /// function called.
-    #[serde(default)]
-    pub path: Vec<String>,
-    /// Regular expression (case-insensitive) over the last part of the name; of `route` over pattern and
-    /// handler, of `string` over the text, of `compare` over the names of the operands.
-    #[serde(default)]
-    pub named: Option<String>,
-    /// Regular expression (case-insensitive) over the whole dotted name.
-    #[serde(default)]
-    pub dotted: Option<String>,
-    /// Regular expression over the dotted name that must not match.
-    #[serde(default)]
-    pub not_named: Option<String>,
-    /// Kinds of which an argument (operand, value, receiver) has to carry at least one.
-    #[serde(default)]
-    pub with: Vec<String>,
-    /// Kinds that must all be there among the arguments. A class of the project carries, when it is called, the kinds
-    /// of its bases' names (as `guard`).
-    #[serde(default)]
-    pub with_all: Vec<String>,
-    /// Kinds that no argument may carry.
-    #[serde(default)]
-    pub without: Vec<String>,
-    /// One of the arguments (operands, elements of what is returned) is one of these constants.
-    #[serde(default)]
-    pub constant: Option<OneOrMany>,
-    /// `true`: an argument or operand is a constant of the program; `false`: none is.
-    #[serde(default)]
-    pub literal: Option<bool>,
-    /// Regular expression (case-insensitive) over the constant texts among the arguments, in full.
-    #[serde(default)]
-    pub text: Option<String>,
-    /// Regular expression over the names of the keyword arguments, of which one has to match.
-    #[serde(default)]
-    pub keyword: Option<String>,
-    /// The call unpacks a dictionary (`**fields`).
-    #[serde(default)]
-    pub unpacks: bool,
-    /// Only within the condition of an `if`, `while`, `assert` or conditional expression.
-    #[serde(default)]
-    pub in_test: bool,
-    /// It counts for a route also where a guard of the route or a hook that runs before it does so.
-    #[serde(default)]
-    pub protects: bool,
 }
 
 /// A call that renders a template.

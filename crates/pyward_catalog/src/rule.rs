@@ -106,7 +106,8 @@ pub struct Rule {
 /// down.
 ///
 /// Besides the facts of models a route has `route` itself, `answers-get` and `answers-post` (or another method
-/// that changes things), and `has-parameter` (in its path).
+/// that changes things), `any-method` (none is named), `is-function` (its
+/// handler is no method), and `has-parameter` (in its path).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Report {

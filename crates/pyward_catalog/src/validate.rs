@@ -58,6 +58,7 @@ const FACT_PLACES: &[&str] = &[
     "return",
     "guard",
     "route",
+    "url",
     "parameter",
     "column",
     "string",
@@ -364,6 +365,25 @@ impl Check<'_> {
                 "public",
             ];
             self.one_of("kind", &item.kind, &kinds);
+        }
+        for (number, item) in models.router.iter().enumerate() {
+            self.at = ("router".to_owned(), number);
+            let calls = [&item.mount, &item.through, &item.variable];
+            self.paths(&item.create, calls.iter().all(|c| c.is_empty()));
+            self.paths(&item.mount, false);
+            self.paths(&item.through, false);
+            let places = item.child.iter().chain(&item.prefix).chain(&item.under);
+            self.places(places.chain(&item.guards));
+            if item.mount.is_empty() != item.child.is_empty() {
+                self.error("`mount` and `child` go together".to_owned());
+            }
+        }
+        for (number, item) in models.inherited.iter().enumerate() {
+            self.at = ("inherited".to_owned(), number);
+            self.paths(&item.base, true);
+            if item.verbs.is_empty() {
+                self.error("`verbs` are needed".to_owned());
+            }
         }
         for (number, item) in models.fact.iter().enumerate() {
             self.at = ("fact".to_owned(), number);

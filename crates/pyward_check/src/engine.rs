@@ -105,6 +105,14 @@ pub(crate) fn run(
             pyward_flow::analyse(&lowered.program, catalog, &lowered.library, options);
         let application = pyward_app::analyse(&lowered.program, &analysis, catalog);
         analysis.findings.extend(application.findings);
+        if !application.routes.is_empty() {
+            // Of those that answer HTTP the application model knows more.
+            analysis
+                .routes
+                .retain(|route| route.protocol.as_str() != "http");
+            analysis.routes.extend(application.routes);
+            analysis.routes.sort_by_key(|route| route.function);
+        }
         (analysis, application.cut)
     }));
     let (mut analysis, cut) = analysed.unwrap_or_else(|_| {

@@ -48,6 +48,19 @@ pub struct Route {
     pub sites: Vec<(FileId, ExprId)>,
 }
 
+/// A class that is registered to handle requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassRoute {
+    /// The class.
+    pub class: ClassId,
+    /// URL patterns.
+    pub paths: Vec<Symbol>,
+    /// Guards seen round it.
+    pub guards: Vec<Symbol>,
+    /// The call that registers it.
+    pub site: Option<(FileId, ExprId)>,
+}
+
 /// What the analysis found.
 #[derive(Debug, Default)]
 pub struct Analysis {
@@ -55,6 +68,8 @@ pub struct Analysis {
     pub findings: Vec<RawFinding>,
     /// Entry points, in the order of files and positions.
     pub routes: Vec<Route>,
+    /// Classes that are registered to handle requests, in order.
+    pub classes: Vec<ClassRoute>,
     /// Functions whose analysis hit a budget.
     pub truncated: Vec<FunctionId>,
     /// Functions of the project that a call expression reaches, as far as known, in order.
@@ -182,6 +197,7 @@ impl Run<'_> {
         self.findings.clear();
         self.truncated.clear();
         self.tables.entries.clear();
+        self.tables.class_routes.clear();
         self.tables.call_sites.clear();
         for (function, entry) in described_entries(self.shared) {
             merge_entry(self.tables.entries.entry(function).or_default(), entry);
@@ -212,12 +228,14 @@ impl Run<'_> {
         let findings = std::mem::take(&mut self.findings);
         let truncated = std::mem::take(&mut self.truncated);
         let entries = std::mem::take(&mut self.tables.entries);
+        let class_routes = std::mem::take(&mut self.tables.class_routes);
         let calls = std::mem::take(&mut self.tables.call_sites);
         self.round(ROUNDS - 1, &|file| program.is_test(file));
         self.findings.retain(|f| program.is_test(f.file));
         self.findings.extend(findings);
         self.truncated.extend(truncated);
         self.tables.entries = entries;
+        self.tables.class_routes = class_routes;
         self.tables.call_sites = calls;
     }
 
@@ -287,6 +305,11 @@ impl Run<'_> {
         }
         for (function, entry) in out.entries {
             merge_entry(self.tables.entries.entry(function).or_default(), entry);
+        }
+        for route in out.class_routes {
+            if !self.tables.class_routes.contains(&route) {
+                self.tables.class_routes.push(route);
+            }
         }
         for (site, callee) in out.call_sites {
             let known = self.tables.call_sites.entry((id.file, site)).or_default();
@@ -488,9 +511,12 @@ fn finish(
     routes.sort_by_key(|r| r.function);
     let mut truncated: Vec<FunctionId> = truncated.into_iter().collect();
     truncated.sort_unstable();
+    let mut classes = tables.class_routes.clone();
+    classes.sort_by_key(|route| (route.class, route.site));
     Analysis {
         findings,
         routes,
+        classes,
         truncated,
         calls: FxHashMap::default(),
         bases: project_bases(shared.program, tables),

@@ -24,5 +24,5 @@ pub mod tables;
 pub mod types;
 pub mod value;
 
-pub use driver::{Analysis, Options, Route, analyse};
+pub use driver::{Analysis, ClassRoute, Options, Route, analyse};
 pub use finding::RawFinding;

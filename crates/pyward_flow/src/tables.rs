@@ -97,6 +97,8 @@ pub struct Tables {
     pub arguments: FxHashMap<(FunctionId, u16), Option<Class>>,
     /// Entry points.
     pub entries: FxHashMap<FunctionId, Entry>,
+    /// Classes that are registered to handle requests.
+    pub class_routes: Vec<crate::driver::ClassRoute>,
     /// The project's functions that a call expression reaches.
     pub call_sites: FxHashMap<(FileId, ExprId), Vec<FunctionId>>,
 }

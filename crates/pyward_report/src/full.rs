@@ -65,10 +65,11 @@ fn write_finding(
         writeln!(out, "{gutter} {DIM}|{DIM:#}")?;
     }
     if finding.trace.len() > 1 {
-        writeln!(
-            out,
-            "{gutter} {DIM}={DIM:#} {BOLD}the path of the data{BOLD:#}:"
-        )?;
+        let title = match finding.source_kind {
+            Some(_) => "the path of the data",
+            None => "the way there",
+        };
+        writeln!(out, "{gutter} {DIM}={DIM:#} {BOLD}{title}{BOLD:#}:")?;
         write_trace(report, &finding.trace, &gutter, out)?;
     }
     writeln!(

@@ -92,7 +92,15 @@ impl<'a> Walker<'a> {
         }
         let targets = self.targets(frame, id, callee);
         if targets.is_empty() {
-            return receiver | passed.all | kinds;
+            let of_keywords = passed.keywords.iter().fold(0, |set, (_, l)| set | l);
+            let others = passed.positional.iter().fold(passed.rest, |set, l| set | l);
+            let parts = of_keywords & !self.facts.whole | others;
+            // `form.get("name")` is a part of the form.
+            let whole = match item_read(ir, id) {
+                Some(_) => self.facts.whole,
+                None => 0,
+            };
+            return receiver & !whole | parts | kinds;
         }
         let mut labels = kinds;
         for target in targets {

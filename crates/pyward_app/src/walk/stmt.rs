@@ -252,7 +252,7 @@ impl<'a> Walker<'a> {
                 }
                 self.store(frame, &chain, labels, value, span);
                 if let ExprKind::Name(var) = frame.ir.expr(*owner).kind {
-                    frame.write(var, labels);
+                    frame.write(var, labels & !self.facts.whole);
                 }
             }
             Target::Sequence(targets) => {

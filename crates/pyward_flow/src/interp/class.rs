@@ -13,12 +13,17 @@ use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, PortableShape, export};
 use crate::tables::{Base, ClassInfo, Entry};
+use crate::types::TypeExpr;
 use crate::value::{Builtin, Contexts, Shape, Value};
 
 /// Longest chain of bases followed.
 const MAX_BASES: usize = 32;
 /// Most methods of subclasses that one call is taken to mean; where there are more, it is taken to mean none.
 const MAX_OVERRIDES: usize = 4;
+
+/// Methods of handlers, and of what registers them, that are named after those of HTTP.
+pub(super) const HTTP_METHODS: &[&str] =
+    &["get", "post", "put", "patch", "delete", "head", "options"];
 
 impl Interp<'_> {
     pub(super) fn define_class(&mut self, index: ClassIndex, target: Var) {
@@ -171,11 +176,10 @@ impl Interp<'_> {
                     })
                 };
                 if matches {
-                    let verbs = match name.as_str() {
-                        "get" | "post" | "put" | "patch" | "delete" | "head" | "options" => {
-                            vec![Symbol::new(&name.as_str().to_uppercase())]
-                        }
-                        _ => Vec::new(),
+                    let verbs = if HTTP_METHODS.contains(&name.as_str()) {
+                        vec![Symbol::new(&name.as_str().to_uppercase())]
+                    } else {
+                        Vec::new()
                     };
                     let entry = Entry {
                         points: vec![point],
@@ -429,6 +433,16 @@ impl Interp<'_> {
                 }
                 _ => {}
             }
+        }
+        // A class method of a library that gives what it is called on: `View.as_view`.
+        if let Shape::Api(api) = value.shape
+            && let Some(entry) = self.cx.api.entry(api)
+            && matches!(entry.returns, Some(TypeExpr::Receiver))
+        {
+            return Value {
+                shape: Shape::ApiMethod(api, Arc::new(Value::of(Shape::Class(class)))),
+                marks: value.marks,
+            };
         }
         value
     }

@@ -108,6 +108,13 @@ impl Interp<'_> {
                     let verbs = self.given_verbs(description.verbs.as_ref(), call.as_ref());
                     match verbs {
                         Some(verbs) => entry.verbs.extend(verbs),
+                        None if description.verb.is_empty() => {
+                            // `router.delete(...)` says it by its name.
+                            let name = owner.as_ref().map_or("", |(_, attr, _)| attr.as_str());
+                            if super::class::HTTP_METHODS.contains(&name) {
+                                entry.verbs.push(Symbol::new(&name.to_uppercase()));
+                            }
+                        }
                         None => entry
                             .verbs
                             .extend(description.verb.iter().map(|v| Symbol::new(v))),

@@ -118,6 +118,8 @@ pub(crate) struct Output {
     /// Variables of every template of an environment.
     pub(crate) template_variables: Vec<((Symbol, Symbol), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
+    /// Classes that are registered to handle requests.
+    pub(crate) class_routes: Vec<crate::driver::ClassRoute>,
     /// Classes of what was handed to parameters.
     pub(crate) arguments: Vec<((FunctionId, u16), Class)>,
     pub(crate) calls: Vec<FunctionId>,

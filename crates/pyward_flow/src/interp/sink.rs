@@ -550,6 +550,12 @@ impl Interp<'_> {
         sites: &[(pyward_program::FileId, pyward_ir::ExprId)],
     ) {
         let ir = self.cx.program.ir(class.file);
+        self.out.class_routes.push(crate::driver::ClassRoute {
+            class,
+            paths: routes.to_vec(),
+            guards: guards.to_vec(),
+            site: sites.first().copied(),
+        });
         for &index in &ir.class(class.index).methods {
             let entry = crate::tables::Entry {
                 routes: routes.to_vec(),

@@ -192,10 +192,10 @@ impl Interp<'_> {
         ) {
             return true;
         }
-        self.cx
-            .api
-            .entry(*id)
-            .is_some_and(|e| e.propagators.iter().any(|p| p.normalises_path))
+        self.cx.api.entry(*id).is_some_and(|e| {
+            let mut all = e.propagators.iter();
+            all.any(|p| p.normalises_path || p.keeps_path)
+        })
     }
 
     fn refine_compare(&mut self, left: ExprId, op: CompareOp, right: ExprId, outcome: bool) {
@@ -272,10 +272,40 @@ impl Interp<'_> {
         let cleaned = marks.iter().map(|m| m.cleaned).reduce(|all, one| all & one);
         let harmless = cleaned.unwrap_or(0);
         self.clean_expr(this, harmless);
+        self.refine_by_caller(this, &marks);
         let is_part = matches!(self.ir.expr(this).kind, ExprKind::Attribute { attr, .. } if self.cx.models.is_telling(attr));
         if is_part {
             self.refine_member(this, harmless);
         }
+    }
+
+    /// Equal to what a caller gave, a value is no more than that: `final == base` leaves nothing of what was joined.
+    fn refine_by_caller(&mut self, this: ExprId, theirs: &Marks) {
+        let by_caller = |m: &crate::value::Mark| matches!(m.origin, Origin::Param { .. });
+        if theirs.is_empty() || !theirs.iter().all(by_caller) {
+            return;
+        }
+        let place = self
+            .place_of(this)
+            .or_else(|| match &self.ir.expr(this).kind {
+                ExprKind::Call { callee, args } => {
+                    let (callee, first) = (*callee, args.first()?.value);
+                    let sees_through = self.is_view_function(callee);
+                    sees_through.then(|| self.place_of(first)).flatten()
+                }
+                _ => None,
+            });
+        let Some(place) = place else { return };
+        self.update_place(&place, &|v| {
+            let own = v.marks.map(|m| {
+                let mut mark = m.clone();
+                if theirs.iter().all(|t| t.origin != m.origin) {
+                    mark.cleaned = EVERYTHING;
+                }
+                Some(mark)
+            });
+            v.marks = own.union(theirs);
+        });
     }
 
     /// `len(text) < 100`: short texts do not keep a regular expression busy.

@@ -404,9 +404,12 @@ def _plain_pool(client: Any) -> Any:
         and getattr(pool, "cache", None) is None
         and type(execute) is FunctionType
         and execute.__globals__["__name__"] == redis.Redis.__module__
-        # Before redis-py 5.3 the pool wanted to know the command.
-        and signature(pool.get_connection).parameters["command_name"].default is None
     )
+    try:
+        # Before redis-py 5.3 the pool wanted to know the command.
+        signature(pool.get_connection).bind()
+    except (AttributeError, TypeError, ValueError):
+        return None
     return pool if plain else None
 
 

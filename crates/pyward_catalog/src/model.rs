@@ -220,6 +220,9 @@ pub struct Sink {
     /// `high` (default), `medium`, `low`.
     #[serde(default)]
     pub confidence: Option<String>,
+    /// Severity of a flow from a parameter of a library's public function, where it differs from the rule's.
+    #[serde(default)]
+    pub parameter: Option<String>,
 }
 
 /// A call whose result is safe in some contexts.
@@ -231,6 +234,9 @@ pub struct Sanitizer {
     /// Contexts (see [`crate::rule::Rule::context`]); `*` for all but `random`: no conversion makes a predictable
     /// number less so.
     pub cleans: Vec<String>,
+    /// It is a digest under a secret key (see [`Guard::of_keyed`]).
+    #[serde(default)]
+    pub keyed: bool,
     /// Conditions on the call.
     #[serde(default)]
     pub when: Vec<Condition>,
@@ -263,6 +269,9 @@ pub struct Guard {
     /// Proves something only of a normalised path ([`Propagator::normalises_path`]).
     #[serde(default)]
     pub of_normalised: bool,
+    /// Proves what a digest under a secret key was made of, if the argument is one ([`Sanitizer::keyed`]).
+    #[serde(default)]
+    pub of_keyed: bool,
 }
 
 /// How data passes through a call.
@@ -314,6 +323,9 @@ pub struct Entry {
     /// Base class paths whose subclasses' methods are entry points.
     #[serde(default)]
     pub base: Vec<String>,
+    /// Names of a constructor's first parameter that tell classes whose methods are entry points (`get_response`).
+    #[serde(default)]
+    pub made_with: Vec<String>,
     /// Names of those methods, or how they begin (`resolve_*`); empty with `base`: every public method.
     #[serde(default)]
     pub methods: Vec<String>,
@@ -612,6 +624,9 @@ pub struct Condition {
     /// stands in a function whose name matches (case-insensitive).
     #[serde(default)]
     pub used_as: Option<String>,
+    /// A condition around the call has a name that matches (case-insensitive): `if hasattr(tarfile, "data_filter")`.
+    #[serde(default)]
+    pub around: Option<String>,
     /// The file imports one of these modules.
     #[serde(default)]
     pub imports: Option<OneOrMany>,

@@ -76,6 +76,10 @@ pub struct Rule {
     /// it: `if not verify:`. Such a finding has severity `low`.
     #[serde(default)]
     pub opt_in: Option<String>,
+    /// Names of parameters (regular expression, case-insensitive) that say that a library's callers hand over such a
+    /// text on purpose: `def run(query)`. A flow from one is no finding.
+    #[serde(default)]
+    pub meant_for: Option<String>,
     /// Not run unless selected by name.
     #[serde(default)]
     pub off_by_default: bool,

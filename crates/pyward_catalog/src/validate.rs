@@ -214,6 +214,7 @@ impl Check<'_> {
             self.conditions(&item.when, true);
             self.conditions(&item.unless, true);
             self.level(item.confidence.as_deref(), LEVELS);
+            self.level(item.parameter.as_deref(), SEVERITIES);
             for path in item
                 .path
                 .iter()
@@ -238,10 +239,11 @@ impl Check<'_> {
                 && item.base.is_empty()
                 && item.call.is_empty()
                 && item.function.is_empty()
+                && item.made_with.is_empty()
                 && !item.operations
             {
                 self.error(
-                    "an entry needs `decorator`, `base`, `call`, `function` or `operations`"
+                    "an entry needs `decorator`, `base`, `made-with`, `call`, `function` or `operations`"
                         .to_owned(),
                 );
             }
@@ -483,7 +485,11 @@ impl Check<'_> {
                         .to_owned(),
                 );
             }
-            if !on_value && condition.used_as.is_none() && condition.imports.is_none() {
+            if !on_value
+                && condition.used_as.is_none()
+                && condition.around.is_none()
+                && condition.imports.is_none()
+            {
                 self.error("an empty condition".to_owned());
             }
             for pattern in [
@@ -492,6 +498,7 @@ impl Check<'_> {
                 &condition.prefix,
                 &condition.named,
                 &condition.used_as,
+                &condition.around,
             ]
             .into_iter()
             .flatten()

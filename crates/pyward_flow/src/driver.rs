@@ -14,6 +14,7 @@ use crate::api::ApiTable;
 use crate::finding::RawFinding;
 use crate::index::Index;
 use crate::interp::{Context, Interp, KnownContexts, Output};
+use crate::library;
 use crate::models::Compiled;
 use crate::regex_proof::RegexProofs;
 use crate::summary::{Portable, Summary};
@@ -150,6 +151,7 @@ fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Optio
             argument: bit("argument"),
             backtracking: bit("backtracking"),
             not_text: bit("nosql"),
+            genuine: bit("deserialization"),
         },
         lexical_kinds: [models.kind("secret"), models.kind("personal")]
             .into_iter()
@@ -168,7 +170,7 @@ fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Optio
         run.round(round, &is_product);
     }
     if options.library {
-        report_library_flows(&shared, &run.tables, &mut run.findings);
+        library::report_flows(&shared, &run.tables, &mut run.findings);
     }
     if options.tests {
         run.tests();
@@ -325,12 +327,13 @@ impl Run<'_> {
 /// The first round finds what functions know of each other, the second uses it.
 const ROUNDS: u8 = 2;
 
-struct Shared<'a> {
-    program: &'a Program,
+/// What every function's analysis may look at.
+pub(crate) struct Shared<'a> {
+    pub(crate) program: &'a Program,
     templates: &'a Library,
     catalog: &'a Catalog,
     api: &'a ApiTable<'a>,
-    models: &'a Compiled,
+    pub(crate) models: &'a Compiled,
     index: &'a Index,
     regex: &'a RegexProofs,
     settings_by_name: FxHashMap<Symbol, Vec<usize>>,
@@ -444,87 +447,6 @@ fn merge_entry(into: &mut Entry, from: Entry) {
     into.wraps |= from.wraps;
     add(&mut into.templates, from.templates);
     add(&mut into.gives_context, from.gives_context);
-}
-
-/// Flows from the parameters of public functions, for code that others call.
-fn report_library_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec<RawFinding>) {
-    let Some(kind) = shared.models.kind("parameter") else {
-        return;
-    };
-    let mut seen: FxHashSet<(u16, FileId, Span)> = FxHashSet::default();
-    let known: FxHashSet<(u16, FileId, Span)> =
-        findings.iter().map(|f| (f.rule, f.file, f.span)).collect();
-    for file in shared.program.file_ids() {
-        if shared.program.is_test(file) {
-            continue;
-        }
-        for (at, summary) in tables.summaries[file.0 as usize].iter().enumerate() {
-            let Some(summary) = summary else { continue };
-            let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
-            let id = FunctionId { file, index };
-            if !is_public(shared.program, id)
-                || tables
-                    .entries
-                    .get(&id)
-                    .is_some_and(|e| !e.points.is_empty())
-            {
-                continue;
-            }
-            let function = shared.program.function(id);
-            for sink in &summary.sinks {
-                let rule = &shared.models.rules[sink.sink.rule as usize];
-                let Some(severity) = rule.severity[kind as usize] else {
-                    continue;
-                };
-                let crate::value::Origin::Param { index, .. } = sink.mark.origin else {
-                    continue;
-                };
-                // The receiver's own state is the object's business, not the caller's.
-                if index == 0
-                    && function.class.is_some()
-                    && function
-                        .params
-                        .first()
-                        .is_some_and(|p| matches!(p.name.as_str(), "self" | "cls" | "mcs"))
-                {
-                    continue;
-                }
-                let key = (sink.sink.rule, sink.sink.file, sink.sink.span);
-                if known.contains(&key) || !seen.insert(key) {
-                    continue;
-                }
-                let mut finding =
-                    crate::interp::flow_finding(&sink.sink, &sink.mark, kind, severity);
-                if let Some(param) = function.params.get(usize::from(index)) {
-                    finding.trace.insert(
-                        0,
-                        crate::value::Step {
-                            kind: crate::value::StepKind::Source,
-                            file,
-                            span: param.span,
-                            name: param.name,
-                        },
-                    );
-                }
-                findings.push(finding);
-            }
-        }
-    }
-}
-
-/// Whether other code may call a function.
-fn is_public(program: &Program, id: FunctionId) -> bool {
-    let function = program.function(id);
-    function.kind == FunctionKind::Def
-        && !function
-            .qualname
-            .as_str()
-            .split('.')
-            .any(|part| part.starts_with('_') && !part.ends_with("__"))
-        && function.parent.is_none_or(|p| {
-            let parent = program.ir(id.file).function(p);
-            matches!(parent.kind, FunctionKind::Module | FunctionKind::ClassBody)
-        })
 }
 
 fn finish(

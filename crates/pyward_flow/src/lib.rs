@@ -14,6 +14,7 @@ pub mod heap;
 mod index;
 mod interp;
 mod lazy_regex;
+mod library;
 pub mod models;
 pub mod path;
 pub mod place;

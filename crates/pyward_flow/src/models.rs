@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::lazy_regex::LazyRegex;
 use crate::place::Place;
 use crate::types::TypeExpr;
-use crate::value::{ALL_CONTEXTS, Contexts};
+use crate::value::{ALL_CONTEXTS, Contexts, Marks};
 
 /// Everything models say about one API path.
 #[derive(Debug, Default)]
@@ -120,6 +120,8 @@ pub struct Sink {
     pub unless: Vec<Condition>,
     /// Confidence of a finding.
     pub confidence: Confidence,
+    /// Severity of a flow from a library's caller, where it is not the rule's.
+    pub parameter: Option<Severity>,
 }
 
 /// A sanitiser, compiled.
@@ -127,10 +129,24 @@ pub struct Sink {
 pub struct Sanitizer {
     /// What it cleans for.
     pub cleans: Contexts,
+    /// It is a digest under a secret key.
+    pub keyed: bool,
     /// Conditions.
     pub when: Vec<Condition>,
     /// Exceptions.
     pub unless: Vec<Condition>,
+}
+
+impl Sanitizer {
+    /// The marks that its result has for marks that go in.
+    #[must_use]
+    pub fn apply(&self, marks: &Marks) -> Marks {
+        if self.keyed {
+            marks.keyed()
+        } else {
+            marks.cleaned(self.cleans)
+        }
+    }
 }
 
 /// What outcome of a check means that data is safe.
@@ -157,6 +173,8 @@ pub struct Guard {
     pub cleans: Contexts,
     /// It proves something only of a normalised path.
     pub of_normalised: bool,
+    /// It proves what a digest under a secret key was made of.
+    pub of_keyed: bool,
     /// When.
     pub outcome: Outcome,
     /// Conditions.
@@ -281,6 +299,8 @@ pub struct EntryPoint {
     pub methods: Vec<Symbol>,
     /// Whether it is about base classes.
     pub by_base: bool,
+    /// Name of the constructor's first parameter that tells its classes.
+    pub made_with: Vec<Symbol>,
     /// Place of the handler in a registering call.
     pub handler: Option<Place>,
     /// Function names.
@@ -378,6 +398,8 @@ pub struct Condition {
     pub named: Option<LazyRegex>,
     /// `used-as`
     pub used_as: Option<LazyRegex>,
+    /// `around`
+    pub around: Option<LazyRegex>,
     /// Kinds of `tainted`, as bits.
     pub tainted: u32,
 }
@@ -426,6 +448,8 @@ pub struct FlowRule {
     pub yields_to: Vec<String>,
     /// Names in a condition that lower the severity.
     pub opt_in: Option<LazyRegex>,
+    /// Names of parameters that are handed such a text on purpose.
+    pub meant_for: Option<LazyRegex>,
 }
 
 /// The compiled catalogue.
@@ -499,6 +523,10 @@ impl Compiled {
                 once_per_function: rule.once_per_function,
                 opt_in: rule
                     .opt_in
+                    .as_deref()
+                    .map(|names| LazyRegex::new(names, true)),
+                meant_for: rule
+                    .meant_for
                     .as_deref()
                     .map(|names| LazyRegex::new(names, true)),
             });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyward_catalog::rule::Confidence;
+use pyward_catalog::rule::{Confidence, Severity};
 use pyward_ir::{Span, Symbol};
 use pyward_program::FileId;
 
@@ -134,6 +134,8 @@ pub struct SinkSite {
     pub what: Symbol,
     /// Confidence of the sink itself.
     pub confidence: Confidence,
+    /// Severity of a flow from a library's caller, where it is not the rule's.
+    pub parameter: Option<Severity>,
     /// Name of the function it stands in.
     pub function: Symbol,
     /// Where the data ends, if the site is where it was handed over.

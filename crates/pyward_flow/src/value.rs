@@ -142,6 +142,8 @@ pub mod flag {
     pub const STORED: u8 = 8;
     /// No conversion or escape makes it harmless: a predictable number stays one.
     pub const STICKY: u8 = 16;
+    /// What carries it is a digest of the data under a secret key: one that compares equal proves the data genuine.
+    pub const KEYED: u8 = 32;
 }
 
 /// Untrusted data of one origin in a value.
@@ -425,15 +427,27 @@ impl Marks {
         })
     }
 
-    /// The marks with nothing cleaned: an encoding was undone.
+    /// The marks as a digest under a secret key carries them: they harm nobody.
     #[must_use]
-    pub fn decoded(&self) -> Self {
-        if self.iter().all(|m| m.cleaned == 0) {
+    pub fn keyed(&self) -> Self {
+        self.map(|m| {
+            Some(Mark {
+                cleaned: ALL_CONTEXTS,
+                flags: m.flags | flag::KEYED,
+                ..m.clone()
+            })
+        })
+    }
+
+    /// The marks with nothing cleaned but what holds of the data in any form: an encoding was undone.
+    #[must_use]
+    pub fn decoded(&self, kept: Contexts) -> Self {
+        if self.iter().all(|m| m.cleaned & !kept == 0) {
             return self.clone();
         }
         self.map(|m| {
             Some(Mark {
-                cleaned: 0,
+                cleaned: m.cleaned & kept,
                 ..m.clone()
             })
         })
@@ -493,7 +507,8 @@ impl Marks {
 
 /// Doubts add up; a proof holds only when it holds on both ways.
 fn join_flags(a: u8, b: u8) -> u8 {
-    ((a | b) & !flag::NORMALISED) | (a & b & flag::NORMALISED)
+    const PROOFS: u8 = flag::NORMALISED | flag::KEYED;
+    ((a | b) & !PROOFS) | (a & b & PROOFS)
 }
 
 impl Value {

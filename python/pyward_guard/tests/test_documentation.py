@@ -68,9 +68,10 @@ def test_every_public_part_is_documented(name: str) -> None:
             missing.append(f"{part_name}: no text")
         if is_plain(part):
             continue
-        if not re.search(r"CWE-\d|ASVS 5\.0", own + around):
+        if not re.search(r"CWE-\d|ASVS 5\.0", own):
             missing.append(f"{part_name}: no CWE or ASVS number")
-        if ">>>" not in own + around and "Example:" not in own:
+        # A middleware's example is that of its module, which then names it.
+        if ">>>" not in own and "Example:" not in own and not (part_name in around and re.search(r">>>|Example:|::\n", around)):
             missing.append(f"{part_name}: no example")
     assert not missing, "\n".join(missing)
 

@@ -114,10 +114,14 @@ impl Interp<'_> {
                 }
                 ArgKind::DoubleStar => {
                     let value = self.eval(arg.value);
-                    let mut known = false;
-                    if let Shape::Object(id) = &value.shape {
+                    let mut known = !value.shape.is_unknown();
+                    for shape in value.shape.alternatives() {
+                        let Shape::Object(id) = shape else {
+                            known = false;
+                            continue;
+                        };
                         let object = self.state.object(*id).clone();
-                        known = object.closed;
+                        known &= object.closed;
                         for (key, field) in &object.fields {
                             if let Key::Item(name) = key {
                                 call.keywords.push((*name, field.clone(), Some(arg.value)));

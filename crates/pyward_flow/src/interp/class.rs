@@ -156,6 +156,7 @@ impl Interp<'_> {
         for template in templates {
             self.note_template_class(template, id);
         }
+        points.extend(self.points_by_constructor(id));
         points.sort_unstable();
         points.dedup();
         for point in points {
@@ -195,6 +196,22 @@ impl Interp<'_> {
                     ));
                 }
             }
+        }
+    }
+
+    /// Entry points of classes that are told by what their constructor takes.
+    fn points_by_constructor(&self, id: ClassId) -> Vec<usize> {
+        let constructor = self.ir.class(id.index).methods.iter().find_map(|&m| {
+            let function = self.ir.function(m);
+            (function.name.as_str() == "__init__").then_some(function)
+        });
+        let points = self.cx.models.entry_points.iter().enumerate();
+        match constructor.and_then(|c| c.params.get(1)) {
+            Some(first) => points
+                .filter(|(_, point)| point.made_with.contains(&first.name))
+                .map(|(at, _)| at)
+                .collect(),
+            None => Vec::new(),
         }
     }
 

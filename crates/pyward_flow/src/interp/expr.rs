@@ -132,6 +132,10 @@ impl Interp<'_> {
 
     fn read_name(&mut self, var: pyward_ir::Var, span: Span) -> Value {
         let value = self.read_var(var, span);
+        // What was read before, and perhaps checked since, is not read again.
+        if !value.marks.is_empty() {
+            return value;
+        }
         self.with_api_source(value, span)
     }
 

@@ -229,7 +229,7 @@ impl Interp<'_> {
         let mut marks = value.marks.clone();
         for sanitizer in &entry.sanitizers {
             if self.conditions_hold(&sanitizer.when, &sanitizer.unless, call, receiver) {
-                marks = marks.cleaned(sanitizer.cleans);
+                marks = sanitizer.apply(&marks);
             }
         }
         for source in &entry.sources {
@@ -330,7 +330,7 @@ impl Interp<'_> {
             marks = self.through(&marks, span, self.cx.api.symbol(id));
         }
         if propagator.decodes {
-            marks = marks.decoded();
+            marks = marks.decoded(self.cx.contexts.genuine);
         }
         if propagator.removes.is_some() && !marks.is_empty() {
             marks = marks.cleaned(self.cleaned_by_removal(propagator, receiver, call));

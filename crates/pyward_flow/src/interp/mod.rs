@@ -91,6 +91,8 @@ pub(crate) struct KnownContexts {
     pub(crate) backtracking: Contexts,
     /// Where a text does none.
     pub(crate) not_text: Contexts,
+    /// Where it counts who made the data.
+    pub(crate) genuine: Contexts,
 }
 
 impl Context<'_> {
@@ -420,6 +422,7 @@ impl<'a> Interp<'a> {
             call_span,
             what,
             confidence,
+            parameter: None,
             function: self
                 .cx
                 .program

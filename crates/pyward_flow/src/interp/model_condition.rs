@@ -94,6 +94,11 @@ impl Interp<'_> {
                 return false;
             }
         }
+        if let Some(around) = &condition.around
+            && !self.is_asked_for(around)
+        {
+            return false;
+        }
         if let Some(used_as) = &condition.used_as {
             let function = self.frame_ref().function;
             let function = self

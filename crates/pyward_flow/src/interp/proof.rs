@@ -3,7 +3,7 @@
 use pyward_ir::{ExprId, ExprKind, UnaryOp};
 
 use super::Interp;
-use crate::value::{Contexts, Origin, Value};
+use crate::value::{Contexts, Marks, ObjectId, Origin, Shape, Value};
 
 impl Interp<'_> {
     /// Records what is proven of the parameters where a function returns.
@@ -39,6 +39,30 @@ impl Interp<'_> {
         }
     }
 
+    /// Cleans data of some origins in every variable that it is kept in, and in what the variables refer to.
+    pub(super) fn clean_origins(&mut self, origins: &[Origin], contexts: Contexts) {
+        if contexts == 0 || origins.is_empty() {
+            return;
+        }
+        let mut objects: Vec<ObjectId> = Vec::new();
+        for local in &mut self.state.locals {
+            clean_in(&mut local.marks, origins, contexts);
+            objects.extend(local.shape.alternatives().iter().filter_map(object_of));
+        }
+        for id in objects {
+            // What stands for a parameter is told by its own marks.
+            if self.state.object(id).origin.is_some() {
+                continue;
+            }
+            let object = self.state.object_mut(id);
+            let items = object.items.iter_mut().flatten();
+            let fields = object.fields.iter_mut().map(|(_, value)| value);
+            for value in items.chain(fields).chain(&mut object.rest) {
+                clean_in(&mut value.marks, origins, contexts);
+            }
+        }
+    }
+
     fn is_test(&self, expr: ExprId) -> bool {
         matches!(
             self.ir.expr(expr).kind,
@@ -70,6 +94,25 @@ impl Interp<'_> {
                 })
             })
             .collect()
+    }
+}
+
+fn object_of(shape: &Shape) -> Option<ObjectId> {
+    match shape {
+        Shape::Object(id) => Some(*id),
+        _ => None,
+    }
+}
+
+fn clean_in(marks: &mut Marks, origins: &[Origin], contexts: Contexts) {
+    if marks.iter().any(|m| origins.contains(&m.origin)) {
+        *marks = marks.map(|m| {
+            let mut mark = m.clone();
+            if origins.contains(&m.origin) {
+                mark.cleaned |= contexts;
+            }
+            Some(mark)
+        });
     }
 }
 

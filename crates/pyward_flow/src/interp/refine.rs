@@ -68,7 +68,7 @@ impl Interp<'_> {
                 }
                 if !outcome {
                     // `if parsed.netloc: refuse`: without a host an address stays on the site.
-                    self.refine_member(test);
+                    self.refine_member(test, EVERYTHING);
                 }
                 self.refine_by_origin_of_test(test, outcome);
             }
@@ -213,7 +213,7 @@ impl Interp<'_> {
                     if let Some(c) = other_value.as_const() {
                         self.refine_equal(this, c, positive);
                         if positive {
-                            self.refine_member(this);
+                            self.refine_member(this, EVERYTHING);
                         }
                     } else if positive
                         && other_value.marks.is_empty()
@@ -221,7 +221,7 @@ impl Interp<'_> {
                     {
                         self.clean_expr(this, EVERYTHING);
                     } else if positive {
-                        self.refine_same(this, other, &other_value);
+                        self.refine_same(this, &other_value);
                     }
                     // `os.path.commonpath([base, p]) == base`
                     if positive {
@@ -234,7 +234,7 @@ impl Interp<'_> {
                 let container = self.eval(right);
                 if self.is_allow_list(&container) {
                     self.clean_expr(left, EVERYTHING);
-                    self.refine_member(left);
+                    self.refine_member(left, EVERYTHING);
                 }
             }
             CompareOp::In => {
@@ -265,25 +265,16 @@ impl Interp<'_> {
         }
     }
 
-    /// Two values that are the same: one is as harmless as the other (`name == os.path.basename(name)`), and a host
-    /// that is the application's own is (`parsed.netloc == request.host`).
-    fn refine_same(&mut self, this: ExprId, other: ExprId, other_value: &Value) {
+    /// Two values that are the same: one is as harmless as the other (`name == os.path.basename(name)`), and what has
+    /// a host that is the application's own is (`parsed.netloc == request.host`).
+    fn refine_same(&mut self, this: ExprId, other_value: &Value) {
         let marks = self.state.deep_marks(other_value);
         let cleaned = marks.iter().map(|m| m.cleaned).reduce(|all, one| all & one);
-        self.clean_expr(this, cleaned.unwrap_or(0));
-        if !matches!(self.ir.expr(this).kind, ExprKind::Attribute { attr, .. } if self.cx.models.is_telling(attr))
-        {
-            return;
-        }
-        let part_of = |interp: &mut Self, expr: ExprId| match interp.ir.expr(expr).kind {
-            ExprKind::Attribute { value, .. } => interp.eval(value).marks,
-            _ => Marks::NONE,
-        };
-        let theirs = part_of(self, other).union(&marks);
-        let ours = part_of(self, this);
-        let is_of_ours = |m: &crate::value::Mark| theirs.iter().all(|t| t.origin != m.origin);
-        if ours.iter().any(is_of_ours) {
-            self.refine_member(this);
+        let harmless = cleaned.unwrap_or(0);
+        self.clean_expr(this, harmless);
+        let is_part = matches!(self.ir.expr(this).kind, ExprKind::Attribute { attr, .. } if self.cx.models.is_telling(attr));
+        if is_part {
+            self.refine_member(this, harmless);
         }
     }
 
@@ -335,9 +326,9 @@ impl Interp<'_> {
         }
     }
 
-    /// A part of a value, such as the host of a parsed address, is one that the program names: that may prove
-    /// the value it was made of.
-    fn refine_member(&mut self, expr: ExprId) {
+    /// A part of a value, such as the host of a parsed address, is one that the program names, or that is harmless in
+    /// some contexts: that may prove the value it was made of.
+    fn refine_member(&mut self, expr: ExprId, within: Contexts) {
         let ExprKind::Attribute { value, attr, .. } = self.ir.expr(expr).kind else {
             return;
         };
@@ -357,22 +348,9 @@ impl Interp<'_> {
         let contexts = self.cx.api.entry(member).map_or(0, |entry| {
             let proofs = entry.guards.iter().filter(|g| g.outcome == Outcome::Member);
             proofs.fold(0, |all, g| all | g.cleans)
-        });
-        if contexts == 0 {
-            return;
-        }
+        }) & within;
         let origins: Vec<Origin> = owner.marks.iter().map(|m| m.origin).collect();
-        for local in &mut self.state.locals {
-            if local.marks.iter().any(|m| origins.contains(&m.origin)) {
-                local.marks = local.marks.map(|m| {
-                    let mut mark = m.clone();
-                    if origins.contains(&m.origin) {
-                        mark.cleaned |= contexts;
-                    }
-                    Some(mark)
-                });
-            }
-        }
+        self.clean_origins(&origins, contexts);
     }
 
     /// `not (not x.startswith("'") or not x.endswith("'") or "'" in x[1:-1])`: a text in quotes, which is no code.
@@ -440,7 +418,7 @@ impl Interp<'_> {
                 self.refine_by_origin_of_test(expr, !positive);
             }
         } else if positive {
-            self.refine_member(expr);
+            self.refine_member(expr, EVERYTHING);
         }
         if let Some(place) = self.place_of(expr) {
             if positive {

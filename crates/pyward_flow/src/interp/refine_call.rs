@@ -12,7 +12,7 @@ use super::refine::EVERYTHING;
 use crate::heap::Key;
 use crate::models::Outcome;
 use crate::place::{Base, Content};
-use crate::value::{Contexts, Shape, Value, flag};
+use crate::value::{Contexts, Origin, Shape, Value, flag};
 
 /// Most statements of a function that is searched for the definition of a test's variable.
 const MAX_SEARCHED: u32 = 200;
@@ -301,6 +301,13 @@ impl Interp<'_> {
                 if value.marks.iter().any(|m| m.flags & flag::NORMALISED == 0) {
                     continue;
                 }
+            }
+            if guard.of_keyed {
+                let value = self.eval(subject);
+                let keyed = value.marks.iter().filter(|m| m.flags & flag::KEYED != 0);
+                let origins: Vec<Origin> = keyed.map(|m| m.origin).collect();
+                self.clean_origins(&origins, guard.cleans);
+                continue;
             }
             self.clean_expr(subject, guard.cleans);
         }

@@ -112,7 +112,8 @@ impl Interp<'_> {
             return;
         }
         for (marks, at, expr) in arriving {
-            let site = self.site(sink.rule, at, span, what, sink.confidence);
+            let mut site = self.site(sink.rule, at, span, what, sink.confidence);
+            site.parameter = sink.parameter;
             let site = Arc::new(self.placed(site, expr, &marks));
             for mark in marks.iter() {
                 self.arrive(mark, &site);
@@ -309,13 +310,15 @@ impl Interp<'_> {
     }
 
     /// Whether a condition around the statement at hand names what a user asks for knowingly.
-    fn is_asked_for(&self, names: &LazyRegex) -> bool {
+    pub(super) fn is_asked_for(&self, names: &LazyRegex) -> bool {
         self.frame_ref().tests.iter().any(|test| {
             let mut found = false;
             self.ir.each_descendant(*test, &mut |expr| {
-                found |= self
-                    .expr_name(expr)
-                    .is_some_and(|name| names.is_match(name.as_str()));
+                let text = match self.ir.expr(expr).kind {
+                    ExprKind::Const(Const::Str(text)) => Some(text),
+                    _ => self.expr_name(expr),
+                };
+                found |= text.is_some_and(|text| names.is_match(text.as_str()));
             });
             found
         })

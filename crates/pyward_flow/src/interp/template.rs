@@ -660,6 +660,7 @@ impl Interp<'_> {
                 confidence: certain.min(self.confidence(output.exposure, rule)),
                 // In a template there are no functions, and several may render it.
                 function: Symbol::new(""),
+                parameter: None,
                 end: None,
                 handed_on: None,
                 details: Some(Box::new(SiteDetails {

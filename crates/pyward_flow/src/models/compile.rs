@@ -49,6 +49,7 @@ impl Compiled {
                 prefix: regex(&c.prefix, false),
                 named: regex(&c.named, true),
                 used_as: regex(&c.used_as, true),
+                around: regex(&c.around, true),
                 tainted: self.kind_bits(c.tainted.as_ref()),
             })
             .collect()
@@ -148,6 +149,7 @@ impl Compiled {
                     .as_deref()
                     .and_then(parse_confidence)
                     .unwrap_or(all.rules[rule as usize].confidence),
+                parameter: s.parameter.as_deref().and_then(parse_severity),
             };
             for path in &s.path {
                 let sink = make(self);
@@ -165,6 +167,7 @@ impl Compiled {
             for path in &s.path {
                 let sanitizer = Sanitizer {
                     cleans: self.context_set(&s.cleans),
+                    keyed: s.keyed,
                     when: self.conditions(&s.when),
                     unless: self.conditions(&s.unless),
                 };
@@ -180,6 +183,7 @@ impl Compiled {
                     arg: arg.clone(),
                     cleans: self.context_set(&g.cleans),
                     of_normalised: g.of_normalised,
+                    of_keyed: g.of_keyed,
                     outcome: match g.outcome.as_deref() {
                         Some("false") => Outcome::False,
                         Some("return") => Outcome::Return,
@@ -419,6 +423,7 @@ impl Compiled {
                 operations: e.operations,
                 methods: e.methods.iter().map(|m| Symbol::new(m)).collect(),
                 by_base: !e.base.is_empty(),
+                made_with: e.made_with.iter().map(|m| Symbol::new(m)).collect(),
                 handler: e.handler.as_deref().and_then(Place::parse),
                 functions: e.function.iter().map(|m| Symbol::new(m)).collect(),
                 packages: file

@@ -309,6 +309,8 @@ def preset(name: Preset) -> Policy:
     """A policy to use or to start from: ``text`` (no tags), ``inline`` (emphasis, code, links), ``comment`` (and
     paragraphs, lists, quotations), ``article`` (and headings, tables, images).
 
+    CWE-79.
+
     >>> sorted(preset("comment").tags - preset("inline").tags)[:3]
     ['blockquote', 'dd', 'dl']
     """

@@ -611,6 +611,8 @@ def security_event(
 def add_alert(hook: Callable[[SecurityEvent], None], *, level: int = logging.CRITICAL) -> None:
     """Calls ``hook`` for every security event of at least this level: to page somebody, count, or block.
 
+    CWE-778.
+
     >>> seen = []
     >>> add_alert(seen.append)
     >>> _ = security_event("authz_fail", "ada", "/admin")
@@ -624,6 +626,8 @@ def add_alert(hook: Callable[[SecurityEvent], None], *, level: int = logging.CRI
 
 def remove_alert(hook: Callable[[SecurityEvent], None]) -> None:
     """Takes a hook out again.
+
+    CWE-778.
 
     >>> seen = []
     >>> add_alert(seen.append); remove_alert(seen.append)

@@ -134,6 +134,8 @@ def sniff(content: bytes) -> str | None:
 def resolution() -> Literal["openat2", "walk"]:
     """How this host resolves paths: by the kernel in one call, or component by component over handles.
 
+    CWE-22, CWE-367.
+
     >>> resolution() in ("openat2", "walk")
     True
     """

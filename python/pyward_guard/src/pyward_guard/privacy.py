@@ -144,6 +144,8 @@ def inventory(models: Iterable[type]) -> list[Field]:
 def mask_mapping(instance: object) -> dict[str, Any]:
     """The attributes of a marked object with personal ones masked, for logs and support screens.
 
+    CWE-359.
+
     >>> @dataclass
     ... class User:
     ...     id: int
@@ -183,6 +185,8 @@ class TokenStore(Protocol):
 
 class MemoryTokenStore:
     """For tests and single processes.
+
+    CWE-359.
 
     >>> store = MemoryTokenStore()
     >>> store.add("tok_1", "index", b"sealed"), store.add("tok_2", "index", b"sealed")

@@ -88,6 +88,8 @@ class Host:
 def host() -> Host:
     """Looks at what the host can enforce; nothing is changed.
 
+    CWE-250.
+
     >>> host().landlock_abi >= 0
     True
     """
@@ -186,6 +188,8 @@ class Sandbox:
 
 class Unconfined:
     """Marks a run without a sandbox; use :data:`UNCONFINED`.
+
+    CWE-250.
 
     Example: ``run(["/usr/bin/id"], timeout=5, sandbox=UNCONFINED)``
     """
@@ -386,6 +390,8 @@ async def arun(
     umask: int = 0o077,
 ) -> Completed:
     """:func:`run` for asyncio. Cancelling the task ends the process group before the cancellation goes on.
+
+    CWE-78.
 
     >>> import asyncio
     >>> asyncio.run(arun(["/bin/echo", "hello"], timeout=5)).stdout

@@ -39,6 +39,8 @@ def json_dumps(value: Any) -> bytes:
     Raises :class:`~pyward_guard.InvalidInput` for what readers do not agree on: NaN, integers beyond 64 bits, lone
     surrogates, more than 100 levels.
 
+    CWE-502.
+
     >>> json_dumps({"a": [1, None]})
     b'{"a":[1,null]}'
     """
@@ -63,6 +65,8 @@ def json_loads(data: bytes | str, *, max_size: int = 1 << 20) -> Any:
 def msgpack_dumps(value: Any) -> bytes:
     """MessagePack of dicts, lists, strings, bytes, numbers, booleans and None.
 
+    CWE-502.
+
     >>> msgpack_dumps([1, b"x"])
     b'\\x92\\x01\\xc4\\x01x'
     """
@@ -73,6 +77,8 @@ def msgpack_loads(data: bytes, *, max_size: int = 1 << 20, max_depth: int = 64) 
     """Bounded MessagePack: no extension types but times (as seconds since 1970), no key twice, nothing after the end.
 
     Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`.
+
+    CWE-502.
 
     >>> msgpack_loads(b"\\x92\\x01\\xc4\\x01x")
     [1, b'x']

@@ -91,7 +91,7 @@ _Item = tuple[Literal["text", "value"], Any] | tuple[Literal["identifier"], Iden
 
 
 class Query:
-    """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`."""
+    """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`. CWE-89."""
 
     __slots__ = ("_items",)
 
@@ -236,6 +236,8 @@ def _field(value: Any) -> list[_Item]:
 def unchecked_sql(text: str, *, reason: str) -> Query:
     """SQL from elsewhere than the code, such as a migration file: nothing is checked but the log line that is left.
 
+    CWE-89.
+
     >>> unchecked_sql("select 1", reason="reviewed migration").compile().text
     'select 1'
     """
@@ -249,6 +251,8 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
     """Clauses joined by a separator, for conditions and column lists put together by a program.
 
     Parts joined by ``and`` and ``or`` are put in parentheses.
+
+    CWE-89.
 
     >>> where = join(" and ", [SQL("a = {x}").format(x=1), SQL("b is null or c")])
     >>> SQL("select 1 where {w}").format(w=where).compile().text
@@ -272,6 +276,8 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
 
 def query(template: Any) -> Query:
     """A query from a template string (``t"..."``, Python 3.14): what stands in braces is filled as by :meth:`SQL.format`.
+
+    CWE-89.
 
     Example: ``query(t"select * from {Identifier(table)} where id = {user_id}")``
     """
@@ -312,6 +318,8 @@ class Database:
 
     One transaction: it is committed when the block ends, rolled back on an error, and the connection is closed in any
     case. Not for use by several threads at once.
+
+    CWE-89.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     db.fetch_one(SQL("select {a} + 1").format(a=1))

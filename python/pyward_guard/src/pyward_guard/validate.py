@@ -262,6 +262,8 @@ def file_name(value: str, *, max_length: int = 200) -> str:
 def country(value: str) -> str:
     """An ISO 3166-1 alpha-2 country code, in capitals.
 
+    CWE-20.
+
     >>> country("de")
     'DE'
     """
@@ -270,6 +272,8 @@ def country(value: str) -> str:
 
 def locale(value: str) -> str:
     """A locale of language, script and region (BCP 47), in canonical case.
+
+    CWE-20.
 
     >>> locale("zh_hant_tw")
     'zh-Hant-TW'
@@ -280,6 +284,8 @@ def locale(value: str) -> str:
 def colour(value: str) -> str:
     """A colour as ``#rrggbb`` or ``#rrggbbaa``.
 
+    CWE-20.
+
     >>> colour("#FA0")
     '#ffaa00'
     """
@@ -288,6 +294,8 @@ def colour(value: str) -> str:
 
 def uuid(value: str) -> str:
     """A UUID in its one textual form (RFC 9562), lower case.
+
+    CWE-20.
 
     >>> uuid("6BA7B810-9DAD-11D1-80B4-00C04FD430C8")
     '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
@@ -320,6 +328,8 @@ def cidr(value: str) -> str:
 def iso_date(value: str) -> datetime.date:
     """A date as ``YYYY-MM-DD`` (RFC 3339), no other form of ISO 8601.
 
+    CWE-20.
+
     >>> iso_date("2024-02-29")
     datetime.date(2024, 2, 29)
     """
@@ -334,6 +344,8 @@ def iso_date(value: str) -> datetime.date:
 
 def iso_datetime(value: str) -> datetime.datetime:
     """A point in time as RFC 3339 has it: date, time to the second or finer, and offset (``Z`` or ``+hh:mm``).
+
+    CWE-20.
 
     >>> iso_datetime("2024-02-29T12:00:00Z").isoformat()
     '2024-02-29T12:00:00+00:00'
@@ -419,6 +431,8 @@ class Pattern:
 
 class Check:
     """Makes a pydantic type of a validator: ``Annotated[str, Check(slug)]``, with options as keywords.
+
+    CWE-20.
 
     >>> Short = Annotated[str, Check(plain_text, max_length=5)]
     """

@@ -25,6 +25,8 @@ class AccessDenied(Refused):
 def User(name: str) -> Entity:
     """A user.
 
+    CWE-862, CWE-863.
+
     >>> User("ada")
     User::"ada"
     """
@@ -32,7 +34,11 @@ def User(name: str) -> Entity:
 
 
 def Role(name: str) -> Entity:
-    """A role."""
+    """A role. CWE-862, CWE-863.
+
+    >>> Role("editor")
+    Role::"editor"
+    """
     return Entity("Role", name)
 
 
@@ -79,6 +85,14 @@ class Decision:
 
     ``rules`` are the ids of the rules that decided; when it was denied and there are none, nothing permitted it.
     ``errors`` are rules whose condition could not be evaluated (a permit counts as not given, a forbid as given).
+
+    CWE-862, CWE-863.
+
+    >>> policy = Policy()
+    >>> rule = policy.permit(User("ada"), "read", ANYTHING)
+    >>> decision = policy.decide(User("ada"), "read", Entity("Page", "7"))
+    >>> decision.allowed, decision.rules == (rule,)
+    (True, True)
     """
 
     # Not a dataclass: it is made for every decision, and a frozen one takes longer than the decision.
@@ -145,6 +159,8 @@ class Policy:
     Decisions look only at rules that can apply, so they take microseconds whatever the number of rules and roles.
     Conditions (``when``, ``unless``) are expressions of the Cedar language over ``principal``, ``action``,
     ``resource`` and ``context``. They are code: write them, never build them from data.
+
+    CWE-862, CWE-863.
     """
 
     def __init__(self) -> None:

@@ -57,6 +57,8 @@ class Guard:
 
     ``principal`` gives who makes a request, or None for somebody who is not signed in (401). ``context`` gives the
     circumstances for conditions. Both may be coroutine functions.
+
+    CWE-862, CWE-863.
     """
 
     def __init__(
@@ -102,6 +104,8 @@ class Guard:
 
 def unguarded(app: Any) -> list[str]:
     """Routes of an application without a guard that are not marked public, for a test that there are none.
+
+    CWE-862, CWE-863.
 
     >>> import fastapi
     >>> app = fastapi.FastAPI(openapi_url=None)

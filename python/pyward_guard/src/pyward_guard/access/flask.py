@@ -42,6 +42,8 @@ class Guard:
 
     ``principal`` gives who makes the running request, or None for somebody who is not signed in (401); ``context``
     gives the circumstances for conditions.
+
+    CWE-862, CWE-863.
     """
 
     def __init__(self, policy: Policy, *, principal: Callable[[], Subject | None], context: Callable[[], Mapping[str, Any]] | None = None) -> None:

@@ -17,6 +17,8 @@ __all__ = ["decrypt", "decrypt_file", "encrypt", "encrypt_file", "generate_ident
 def generate_identity() -> tuple[str, str]:
     """A new key pair: (``AGE-SECRET-KEY-1...``, ``age1...``).
 
+    CWE-311.
+
     >>> identity, recipient = generate_identity()
     >>> decrypt(encrypt(b"hello", [recipient]), [identity])
     b'hello'
@@ -29,6 +31,8 @@ def encrypt(data: bytes, recipients: Sequence[str] = (), *, passphrase: str | No
 
     Raises :class:`~pyward_guard.InvalidInput` for neither, both, or malformed recipients.
 
+    CWE-311.
+
     >>> decrypt(encrypt(b"hello", passphrase="correct horse"), passphrase="correct horse")
     b'hello'
     """
@@ -39,6 +43,8 @@ def decrypt(data: bytes, identities: Sequence[str] = (), *, passphrase: str | No
     """Decrypts with secret keys or a passphrase.
 
     Raises :class:`~pyward_guard.UnknownKey` when no key fits, else :class:`~pyward_guard.VerificationFailed`.
+
+    CWE-311.
 
     >>> identity, recipient = generate_identity()
     >>> decrypt(encrypt(b"hello", [recipient]), [identity])
@@ -57,6 +63,8 @@ def encrypt_file(
     """Encrypts a file of any size; ``target`` appears complete or not at all.
 
     Raises :class:`~pyward_guard.InvalidInput` for neither recipients nor passphrase, both, or malformed ones; ``OSError``.
+
+    CWE-311.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
@@ -83,6 +91,8 @@ def decrypt_file(
     """Decrypts a file; ``target`` appears when all of it is verified, or not at all.
 
     Raises :class:`~pyward_guard.UnknownKey` when no key fits, else :class:`~pyward_guard.VerificationFailed`; ``OSError``.
+
+    CWE-311.
 
     >>> import tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "damaged.age")

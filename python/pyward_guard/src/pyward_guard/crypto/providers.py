@@ -29,6 +29,8 @@ class KeyProvider(Protocol):
 class EnvironmentKeys:
     """A key set (JSON) in an environment variable, put there by the deployment's secret store.
 
+    CWE-311, CWE-312.
+
     >>> os.environ["APP_KEYS"] = KeySet.generate("aead").to_json()
     >>> EnvironmentKeys("APP_KEYS").load().kind
     'aead'
@@ -53,6 +55,8 @@ class FileKeys:
     """A key set (JSON) in a file that nobody but its owner can read or write.
 
     Files, links and folders that others could have changed are refused, and so are files others can read.
+
+    CWE-312, CWE-732.
 
     >>> folder = tempfile.mkdtemp()
     >>> provider = FileKeys(os.path.join(folder, "keys.json"))
@@ -121,6 +125,8 @@ class KeyringKeys:
 
     Raises :class:`~pyward_guard.MissingPackage` without ``keyring``, :class:`~pyward_guard.Unsupported` for such a backend.
 
+    CWE-311, CWE-312.
+
     Example: ``KeyringKeys("shop", "cards").load()``
     """
 
@@ -151,6 +157,8 @@ class WrappedKeys:
     """A key set in a file, encrypted by a :class:`~pyward_guard.crypto.KeyWrapper` (cloud KMS, HSM, local master key).
 
     ``context`` is bound to the file: use the name of the application and of the key set.
+
+    CWE-311, CWE-312.
 
     >>> from pyward_guard.crypto import LocalKeyWrapper
     >>> master = LocalKeyWrapper(KeySet.generate("aead"))

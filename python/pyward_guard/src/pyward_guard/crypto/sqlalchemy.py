@@ -42,6 +42,8 @@ class _Encrypted(TypeDecorator):  # type: ignore[type-arg]
 class EncryptedString(_Encrypted):
     """A string, stored encrypted as text.
 
+    CWE-311, CWE-312.
+
     >>> from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select
     >>> from pyward_guard.crypto import KeySet
     >>> aead = Aead(KeySet.generate("aead"))
@@ -70,6 +72,8 @@ class EncryptedString(_Encrypted):
 class EncryptedBytes(_Encrypted):
     """Bytes, stored encrypted.
 
+    CWE-311, CWE-312.
+
     >>> from pyward_guard.crypto import KeySet
     >>> kind = EncryptedBytes(Aead(KeySet.generate("aead")), "person.data")
     >>> kind.process_result_value(kind.process_bind_param(b"\\0\\1", None), None)
@@ -90,6 +94,8 @@ class EncryptedBytes(_Encrypted):
 
 class EncryptedJson(_Encrypted):
     """A JSON value, stored encrypted as text.
+
+    CWE-311, CWE-312.
 
     >>> from pyward_guard.crypto import KeySet
     >>> kind = EncryptedJson(Aead(KeySet.generate("aead")), "person.data")

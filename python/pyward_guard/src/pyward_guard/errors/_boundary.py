@@ -44,6 +44,12 @@ def log_incident(incident: Incident, error: BaseException | None, *, where: str,
     """Writes the full detail of a failure to the log ``pyward_guard.errors``, with ``incident`` as an extra field.
 
     Control characters in ``where`` are neutralised (CWE-117).
+
+    >>> incident = Incident.new()
+    >>> try:
+    ...     1 / 0
+    ... except ZeroDivisionError as error:
+    ...     log_incident(incident, error, where="GET /report")
     """
     place = where.encode("unicode_escape", "backslashreplace").decode("ascii")[:500]
     info = (type(error), error, error.__traceback__) if error is not None else None
@@ -81,6 +87,8 @@ def render(incident: Incident, accept: str, status: int = 500) -> tuple[int, str
 
     HTML, problem details (RFC 9457) or plain text, whichever ``accept`` asks for; JSON when it asks for none of them.
     The body is the same for every failure but for the incident's id.
+
+    CWE-209.
     """
     title = _TITLES.get(status, "Internal error")
     kind = _wants(accept)
@@ -100,6 +108,8 @@ def render(incident: Incident, accept: str, status: int = 500) -> tuple[int, str
 def asyncio_handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An exception handler for event loops: ``loop.set_exception_handler(asyncio_handler)``.
 
+    CWE-209.
+
     >>> import asyncio
     >>> loop = asyncio.new_event_loop()
     >>> loop.set_exception_handler(asyncio_handler)
@@ -113,6 +123,8 @@ def install_hooks(*, tell: Callable[[str], None] | None = None) -> Callable[[], 
 
     The user of a program sees one line with the incident id (through ``tell``, by default on standard error), the
     traceback goes to the log only. ``KeyboardInterrupt`` and ``SystemExit`` stay as they are.
+
+    CWE-209.
 
     >>> undo = install_hooks()
     >>> undo()

@@ -28,6 +28,8 @@ class ErrorBoundary:
     The body that the application sent goes to the log. ``insecure_keep_server_error_bodies`` lets such bodies through, for
     applications that render their own error pages and are sure of them; exceptions are still caught.
     When the response has already begun, the connection is cut instead of finished with mixed content.
+
+    CWE-209.
     """
 
     def __init__(self, app: AsgiApp, *, insecure_keep_server_error_bodies: bool = False) -> None:

@@ -35,6 +35,8 @@ class ErrorBoundary:
 
     See :class:`errors.asgi.ErrorBoundary`. An exception after the first bytes were sent ends the response there and is
     raised again, so that the server closes the connection.
+
+    CWE-209.
     """
 
     def __init__(self, app: WsgiApp, *, insecure_keep_server_error_bodies: bool = False) -> None:
@@ -115,6 +117,6 @@ class _Watched:
 
 
 def install(app: Any, **options: Any) -> None:
-    """Puts the boundary around a Flask application and lets exceptions through to it."""
+    """Puts the boundary around a Flask application and lets exceptions through to it. CWE-209."""
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.wsgi_app = ErrorBoundary(app.wsgi_app, **options)

@@ -29,6 +29,8 @@ class CSP:
     Directives are given by name with underscores. The source ``'nonce'`` stands for each response's own nonce.
     ``insecure_allow_unsafe`` lets ``'unsafe-inline'`` and its like through, with a line in the log.
 
+    CWE-79.
+
     >>> CSP(default_src=["'self'"], img_src=["'self'", "https://cdn.example"]).header("")
     "default-src 'self'; img-src 'self' https://cdn.example"
     >>> CSP(script_src=["self"])

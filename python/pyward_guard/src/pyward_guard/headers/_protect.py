@@ -61,12 +61,12 @@ def _state() -> RequestState:
 
 
 def csp_nonce() -> str:
-    """The nonce of the running request, for ``<script nonce="...">``."""
+    """The nonce of the running request, for ``<script nonce="...">``. CWE-79."""
     return _state().nonce
 
 
 def csrf_token() -> str:
-    """A CSRF token for the running request: in a form field ``csrf_token`` or the header ``X-CSRF-Token``."""
+    """A CSRF token for the running request: in a form field ``csrf_token`` or the header ``X-CSRF-Token``. CWE-352."""
     state = _state()
     if state.csrf is None:
         raise InvalidInput("SecurityMiddleware was set up without CSRF protection")
@@ -74,7 +74,7 @@ def csrf_token() -> str:
 
 
 def csrf_field() -> str:
-    """A hidden form field with the token. The text is HTML (it has ``__html__``, templates do not escape it again)."""
+    """A hidden form field with the token. The text is HTML (it has ``__html__``, templates do not escape it again). CWE-352."""
     return _Markup(f'<input type="hidden" name="csrf_token" value="{html.escape(csrf_token())}">')
 
 
@@ -97,6 +97,8 @@ class CSRF:
 
     ``keys`` are secrets of at least 32 bytes; the first signs, all verify. ``trusted_origins`` may send such requests
     too. ``exempt`` are exact paths that authenticate in another way, such as webhooks with signatures.
+
+    CWE-352.
     """
 
     cookie_name = "__Host-csrf"

@@ -165,6 +165,8 @@ def check_redirect(target: str, hosts: Sequence[str] = ()) -> str:
 def safe_redirect(target: str | None, *, default: str, hosts: Sequence[str] = ()) -> str:
     """As :func:`check_redirect`, with a default in place of an error.
 
+    CWE-601.
+
     >>> safe_redirect("javascript:alert(1)", default="/")
     '/'
     """

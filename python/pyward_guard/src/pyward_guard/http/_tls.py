@@ -41,7 +41,10 @@ def server_context(
     client_ca_file: str | PathLike[str] | None = None,
     minimum: Literal["1.2", "1.3"] = "1.2",
 ) -> ssl.SSLContext:
-    """A context for servers. With ``client_ca_file``, clients have to show a certificate of that authority."""
+    """A context for servers. With ``client_ca_file``, clients have to show a certificate of that authority. CWE-326, CWE-327.
+
+    Example: ``server_context("cert.pem", "key.pem", client_ca_file="clients.pem")``
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_SINGLE_ECDH_USE

@@ -213,7 +213,14 @@ def _no_pool() -> RuntimeError:
 
 
 class GuardTransport(httpx.HTTPTransport):
-    """An httpx transport that keeps to a policy: no proxies, no retries, no HTTP/2."""
+    """An httpx transport that keeps to a policy: no proxies, no retries, no HTTP/2. CWE-918.
+
+    >>> with httpx.Client(transport=GuardTransport(OutboundPolicy()), trust_env=False) as web:
+    ...     web.get("http://169.254.169.254/latest")
+    Traceback (most recent call last):
+    ...
+    pyward_guard.http._policy.OutboundRefused: ...
+    """
 
     def __init__(self, policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> None:
         context = context or client_context()
@@ -242,7 +249,10 @@ class GuardTransport(httpx.HTTPTransport):
 
 
 class AsyncGuardTransport(httpx.AsyncHTTPTransport):
-    """As :class:`GuardTransport`, for ``httpx.AsyncClient``."""
+    """As :class:`GuardTransport`, for ``httpx.AsyncClient``. CWE-918.
+
+    Example: ``httpx.AsyncClient(transport=AsyncGuardTransport(OutboundPolicy()), trust_env=False)``
+    """
 
     def __init__(self, policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> None:
         context = context or client_context()
@@ -288,10 +298,13 @@ def _options(policy: OutboundPolicy, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def client(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, **options: Any) -> httpx.Client:
-    """An ``httpx.Client`` that keeps to the policy. ``options`` are those of httpx that do not weaken it (headers, auth, base_url...)."""
+    """An ``httpx.Client`` that keeps to the policy. ``options`` are those of httpx that do not weaken it (headers, auth, base_url...). CWE-918."""
     return httpx.Client(transport=GuardTransport(policy, context=context), **_options(policy, options))
 
 
 def async_client(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, **options: Any) -> httpx.AsyncClient:
-    """As :func:`client`, for asyncio."""
+    """As :func:`client`, for asyncio. CWE-918.
+
+    Example: ``async with async_client(OutboundPolicy()) as web: await web.get(url)``
+    """
     return httpx.AsyncClient(transport=AsyncGuardTransport(policy, context=context), **_options(policy, options))

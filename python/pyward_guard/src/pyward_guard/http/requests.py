@@ -114,7 +114,13 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class GuardAdapter(HTTPAdapter):
-    """A requests adapter that keeps to a policy. Bodies are read at once, within the bounds."""
+    """A requests adapter that keeps to a policy. Bodies are read at once, within the bounds. CWE-918.
+
+    >>> import requests
+    >>> web = requests.Session()
+    >>> web.mount("https://", GuardAdapter(OutboundPolicy()))
+    >>> web.close()
+    """
 
     def __init__(self, policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> None:
         self._policy = policy
@@ -179,7 +185,7 @@ class _Session(requests.Session):
 
 
 def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> requests.Session:
-    """A ``requests.Session`` that keeps to the policy."""
+    """A ``requests.Session`` that keeps to the policy. CWE-918."""
     http = _Session()
     http.trust_env = False
     http.max_redirects = policy.max_redirects

@@ -69,7 +69,13 @@ async def _result(value: Any) -> Any:
 
 
 class Attempt:
-    """A permitted attempt. It counts as failed until :meth:`succeeded` is called, so parallel guesses gain nothing."""
+    """A permitted attempt. It counts as failed until :meth:`succeeded` is called, so parallel guesses gain nothing. CWE-307.
+
+    >>> with MemoryLockout().attempt("ada", "203.0.113.7") as attempt:
+    ...     attempt.failures
+    ...     attempt.succeeded()
+    1
+    """
 
     def __init__(self, lockout: Any, account: str, client: str) -> None:
         self._lockout = lockout
@@ -122,6 +128,8 @@ def _refuse(wait: int, scope: str) -> LockedOut:
 
 class MemoryLockout:
     """Lock-out state in this process.
+
+    CWE-307.
 
     >>> lockout = MemoryLockout(LockoutRule(account=1))
     >>> with lockout.attempt("ada", "203.0.113.7"):
@@ -221,7 +229,10 @@ class _RedisTable:
 
 
 class RedisLockout(_RedisTable):
-    """Lock-out state in Redis, atomic over any number of processes and hosts."""
+    """Lock-out state in Redis, atomic over any number of processes and hosts. CWE-307.
+
+    Example: ``with RedisLockout(redis.Redis()).attempt(name, address) as attempt: ...``
+    """
 
     def __init__(self, client: redis.Redis, rule: LockoutRule | None = None, *, prefix: str = "pyward:lockout:") -> None:
         super().__init__(client, rule, prefix)
@@ -238,7 +249,10 @@ class RedisLockout(_RedisTable):
 
 
 class AsyncRedisLockout(_RedisTable):
-    """As :class:`RedisLockout`, with ``async with`` and ``redis.asyncio``."""
+    """As :class:`RedisLockout`, with ``async with`` and ``redis.asyncio``. CWE-307.
+
+    Example: ``async with AsyncRedisLockout(client).attempt(name, address) as attempt: ...``
+    """
 
     def __init__(self, client: redis.asyncio.Redis, rule: LockoutRule | None = None, *, prefix: str = "pyward:lockout:") -> None:
         super().__init__(client, rule, prefix)

@@ -98,6 +98,8 @@ def _verdict(limit: int, allowed: object, remaining: int, retry: int, reset: int
 def client_key(address: str) -> str:
     """The key under which a client is counted: the address, or the /64 that an IPv6 customer gets as a whole.
 
+    CWE-770.
+
     >>> client_key("203.0.113.7"), client_key("2001:db8::1"), client_key("2001:db8::2")
     ('203.0.113.7', '2001:db8::/64', '2001:db8::/64')
     """
@@ -124,6 +126,8 @@ def _checked(cost: int) -> int:
 
 class MemoryLimiter:
     """Counts in this process. When ``max_keys`` are known, keys nearest to rest are forgotten first.
+
+    CWE-770.
 
     >>> limiter = MemoryLimiter(Bucket(5, timedelta(seconds=10)))
     >>> limiter.check("key", cost=5).remaining
@@ -230,7 +234,10 @@ class _RedisRule:
 
 
 class RedisLimiter(_RedisRule):
-    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts."""
+    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts. CWE-770.
+
+    Example: ``RedisLimiter(redis.Redis(), Window(100, timedelta(minutes=1))).check(client_key(address)).require()``
+    """
 
     def __init__(self, client: redis.Redis, rule: Rule, *, prefix: str = "pyward:limits:") -> None:
         super().__init__(client, rule, prefix)
@@ -245,7 +252,10 @@ class RedisLimiter(_RedisRule):
 
 
 class AsyncRedisLimiter(_RedisRule):
-    """As :class:`RedisLimiter`, for ``redis.asyncio``."""
+    """As :class:`RedisLimiter`, for ``redis.asyncio``. CWE-770.
+
+    Example: ``(await AsyncRedisLimiter(client, Window(100, timedelta(minutes=1))).check(key)).require()``
+    """
 
     def __init__(self, client: redis.asyncio.Redis, rule: Rule, *, prefix: str = "pyward:limits:") -> None:
         super().__init__(client, rule, prefix)

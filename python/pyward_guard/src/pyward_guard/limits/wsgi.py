@@ -27,7 +27,7 @@ __all__ = ["RateLimitMiddleware"]
 
 
 class RateLimitMiddleware:
-    """Answers 429 with ``Retry-After`` when a client is over its limit. See :class:`limits.asgi.RateLimitMiddleware`."""
+    """Answers 429 with ``Retry-After`` when a client is over its limit. See :class:`limits.asgi.RateLimitMiddleware`. CWE-770."""
 
     def __init__(
         self,

@@ -31,6 +31,8 @@ class ReplayGuard(Protocol):
 class MemoryReplayGuard:
     """A :class:`ReplayGuard` for one process.
 
+    CWE-294.
+
     >>> guard = MemoryReplayGuard()
     >>> guard.advance("ada", 5), guard.advance("ada", 5), guard.advance("ada", 6)
     (True, False, True)
@@ -152,6 +154,8 @@ class Totp:
 class Hotp:
     """Counter-based codes (RFC 4226), for hardware tokens. See :class:`Totp` for the parameters.
 
+    CWE-294.
+
     >>> hotp = Hotp("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
     >>> hotp.verify("287082", counter=0)
     2
@@ -188,6 +192,8 @@ class Hotp:
 def qr_svg(text: str) -> str:
     """A text as a QR code in SVG: one path, no script, no style.
 
+    CWE-308.
+
     >>> qr_svg("hello").startswith("<svg xmlns=")
     True
     """
@@ -196,6 +202,8 @@ def qr_svg(text: str) -> str:
 
 def qr_png(text: str, *, scale: int = 8) -> bytes:
     """A text as a QR code in PNG.
+
+    CWE-308.
 
     >>> qr_png("hello")[1:4]
     b'PNG'

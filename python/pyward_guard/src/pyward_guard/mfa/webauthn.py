@@ -38,6 +38,8 @@ class ChallengeStore(Protocol):
 class MemoryChallengeStore:
     """A :class:`ChallengeStore` for one process.
 
+    CWE-294.
+
     >>> store = MemoryChallengeStore()
     >>> store.put("k", "v", 60)
     >>> store.pop("k"), store.pop("k")

@@ -186,6 +186,8 @@ def _hasher() -> PasswordHasher:
 def hash(password: str | bytes) -> str:
     """:meth:`PasswordHasher.hash` with the defaults.
 
+    CWE-256, CWE-916.
+
     >>> hash("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     True
     """
@@ -195,6 +197,8 @@ def hash(password: str | bytes) -> str:
 def verify(password: str | bytes, stored: str | None) -> Verification:
     """:meth:`PasswordHasher.verify` with the defaults.
 
+    CWE-256, CWE-916.
+
     >>> verify("correct horse", None).ok
     False
     """
@@ -202,10 +206,10 @@ def verify(password: str | bytes, stored: str | None) -> Verification:
 
 
 async def hash_async(password: str | bytes) -> str:
-    """:meth:`PasswordHasher.hash_async` with the defaults."""
+    """:meth:`PasswordHasher.hash_async` with the defaults. CWE-256, CWE-916."""
     return await _hasher().hash_async(password)
 
 
 async def verify_async(password: str | bytes, stored: str | None) -> Verification:
-    """:meth:`PasswordHasher.verify_async` with the defaults."""
+    """:meth:`PasswordHasher.verify_async` with the defaults. CWE-256, CWE-916."""
     return await _hasher().verify_async(password, stored)

@@ -73,6 +73,8 @@ class BreachFile:
 class BreachRanges:
     """A folder of k-anonymity range files, named by the first five digits of the hash, with or without ``.txt``.
 
+    CWE-521.
+
     >>> import hashlib, tempfile
     >>> folder = tempfile.mkdtemp()
     >>> digest = hashlib.sha1(b"letmein").hexdigest().upper()
@@ -95,6 +97,8 @@ class RemoteRanges:
 
     Only those five digits leave the host.
 
+    CWE-521.
+
     >>> source = RemoteRanges(lambda prefix: "1E4C9B93F3F0682250B6CF8331B7EE68FD8:3" if prefix == "5BAA6" else "")
     >>> source.count("password")
     3
@@ -111,6 +115,8 @@ class RemoteRanges:
 
 class CommonPasswords:
     """A list of common passwords in the clear, one a line (at most 64 MiB), compared without regard to case.
+
+    CWE-521.
 
     >>> import tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "common")
@@ -275,6 +281,8 @@ def generate_password(length: int = 20, *, symbols: bool = True) -> GeneratedPas
 
 def generate_passphrase(words: int = 7, *, separator: str = "-", capitalize: bool = False) -> GeneratedPassword:
     """A passphrase of ``words`` (4 to 64) English words, 11 bits of entropy each.
+
+    CWE-330, CWE-521.
 
     >>> generate_passphrase().entropy_bits
     77.0

@@ -346,6 +346,8 @@ class SessionManager(_Logic):
 class AsyncSessionManager(_Logic):
     """As :class:`SessionManager`, for asyncio. A blocking store (SQLite) is called in a thread.
 
+    CWE-384, CWE-613.
+
     >>> import asyncio
     >>> async def demo():
     ...     manager = AsyncSessionManager(MemoryStore())

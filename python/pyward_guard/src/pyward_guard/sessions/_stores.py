@@ -71,6 +71,8 @@ class AsyncStore(Protocol):
 class MemoryStore:
     """Sessions in this process: fast, and gone with it. For tests and single-process applications.
 
+    CWE-384, CWE-613.
+
     >>> len(MemoryStore(limit=1000))
     0
     """
@@ -122,6 +124,8 @@ def _statements(table: str, mark: str, binary: str, big: str) -> dict[str, str]:
 
 class SQLiteStore:
     """Sessions in an SQLite file (WAL), shared by the processes of one host. The file is readable by its owner only.
+
+    CWE-384, CWE-613.
 
     >>> import tempfile, os
     >>> folder = tempfile.TemporaryDirectory()
@@ -203,6 +207,10 @@ class PostgresStore:
 
     ``database`` is a connection string, or a callable that lends a connection, such as the ``connection`` method of a
     ``psycopg_pool.ConnectionPool``. Call :meth:`create_tables` once.
+
+    CWE-384, CWE-613.
+
+    Example: ``SessionManager(PostgresStore("postgresql://app@db/app"))``
     """
 
     def __init__(self, database: str | Connect, *, table: str = "pyward_sessions", connections: int = 8) -> None:
@@ -279,7 +287,10 @@ class _AsyncPostgresPool:
 
 
 class AsyncPostgresStore:
-    """As :class:`PostgresStore`, for asyncio: a connection string, or the ``connection`` method of an ``AsyncConnectionPool``."""
+    """As :class:`PostgresStore`, for asyncio: a connection string, or the ``connection`` method of an ``AsyncConnectionPool``. CWE-384, CWE-613.
+
+    Example: ``AsyncSessionManager(AsyncPostgresStore(pool.connection))``
+    """
 
     def __init__(self, database: str | AsyncConnect, *, table: str = "pyward_sessions", connections: int = 8) -> None:
         try:
@@ -393,9 +404,12 @@ def _plain_pool(client: Any) -> Any:
         and getattr(pool, "cache", None) is None
         and type(execute) is FunctionType
         and execute.__globals__["__name__"] == redis.Redis.__module__
-        # Before redis-py 5.3 the pool wanted to know the command.
-        and signature(pool.get_connection).parameters["command_name"].default is None
     )
+    try:
+        # Before redis-py 5.3 the pool wanted to know the command.
+        signature(pool.get_connection).bind()
+    except (AttributeError, TypeError, ValueError):
+        return None
     return pool if plain else None
 
 
@@ -405,6 +419,10 @@ class RedisStore(_RedisKeys):
     Rotation is one script, so a session never exists twice. Not for Redis Cluster: a session and the index of its user
     live in different slots. A plain client's connections are read from directly, which costs less than its ``get``;
     when that fails, the client's own ``get`` is tried once with what it does for retries.
+
+    CWE-384, CWE-613.
+
+    Example: ``SessionManager(RedisStore(redis.Redis()))``
     """
 
     def __init__(self, client: redis.Redis, *, prefix: str = "pyward:sessions:") -> None:
@@ -476,7 +494,10 @@ class RedisStore(_RedisKeys):
 
 
 class AsyncRedisStore(_RedisKeys):
-    """As :class:`RedisStore`, for ``redis.asyncio``."""
+    """As :class:`RedisStore`, for ``redis.asyncio``. CWE-384, CWE-613.
+
+    Example: ``AsyncSessionManager(AsyncRedisStore(redis.asyncio.Redis()))``
+    """
 
     def __init__(self, client: redis.asyncio.Redis, *, prefix: str = "pyward:sessions:") -> None:
         super().__init__(client, prefix)

@@ -23,7 +23,11 @@ __all__ = ["SessionMiddleware", "session_of"]
 
 
 def session_of(scope: Scope) -> Session:
-    """The session of a request; an error when the middleware is not installed."""
+    """The session of a request; an error when the middleware is not installed. CWE-384, CWE-613.
+
+    >>> session_of({"type": "http", "session": Session()}).is_new
+    True
+    """
     session = scope.get("session")
     if not isinstance(session, Session):
         raise InvalidInput("no session: is SessionMiddleware installed around this application?")
@@ -35,6 +39,8 @@ class SessionMiddleware:
 
     Changes made after the response started are not saved. Responses to signed-in users are marked ``no-store`` unless
     the application says otherwise. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed.
+
+    CWE-384, CWE-613.
     """
 
     def __init__(self, app: AsgiApp, manager: AsyncSessionManager, *, proxies: Sequence[str] = ()) -> None:

@@ -39,7 +39,13 @@ __all__ = ["FlaskSession", "GuardSessionInterface"]
 
 
 class FlaskSession(SessionMixin):
-    """``flask.session``: the mapping that Flask knows, with ``user``, ``login``, ``logout`` and ``rotate``."""
+    """``flask.session``: the mapping that Flask knows, with ``user``, ``login``, ``logout`` and ``rotate``. CWE-384, CWE-613.
+
+    >>> session = FlaskSession(Session(), {})
+    >>> session["cart"] = [7]
+    >>> session.new, session["cart"]
+    (True, [7])
+    """
 
     def __init__(self, session: Session, traits: dict[str, str]) -> None:
         self.guard = session
@@ -73,7 +79,7 @@ class FlaskSession(SessionMixin):
 
 
 class GuardSessionInterface(SessionInterface):
-    """Flask's hook for sessions, over a :class:`~pyward_guard.sessions.SessionManager`."""
+    """Flask's hook for sessions, over a :class:`~pyward_guard.sessions.SessionManager`. CWE-384, CWE-613."""
 
     def __init__(self, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:
         self.manager = manager

@@ -27,7 +27,11 @@ __all__ = ["SessionMiddleware", "mark", "shown_traits"]
 
 
 def shown_traits(environ: Environ, wanted: frozenset[str], proxies: Proxies) -> dict[str, str]:
-    """The client traits of a WSGI request."""
+    """The client traits of a WSGI request. CWE-384, CWE-613.
+
+    >>> shown_traits({"HTTP_USER_AGENT": "curl/8"}, frozenset({"user_agent"}), Proxies())
+    {'user_agent': 'curl/8'}
+    """
     shown = {}
     if "user_agent" in wanted:
         shown["user_agent"] = str(environ.get("HTTP_USER_AGENT", ""))
@@ -38,7 +42,14 @@ def shown_traits(environ: Environ, wanted: frozenset[str], proxies: Proxies) -> 
 
 
 def mark(headers: list[tuple[str, str]], manager: SessionManager, session: Session, change: SetCookie | None) -> None:
-    """Adds the cookie and the caching headers that a response with this session needs."""
+    """Adds the cookie and the caching headers that a response with this session needs. CWE-384, CWE-613.
+
+    >>> from pyward_guard.sessions import MemoryStore
+    >>> headers: list[tuple[str, str]] = []
+    >>> mark(headers, SessionManager(MemoryStore()), Session(), SetCookie("ID", None))
+    >>> [name for name, _ in headers]
+    ['Set-Cookie', 'Cache-Control', 'Vary']
+    """
     if change is not None:
         headers.append(("Set-Cookie", manager.cookie.header(change.value, change.max_age)))
     if change is not None or session.user is not None:
@@ -48,7 +59,7 @@ def mark(headers: list[tuple[str, str]], manager: SessionManager, session: Sessi
 
 
 class SessionMiddleware:
-    """Loads the session before the application runs and saves it as the response starts."""
+    """Loads the session before the application runs and saves it as the response starts. CWE-384, CWE-613."""
 
     def __init__(self, app: WsgiApp, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:
         self.app = app

@@ -222,6 +222,8 @@ def parse_jwks(document: str | bytes | Mapping[str, Any]) -> list[Jwk]:
 def jwks_document(keys: Iterable[Jwk]) -> str:
     """The public parts of ``keys`` as the JWKS document to publish. Shared secrets are left out.
 
+    CWE-312.
+
     >>> jwks_document([Jwk.generate("HS256")])
     '{"keys":[]}'
     """
@@ -294,6 +296,8 @@ class JwksClient:
 
 class AsyncJwksClient:
     """:class:`JwksClient` for asyncio: ``fetch`` is a coroutine function, and so is :meth:`verify`.
+
+    CWE-347.
 
     >>> import asyncio
     >>> key = Jwk.generate("ES256")

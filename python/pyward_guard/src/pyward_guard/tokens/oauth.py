@@ -32,6 +32,8 @@ def _b64url(data: bytes) -> str:
 def pkce_challenge(verifier: str) -> str:
     """The ``S256`` challenge of a PKCE verifier (RFC 7636 section 4.2).
 
+    CWE-287.
+
     >>> pkce_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
     'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
     """
@@ -40,6 +42,8 @@ def pkce_challenge(verifier: str) -> str:
 
 def token_hash(token: str, algorithm: str) -> str:
     """The ``at_hash`` or ``c_hash`` of a token for the ID token's algorithm (OpenID Connect Core section 3.1.3.6).
+
+    CWE-345.
 
     >>> token_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "RS256")
     '77QmUPtjPfzWtF2AnpK9RQ'
@@ -93,6 +97,8 @@ class OidcClient:
     not from a request. ``keys`` is a :class:`~pyward_guard.tokens.JwksClient`, or keys. ``algorithms`` lists what ID tokens may
     be signed with. ``iss_parameter`` demands the ``iss`` parameter of RFC 9207 in callbacks (mix-up attacks): set it when
     the provider's metadata says ``authorization_response_iss_parameter_supported``.
+
+    CWE-287, CWE-352.
 
     >>> key = Jwk.generate("RS256")
     >>> client = OidcClient("https://id.example", "shop", "https://shop.example/callback",

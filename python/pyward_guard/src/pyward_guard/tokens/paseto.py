@@ -131,6 +131,8 @@ class PasetoLocal:
 class PasetoSigner:
     """Issues signed tokens (``v4.public``: Ed25519) that :class:`PasetoPublic` verifies.
 
+    CWE-345, CWE-347.
+
     >>> secret, public = PasetoSigner.generate_pair()
     >>> token = PasetoSigner(secret, lifetime=60, issuer="https://id.example").issue(subject="ada")
     >>> PasetoPublic(public, issuer="https://id.example").verify(token)["sub"]

@@ -13,6 +13,8 @@ from .. import _core
 def random_bytes(length: int) -> bytes:
     """``length`` random bytes.
 
+    CWE-330, CWE-338.
+
     >>> len(random_bytes(32))
     32
     """
@@ -24,6 +26,8 @@ def random_token(nbytes: int = 32) -> str:
 
     Raises :class:`~pyward_guard.InvalidInput` below 128 bits, which could be guessed.
 
+    CWE-330, CWE-338.
+
     >>> len(random_token())
     43
     """
@@ -33,6 +37,8 @@ def random_token(nbytes: int = 32) -> str:
 def random_string(length: int, alphabet: str) -> str:
     """``length`` characters drawn uniformly from ``alphabet`` (2 to 256 different characters).
 
+    CWE-330, CWE-338.
+
     >>> set(random_string(100, "ab")) <= {"a", "b"}
     True
     """
@@ -41,6 +47,8 @@ def random_string(length: int, alphabet: str) -> str:
 
 def random_digits(length: int = 6) -> str:
     """A numeric code of ``length`` digits, for codes that are typed in. Limit the attempts: a short code can be guessed.
+
+    CWE-330, CWE-338.
 
     >>> random_digits(8).isdigit()
     True
@@ -55,6 +63,8 @@ _ID_ALPHABET = "23456789abcdefghijkmnpqrstuvwxyz"
 def random_id(length: int = 26) -> str:
     """A lower-case id of ``length`` characters with 5 bits each (130 bits by default), safe in URLs and file names.
 
+    CWE-330, CWE-338.
+
     >>> len(random_id())
     26
     """
@@ -64,6 +74,8 @@ def random_id(length: int = 26) -> str:
 def random_below(bound: int) -> int:
     """A whole number from 0 to ``bound - 1``, each equally likely; ``bound`` is at most 2**32 - 1.
 
+    CWE-330, CWE-338.
+
     >>> random_below(1)
     0
     """
@@ -72,6 +84,8 @@ def random_below(bound: int) -> int:
 
 def uuid7() -> uuid.UUID:
     """A version 7 UUID (RFC 9562): sorts by time of creation. It tells that time and is an id, not a secret.
+
+    CWE-330, CWE-338.
 
     >>> uuid7().version
     7
@@ -97,6 +111,8 @@ def lookup_hash(token: str) -> str:
     """The stored form (SHA-256, 64 hexadecimal digits) of a token made by :func:`new_lookup_token`.
 
     Only for random tokens: a password needs :mod:`pyward_guard.passwords`.
+
+    CWE-312.
 
     >>> len(lookup_hash("x"))
     64

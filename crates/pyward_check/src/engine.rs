@@ -103,7 +103,11 @@ pub(crate) fn run(
     let analysed = catch_unwind(AssertUnwindSafe(|| {
         let mut analysis =
             pyward_flow::analyse(&lowered.program, catalog, &lowered.library, options);
-        let application = pyward_app::analyse(&lowered.program, &analysis, catalog);
+        // Neither asks the other.
+        let (application, secrets) = rayon::join(
+            || pyward_app::analyse(&lowered.program, &analysis, catalog),
+            || literals::secrets(project, lowered, catalog),
+        );
         analysis.findings.extend(application.findings);
         if !application.routes.is_empty() {
             // Of those that answer HTTP the application model knows more.
@@ -113,16 +117,17 @@ pub(crate) fn run(
             analysis.routes.extend(application.routes);
             analysis.routes.sort_by_key(|route| route.function);
         }
-        (analysis, application.cut)
+        (analysis, application.cut, secrets)
     }));
-    let (mut analysis, cut) = analysed.unwrap_or_else(|_| {
+    let (mut analysis, cut, secrets) = analysed.unwrap_or_else(|_| {
         messages.push(Message {
             kind: MessageKind::Internal,
             file: None,
             offset: None,
             text: "the data-flow analysis".into(),
         });
-        (Analysis::default(), Vec::new())
+        let secrets = literals::secrets(project, lowered, catalog);
+        (Analysis::default(), Vec::new(), secrets)
     });
     messages.extend(cut.iter().map(|file| {
         Message {
@@ -136,13 +141,16 @@ pub(crate) fn run(
             text: "what the routes of this application do is followed only in part".into(),
         }
     }));
-    if let Err(error) = literals::add_secrets(&mut analysis.findings, project, lowered, catalog) {
-        messages.push(Message {
+    match secrets {
+        Ok(secrets) => {
+            literals::add_secrets(&mut analysis.findings, secrets, lowered, catalog);
+        }
+        Err(error) => messages.push(Message {
             kind: MessageKind::Internal,
             file: None,
             offset: None,
             text: format!("the search for secrets ({error})"),
-        });
+        }),
     }
     pages::add_script_sinks(&mut analysis.findings, lowered, catalog);
     messages.extend(budget(project, lowered, &analysis));

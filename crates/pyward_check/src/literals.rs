@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use pyward_catalog::{Catalog, CatalogError};
+use pyward_findings::Severity;
 use pyward_flow::RawFinding;
 use pyward_ir::{Const, ExprKind, FileIr, FunctionIndex, Span, StmtKind, Symbol, Target, Var};
 use pyward_program::{FileId, Imported, Program};
@@ -12,23 +13,61 @@ use rayon::prelude::*;
 
 use crate::lowered::Lowered;
 
-/// Adds the secrets of all files to the engine's findings. Where the engine reports a secret already, because a
-/// model knows the call or setting, its finding stays alone.
+/// The secrets in all files.
 ///
 /// # Errors
 /// A regular expression of the catalogue does not compile; those built in are tested to.
-pub(crate) fn add_secrets(
-    findings: &mut Vec<RawFinding>,
+pub(crate) fn secrets(
     project: &Project,
     lowered: &Lowered,
     catalog: &Catalog,
-) -> Result<(), CatalogError> {
+) -> Result<Vec<RawFinding>, CatalogError> {
     let scanner = Scanner::new(catalog)?;
-    let number = |id: &str| {
-        let at = catalog.rules.iter().position(|rule| rule.id == id)?;
-        Some((u16::try_from(at).ok()?, catalog.rules[at].severity))
-    };
-    let secret = number("hardcoded-secret").map(|(rule, _)| rule);
+    let files: Vec<FileId> = lowered.program.file_ids().collect();
+    let found = files.par_iter().flat_map_iter(|&file| {
+        let ir = lowered.program.ir(file);
+        let path = &project.files[lowered.sources[file.0 as usize]].relative;
+        let secrets = scanner.scan(path, ir).into_iter();
+        secrets.filter_map(move |secret| {
+            let (rule, severity) = number(catalog, secret.rule)?;
+            let function = ir
+                .functions
+                .get(FunctionIndex(secret.function).0 as usize)?;
+            Some(RawFinding {
+                subject: None,
+                end: None,
+                rule,
+                file,
+                span: secret.span,
+                context_span: secret.span,
+                sink: Symbol::new(""),
+                source_kind: None,
+                severity,
+                confidence: secret.confidence,
+                message: Some(secret.message),
+                trace: Vec::new(),
+                function: function.qualname,
+            })
+        })
+    });
+    Ok(found.collect())
+}
+
+/// Index and severity of a rule.
+fn number(catalog: &Catalog, id: &str) -> Option<(u16, Severity)> {
+    let at = catalog.rules.iter().position(|rule| rule.id == id)?;
+    Some((u16::try_from(at).ok()?, catalog.rules[at].severity))
+}
+
+/// Adds secrets to the engine's findings. Where the engine reports one already, because a model knows the call or
+/// setting, its finding stays alone.
+pub(crate) fn add_secrets(
+    findings: &mut Vec<RawFinding>,
+    mut found: Vec<RawFinding>,
+    lowered: &Lowered,
+    catalog: &Catalog,
+) {
+    let secret = number(catalog, "hardcoded-secret").map(|(rule, _)| rule);
     let known: Vec<(u16, FileId, u32, u32)> = findings
         .iter()
         .map(|f| {
@@ -37,44 +76,11 @@ pub(crate) fn add_secrets(
             (f.rule, f.file, f.context_span.start, end)
         })
         .collect();
-    let files: Vec<FileId> = lowered.program.file_ids().collect();
-    let found: Vec<RawFinding> = files
-        .par_iter()
-        .flat_map_iter(|&file| {
-            let ir = lowered.program.ir(file);
-            let path = &project.files[lowered.sources[file.0 as usize]].relative;
-            let secrets = scanner.scan(path, ir).into_iter();
-            secrets.filter_map(move |secret| {
-                let (rule, severity) = number(secret.rule)?;
-                let function = ir
-                    .functions
-                    .get(FunctionIndex(secret.function).0 as usize)?;
-                Some(RawFinding {
-                    subject: None,
-                    end: None,
-                    rule,
-                    file,
-                    span: secret.span,
-                    context_span: secret.span,
-                    sink: Symbol::new(""),
-                    source_kind: None,
-                    severity,
-                    confidence: secret.confidence,
-                    message: Some(secret.message),
-                    trace: Vec::new(),
-                    function: function.qualname,
-                })
-            })
+    found.retain(|new| {
+        !known.iter().any(|&(rule, file, start, end)| {
+            rule == new.rule && file == new.file && start <= new.span.start && new.span.end <= end
         })
-        .filter(|new| {
-            !known.iter().any(|&(rule, file, start, end)| {
-                rule == new.rule
-                    && file == new.file
-                    && start <= new.span.start
-                    && new.span.end <= end
-            })
-        })
-        .collect();
+    });
     let engines = findings.len();
     findings.extend(found);
     let rule = secret;
@@ -89,7 +95,6 @@ pub(crate) fn add_secrets(
         }
     }
     drop_repeated(findings, lowered, rule, engines);
-    Ok(())
 }
 
 /// What a module binds to the variable that a finding is about.

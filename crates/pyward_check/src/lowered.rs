@@ -13,6 +13,9 @@ use rayon::prelude::*;
 
 use crate::operations;
 
+/// Most files that a thread takes at once: a large one is not to keep others waiting behind it.
+const MAX_BATCH: usize = 4;
+
 /// The program, and which source file each of its files is.
 pub(crate) struct Lowered {
     pub(crate) program: Program,
@@ -74,6 +77,7 @@ pub(crate) fn lower(
     let mut files: Vec<(PathBuf, usize, FileIr)> = project
         .files
         .par_iter()
+        .with_max_len(MAX_BATCH)
         .enumerate()
         .map(|(index, file)| {
             let options = pyward_syntax::Options {

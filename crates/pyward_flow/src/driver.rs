@@ -205,6 +205,7 @@ impl Run<'_> {
         for level in program.import_levels() {
             let outcomes: Vec<_> = level
                 .par_iter()
+                .with_max_len(MAX_BATCH)
                 .filter(|file| wanted(**file))
                 .map(|file| run_module(self.shared, &self.tables, *file, round))
                 .collect();
@@ -214,6 +215,7 @@ impl Run<'_> {
         for level in self.levels {
             let outcomes: Vec<_> = level
                 .par_iter()
+                .with_max_len(MAX_BATCH)
                 .filter(|id| wanted(id.file) && is_function(program, **id))
                 .map(|id| run_function(self.shared, &self.tables, *id, round))
                 .collect();
@@ -323,6 +325,9 @@ impl Run<'_> {
         }
     }
 }
+
+/// Most functions that a thread takes at once: one that takes long is not to keep others waiting behind it.
+const MAX_BATCH: usize = 4;
 
 /// The first round finds what functions know of each other, the second uses it.
 const ROUNDS: u8 = 2;

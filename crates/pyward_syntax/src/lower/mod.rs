@@ -4,6 +4,8 @@ mod expr;
 mod pattern;
 mod stmt;
 
+use std::cell::Cell;
+
 use pyward_ir::{
     Block, ClassIndex, Diagnostic, Expr, ExprId, ExprKind, FileIr, Function, FunctionIndex,
     FunctionKind, Span, Stmt, StmtId, StmtKind, Symbol, Var,
@@ -34,15 +36,15 @@ pub(crate) fn module(text: &str, options: Options, body: &[ast::Stmt]) -> (FileI
         start: 0,
         end: u32::try_from(text.len()).unwrap_or(u32::MAX),
     };
+    let (exprs, stmts) = SCRATCH.take();
     let mut lowering = Lowering {
         text,
         is_stub: options.is_stub,
         // Annotations in strings may hold one too, but bind nothing there.
         has_walrus: memchr::memmem::find(text.as_bytes(), b":=").is_some(),
-        // Programs have about an expression for every dozen bytes and a statement for every forty.
         file: FileIr {
-            exprs: Vec::with_capacity(text.len() / 12),
-            stmts: Vec::with_capacity(text.len() / 40),
+            exprs,
+            stmts,
             ..FileIr::default()
         },
         scopes: Vec::new(),
@@ -54,10 +56,6 @@ pub(crate) fn module(text: &str, options: Options, body: &[ast::Stmt]) -> (FileI
         exports: Exports::default(),
         is_relocated: false,
     };
-    // Rough sizes, to spare the growing vectors most copies: an expression every 11 bytes of source, a
-    // statement every 50.
-    lowering.file.exprs.reserve(text.len() / 11);
-    lowering.file.stmts.reserve(text.len() / 50);
     let name = lowering.symbol("<module>");
     let function = lowering.enter(FunctionKind::Module, name, name, whole, whole);
     lowering.file.functions[0].qualname = lowering.symbol("");
@@ -71,10 +69,25 @@ pub(crate) fn module(text: &str, options: Options, body: &[ast::Stmt]) -> (FileI
             span,
         });
     }
-    file.exprs.shrink_to_fit();
-    file.stmts.shrink_to_fit();
+    let (mut exprs, mut stmts) = (file.exprs, file.stmts);
+    file.exprs = Vec::with_capacity(exprs.len());
+    file.exprs.append(&mut exprs);
+    file.stmts = Vec::with_capacity(stmts.len());
+    file.stmts.append(&mut stmts);
+    exprs.shrink_to(MAX_SCRATCH);
+    stmts.shrink_to(MAX_SCRATCH);
+    SCRATCH.set((exprs, stmts));
     (file, lowering.too_deep.is_some())
 }
+
+thread_local! {
+    /// Where a file's expressions and statements grow, for one file after the other: what stays of a file has the size
+    /// that it needs.
+    static SCRATCH: Cell<(Vec<Expr>, Vec<Stmt>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
+/// Most elements that room is kept for.
+const MAX_SCRATCH: usize = 1 << 17;
 
 /// The state of lowering one file.
 struct Lowering<'t> {

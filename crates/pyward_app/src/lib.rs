@@ -18,7 +18,7 @@ mod trace;
 mod views;
 mod walk;
 
-use pyward_catalog::Catalog;
+use pyward_catalog::{ACCESS_KINDS, Catalog};
 use pyward_flow::{Analysis, RawFinding, Route};
 use pyward_ir::Symbol;
 use pyward_program::{FileId, Program};
@@ -135,14 +135,8 @@ struct Stage<'a> {
     views: &'a Views<'a>,
 }
 
-/// Kinds of facts that are guards, for people.
+/// Kinds of facts that are guards, for people, besides those of `[[access]]`.
 const GUARDS: &[&str] = &[
-    "authentication",
-    "authorisation",
-    "csrf",
-    "csrf-exempt",
-    "rate-limit",
-    "public",
     "guarded-by-name",
     "permitted-by-name",
     "checks-caller",
@@ -154,7 +148,7 @@ const GUARDS: &[&str] = &[
 /// A route as `pyward map` shows it.
 fn shown(facts: &Facts, route: &RouteFacts) -> Route {
     let is_there = |name: &&&str| facts.kind(name).is_some_and(|kind| route.found.has(kind));
-    let guards = GUARDS.iter().filter(is_there);
+    let guards = ACCESS_KINDS.iter().chain(GUARDS).filter(is_there);
     Route {
         guards: guards.map(|name| Symbol::new(name)).collect(),
         ..route.route.clone()

@@ -68,6 +68,16 @@ pub const SOURCE_KINDS: &[&str] = &[
     "parameter",
 ];
 
+/// What guards routes: kinds of [`model::Access`].
+pub const ACCESS_KINDS: &[&str] = &[
+    "authentication",
+    "authorisation",
+    "csrf",
+    "csrf-exempt",
+    "rate-limit",
+    "public",
+];
+
 /// Rules, models and what else the checks judge by.
 #[derive(Clone, Debug)]
 pub struct Catalog {

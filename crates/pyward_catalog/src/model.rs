@@ -474,7 +474,7 @@ pub struct Setting {
 pub struct Access {
     /// Decorator paths, base classes, dependency functions, or calls inside the handler.
     pub path: Vec<String>,
-    /// `authentication`, `authorisation`, `csrf`, `csrf-exempt`, `rate-limit`, `public`.
+    /// One of [`crate::ACCESS_KINDS`].
     pub kind: String,
 }
 

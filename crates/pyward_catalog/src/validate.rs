@@ -356,15 +356,7 @@ impl Check<'_> {
         for (number, item) in models.access.iter().enumerate() {
             self.at = ("access".to_owned(), number);
             self.paths(&item.path, true);
-            let kinds = [
-                "authentication",
-                "authorisation",
-                "csrf",
-                "csrf-exempt",
-                "rate-limit",
-                "public",
-            ];
-            self.one_of("kind", &item.kind, &kinds);
+            self.one_of("kind", &item.kind, crate::ACCESS_KINDS);
         }
         for (number, item) in models.router.iter().enumerate() {
             self.at = ("router".to_owned(), number);

@@ -113,10 +113,10 @@ def test_escapes_are_refused(source: str) -> None:
     ],
 )
 def test_bounds(source: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises((LimitExceeded, InvalidInput)):
         guard.evaluate(source, {})
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_steps() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -194,10 +193,8 @@ def test_sqlite_connection(tmp_path: Path) -> None:
 def test_sqlite_bounds(tmp_path: Path) -> None:
     endless = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c"
     with connect_sqlite(":memory:", statement_timeout=0.2) as db:
-        started = time.monotonic()
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
             db.fetch_all(unchecked_sql(endless, reason="test"))
-        assert time.monotonic() - started < 5
         assert db.fetch_one(SQL("select 1")) == (1,), "usable after a time-out"
         for statement in (
             SQL("attach database {p} as other").format(p=str(tmp_path / "x")),
@@ -242,11 +239,9 @@ def test_postgresql(postgres_url: str) -> None:
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         with connect_postgresql(postgres_url, read_only=True) as db:
             db.execute(SQL("delete from guard_sql"))
-    started = time.monotonic()
-    with pytest.raises(psycopg.errors.QueryCanceled):
+    with pytest.raises(psycopg.errors.QueryCanceled, match="statement timeout"):
         with connect_postgresql(postgres_url, statement_timeout=0.2) as db:
-            db.fetch_all(SQL("select pg_sleep(30)"))
-    assert time.monotonic() - started < 10
+            db.fetch_all(SQL("select pg_sleep(600)"))
     with connect_postgresql(postgres_url) as db:
         assert db.fetch_one(SQL("select count(*) from guard_sql")) == (1,)
         db.execute(SQL("drop table guard_sql"))
@@ -294,10 +289,12 @@ def test_mysql(mysql_server: dict[str, Any]) -> None:
 @pytest.mark.mysql
 def test_mysql_limits(mysql_server: dict[str, Any]) -> None:
     pymysql = pytest.importorskip("pymysql")
-    started = time.monotonic()
-    with pytest.raises(pymysql.err.MySQLError, match="max_statement_time"), connect_mysql(**mysql_server, statement_timeout=0.3) as db:
-        db.fetch_all(SQL("select sleep(30)"))
-    assert time.monotonic() - started < 10
+    # The driver's own limit on reading is a second longer, which a busy server may need to answer.
+    with pytest.raises(pymysql.err.MySQLError, match="max_statement_time"), connect_mysql(**mysql_server, statement_timeout=5.3) as db:
+        db.execute(SQL("set session max_statement_time = 0.3"))
+        db.fetch_all(SQL("select sleep(600)"))
+    with connect_mysql(**mysql_server, statement_timeout=7.5) as db:
+        assert db.fetch_one(SQL("select @@max_statement_time")) == (7.5,)
     with connect_mysql(**mysql_server, max_rows=2, max_statements=3) as db:
         rows = SQL("select 1 union all select 2 union all select 3")
         with pytest.raises(LimitExceeded, match="rows"):
@@ -312,10 +309,11 @@ def test_mysql_limits(mysql_server: dict[str, Any]) -> None:
         db.execute(SQL("insert into guard_lock values (1)"))
     with connect_mysql(**mysql_server) as holder:
         holder.execute(SQL("update guard_lock set a = 2"))
-        started = time.monotonic()
-        with pytest.raises(pymysql.err.OperationalError, match="Lock wait timeout"), connect_mysql(**mysql_server, lock_timeout=1) as db:
+        with pytest.raises(pymysql.err.OperationalError, match="Lock wait timeout"), connect_mysql(
+            **mysql_server, lock_timeout=1, statement_timeout=60
+        ) as db:
+            assert db.fetch_one(SQL("select @@innodb_lock_wait_timeout")) == (1,)
             db.execute(SQL("update guard_lock set a = 3"))
-        assert time.monotonic() - started < 8
     with connect_mysql(**mysql_server) as db:
         assert db.fetch_all(SQL("select a from guard_lock")) == [(2,)]
         db.execute(SQL("drop table guard_lock"))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +105,16 @@ def test_misuse_is_refused(tmp_path: Path) -> None:
         (["/bin/echo"], {"sandbox": run.Sandbox(read="/tmp")}, InvalidInput),
         (["/bin/echo"], {"sandbox": run.Sandbox(network=[0])}, InvalidInput),
         (["/bin/echo"], {"sandbox": run.Sandbox(identity=run.Identity(0, 0))}, InvalidInput),
+        (["/bin/echo"], {"sandbox": run.Sandbox(identity=run.Identity(54_321, 2**32 - 1))}, InvalidInput),
+        (["/bin/echo"], {"sandbox": run.Sandbox(identity=run.Identity(54_321, 54_321, (2**32 - 1,)))}, InvalidInput),
+        (["/bin/echo", Path("-n")], {}, Refused),
+        (["/bin/echo", "\ud800"], {}, InvalidInput),
+        (["/bin/echo"], {"environment": {"A": "\ud800"}}, InvalidInput),
+        (["/bin/echo"], {"environment": {"OPENSSL_CONF": "/tmp/x"}}, Refused),
+        (["/bin/echo"], {"grace": 1e18}, InvalidInput),
+        (["/bin/echo"], {"grace": -1}, InvalidInput),
+        (["/bin/echo"], {"max_output": -1}, InvalidInput),
+        (["/bin/echo"], {"umask": -1}, InvalidInput),
         (["/bin/echo"], {"timeout": 0}, InvalidInput),
         (["/bin/echo"], {"timeout": float("nan")}, InvalidInput),
         (["/bin/echo"], {"limits": run.Limits(memory_bytes=-1)}, InvalidInput),
@@ -309,6 +322,51 @@ def test_set_user_id_programs_give_nothing() -> None:
     assert done.text.split()[-1] == "54321" and "uid=0" not in done.text
 
 
+def as_ordinary_user(work: Callable[[], str]) -> str:
+    """What ``work`` gives in a process that is not root's; its children are as able to look into it as any."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setresgid(54_321, 54_321, 54_321)
+                os.setresuid(54_321, 54_321, 54_321)
+            ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, which the change of user clears
+            try:
+                text = work()
+            except Exception as error:
+                text = f"{type(error).__name__}: {error}"
+            os.write(writer, text.encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        text = answer.read()
+    os.waitpid(pid, 0)
+    return text
+
+
+@pytest.mark.parametrize(
+    "sandbox", [run.Sandbox(), run.Sandbox(syscalls="strict"), run.Sandbox(network=True)], ids=["default", "strict", "network"]
+)
+def test_other_processes_of_the_user_are_out_of_reach(sandbox: run.Sandbox) -> None:
+    with reachable_python() as program:
+        code = PRELUDE + textwrap.dedent(
+            """
+            parent = os.getppid()
+            print(attempt(lambda: open(f"/proc/{parent}/mem", "r+b")), attempt(lambda: open(f"/proc/{parent}/environ", "rb")))
+            for name in ("fd/0", "root", "cwd"):
+                print(attempt(lambda: os.readlink(f"/proc/{parent}/{name}")))
+            import resource
+            print(attempt(lambda: resource.prlimit(parent, resource.RLIMIT_CPU, (1, 1))))
+            print(attempt(lambda: resource.setrlimit(resource.RLIMIT_CPU, (600, 600))))
+            """
+        )
+        found = as_ordinary_user(lambda: run.run([program, "-I", "-S", "-c", code], timeout=120, sandbox=sandbox).text)
+    assert found.split() == ["EACCES"] * 5 + ["EPERM", "ok"], found
+
+
 # --- system calls -------------------------------------------------------------------------------------
 
 X86_64_CALLS = {
@@ -450,6 +508,43 @@ def test_no_network() -> None:
 
 
 @needs_ports
+def test_sending_does_not_connect() -> None:
+    """TCP fast open connects by sending, which Landlock's rules for connections do not see."""
+    with socket.create_server(("127.0.0.1", 0)) as allowed, socket.create_server(("127.0.0.1", 0)) as other:
+        other.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
+        code = """
+            there = ('127.0.0.1', int(sys.argv[1]))
+            flag = socket.MSG_FASTOPEN
+            print(attempt(lambda: socket.socket().sendto(b'x', flag, there)))
+            print(attempt(lambda: socket.socket().sendmsg([b'x'], [], flag, there)))
+            print(syscall(307, socket.socket().fileno(), 0, 0, flag) if os.uname().machine == 'x86_64' else 'EPERM')
+            print(attempt(lambda: socket.socket().setsockopt(socket.IPPROTO_TCP, 31, b'tls')))
+            """
+        sandbox = run.Sandbox(network=[allowed.getsockname()[1]])
+        found = lines(code, str(other.getsockname()[1]), sandbox=sandbox)
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+    assert found == ["EPERM"] * 4
+
+
+@pytest.mark.parametrize("sandbox", [run.Sandbox(), *([run.Sandbox(network=[443])] if HOST.landlock_abi >= 4 else [])], ids=str)
+def test_pairs_of_sockets_reach_nobody_else(sandbox: run.Sandbox, tmp_path: Path) -> None:
+    """A datagram socket of a pair can send to any other address; nothing of the network is needed to make one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outside:
+        outside.bind(f"\0pyward-{os.getpid()}")
+        outside.setblocking(False)
+        code = """
+            print(attempt(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b'x', '\\0' + sys.argv[1])))
+            print(attempt(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_RAW)))
+            a, b = socket.socketpair(); a.send(b'x'); print(attempt(lambda: b.recv(1)))
+            """
+        assert lines(code, f"pyward-{os.getpid()}", sandbox=sandbox) == ["EPERM", "EPERM", "ok"]
+        with pytest.raises(BlockingIOError):
+            outside.recv(1)
+
+
+@needs_ports
 def test_only_the_ports_given() -> None:
     with socket.create_server(("127.0.0.1", 0)) as allowed, socket.create_server(("127.0.0.1", 0)) as other:
         code = """
@@ -500,6 +595,25 @@ def test_a_weak_host_is_refused(number: int, sandbox: str) -> None:
     assert done.stdout.startswith("unsupported:"), done.stdout
 
 
+@x86_64
+def test_a_host_that_cannot_guard_memory_is_refused() -> None:
+    """Without Landlock and Yama, for an ordinary user."""
+
+    def work() -> str:
+        program = struct.pack("HBBIHBBIHBBIHBBI", 0x20, 0, 0, 0, 0x15, 0, 1, 444, 6, 0, 0, 0x50026, 6, 0, 0, 0x7FFF0000)
+        buffer = ctypes.create_string_buffer(program)
+        filter = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(buffer)))
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter, 0, 0) == 0
+        host = run.host()
+        assert host.landlock_abi == 0 and host.confines == host.isolates_processes
+        return run.run(["/bin/echo", "ran"], timeout=60).text
+
+    yama = Path("/proc/sys/kernel/yama/ptrace_scope")
+    guarded = yama.exists() and yama.read_text().strip() != "0"
+    assert as_ordinary_user(work).startswith("ran" if guarded else "Unsupported: "), as_ordinary_user(work)
+
+
 # --- the running process -------------------------------------------------------------------------------
 
 
@@ -540,6 +654,17 @@ def test_restrict_self_without_processes() -> None:
         thread = threading.Thread(target=lambda: print('thread')); thread.start(); thread.join()
         """
     assert restricted(code) == ["EPERM", "EPERM", "thread"]
+
+
+def test_programs_run_in_a_restricted_process() -> None:
+    code = """
+        import subprocess
+        restrict_self(Sandbox())
+        print(run.run(["/bin/echo", "confined"], timeout=60).text)
+        print(run.run(["/bin/echo", "ports"], timeout=60, sandbox=Sandbox(syscalls="strict")).text)
+        print(subprocess.run(["/bin/echo", "session"], start_new_session=True, capture_output=True, text=True).stdout)
+        """
+    assert restricted(code) == ["confined", "ports", "session"]
 
 
 def test_restrict_self_refuses_threads() -> None:
@@ -605,6 +730,16 @@ async def test_cancelling_the_task_ends_the_process(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert gone(pid)
+
+
+async def test_closing_the_coroutine_ends_the_process(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    coroutine = run.arun(["/bin/sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"], timeout=600)
+    coroutine.send(None)
+    while not pid_file.exists() or not pid_file.read_text():
+        await asyncio.sleep(0.01)
+    coroutine.close()
+    assert gone(int(pid_file.read_text()))
 
 
 def test_ctrl_c_ends_the_process(tmp_path: Path) -> None:

@@ -612,11 +612,7 @@ mod tests {
                 .unwrap();
         }
         // Under a second; what is not linear takes hours.
-        assert!(
-            start.elapsed().as_secs() < 300,
-            "{:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed().as_secs() < 300, "{:?}", start.elapsed());
     }
 
     proptest! {

@@ -124,7 +124,7 @@ impl AuxiliaryFile {
     /// # Errors
     /// A diagnostic when it cannot be read or is larger than `limit` bytes.
     pub fn read(&self, limit: u64) -> Result<String, Diagnostic> {
-        let bytes = crate::discover::read_bounded(&self.path, &self.shown, limit)?;
+        let bytes = crate::file::read_bounded(&self.path, &self.shown, limit)?;
         Ok(crate::encoding::decode_plain(bytes))
     }
 }

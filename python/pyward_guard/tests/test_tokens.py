@@ -475,6 +475,26 @@ def test_jwks_client_follows_rotation_without_hammering() -> None:
         tokens.JwksClient("http://id.example/jwks", provider.fetch)
 
 
+def test_verifiers_share_a_jwks_client() -> None:
+    """Whoever fetches, all get the new keys and lose the withdrawn ones; nothing is fetched before the first token."""
+    provider = Provider()
+    provider.down = True
+    client = tokens.JwksClient("https://id.example/jwks", provider.fetch, cache_seconds=0.05, min_interval=0.05)
+    first, second = (JwtVerifier(client, algorithms=["ES256"]) for _ in range(2))
+    assert provider.asked == 0
+    with pytest.raises(ConnectionError):
+        first.verify(provider.token())
+    provider.down = False
+    withdrawn = provider.token()
+    assert first.verify(withdrawn) and second.verify(withdrawn)
+    provider.signing = Jwk.generate("ES256")
+    time.sleep(0.06)
+    assert first.verify(provider.token()) and provider.asked == 3
+    with pytest.raises(UnknownKey):
+        second.verify(withdrawn)
+    assert second.verify(provider.token()) and provider.asked == 3
+
+
 def test_async_jwks_client() -> None:
     provider = Provider()
 

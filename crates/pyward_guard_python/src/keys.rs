@@ -61,9 +61,8 @@ impl PyKeySet {
             .map_err(to_py)
     }
 
-    /// A set of the kind ``"mac"`` from secrets of at least 32 bytes that exist already; the first makes new data.
-    ///
-    /// Raises InvalidInput for short secrets and for other kinds.
+    /// A set of random secrets that exist already; the first makes new data. They have 32 bytes (``"mac"``: 32 to 1024,
+    /// ``"deterministic"``: 64). Raises InvalidInput for other lengths.
     #[staticmethod]
     fn from_secrets(kind: &str, values: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
         let values = secrets(&values)?;

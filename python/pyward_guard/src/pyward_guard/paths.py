@@ -402,7 +402,7 @@ class Directory:
 
     def extract(
         self,
-        archive: bytes | str | os.PathLike[str] | BinaryIO,
+        archive: bytes | str | os.PathLike[str] | IO[bytes],
         destination: RelativePath,
         *,
         limits: ArchiveLimits | None = None,
@@ -514,7 +514,7 @@ class UploadPolicy:
         return Upload(media_type, stored, display, len(content), dimensions)
 
     def store(
-        self, source: bytes | BinaryIO, name: str, declared_type: str | None = None, *, directory: Directory
+        self, source: bytes | IO[bytes], name: str, declared_type: str | None = None, *, directory: Directory
     ) -> Upload:
         """Checks an upload and writes it to ``directory`` under its random name, mode 0600.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from typing import BinaryIO
+from typing import IO
 
 from .. import _core
 from .._core import InvalidInput, KeySet
@@ -37,7 +37,7 @@ class EncryptingWriter(io.RawIOBase):
     3000000
     """
 
-    def __init__(self, target: BinaryIO, keys: KeySet, associated_data: bytes = b"") -> None:
+    def __init__(self, target: IO[bytes], keys: KeySet, associated_data: bytes = b"") -> None:
         self._target = target
         self._core = _core.CipherStream.encryptor(keys, associated_data)
         self._failed = False
@@ -88,7 +88,7 @@ class DecryptingReader(io.RawIOBase):
     pyward_guard.VerificationFailed: verification failed
     """
 
-    def __init__(self, source: BinaryIO, keys: KeySet, associated_data: bytes = b"") -> None:
+    def __init__(self, source: IO[bytes], keys: KeySet, associated_data: bytes = b"") -> None:
         self._source = source
         self._core = _core.CipherStream.decryptor(keys, associated_data)
         self._ready = b""

@@ -129,9 +129,9 @@ class CSRF:
         return "CSRF(...)"
 
     @staticmethod
-    def _binding(state: RequestState) -> bytes:
+    def _binding(state: RequestState, which: str = "handle") -> bytes:
         session = state.session
-        handle = session.handle if session is not None and getattr(session, "user", None) else None
+        handle = getattr(session, which, None) if session is not None and getattr(session, "user", None) else None
         return f"{state.cookie}\0{handle or ''}".encode()
 
     def token(self, state: RequestState) -> str:
@@ -139,7 +139,8 @@ class CSRF:
         if not state.cookie:
             state.cookie = _core.csp_nonce()
             state.fresh = True
-        return self._core.issue(self._binding(state), int(time.time()))
+        # After a log-in in this request, the token comes back with the new session.
+        return self._core.issue(self._binding(state, "next_handle"), int(time.time()))
 
     def set_cookie(self, state: RequestState) -> str:
         """The ``Set-Cookie`` value for a fresh request."""

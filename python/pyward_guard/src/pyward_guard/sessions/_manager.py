@@ -203,7 +203,8 @@ class _Logic:
         fresh = old is None or session._cleared
         created = now if fresh or old is None else old.created
         expires = now + self._absolute if fresh or old is None else old.expires
-        value, new_key = session_new()
+        value, new_key = session._next or session_new()
+        session._next = None
         digests = [(name, trait_digest(new_key, name, traits[name])) for name in self._binding if traits and name in traits]
         record = SessionRecord(session._user, created, now, expires, digests, data)
         until, encoded = record.until(self._idle), record.encode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from .._core import InvalidInput, SessionRecord
+from .._core import InvalidInput, SessionRecord, session_new
 
 
 def moment(milliseconds: int) -> datetime:
@@ -43,7 +43,7 @@ class Session(MutableMapping[str, Any]):
     was changed in place counts as a change. The id does not show in ``repr``.
     """
 
-    __slots__ = ("_cleared", "_data", "_destroyed", "_key", "_raw", "_record", "_rotate", "_state", "_user", "warnings")
+    __slots__ = ("_cleared", "_data", "_destroyed", "_key", "_next", "_raw", "_record", "_rotate", "_state", "_user", "warnings")
 
     def __init__(self, key: bytes | None = None, record: SessionRecord | None = None, state: int = 0) -> None:
         self._key = key
@@ -55,6 +55,7 @@ class Session(MutableMapping[str, Any]):
         self._rotate = False
         self._destroyed = False
         self._cleared = False
+        self._next: tuple[str, bytes] | None = None
         self.warnings: tuple[str, ...] = ()
         """Names of client traits that changed since the session began (those bound with ``"warn"``)."""
 
@@ -107,6 +108,20 @@ class Session(MutableMapping[str, Any]):
     def handle(self) -> str | None:
         """Public name of the session, None while it is new."""
         return None if self._key is None else handle_of(self._key)
+
+    @property
+    def next_handle(self) -> str | None:
+        """The handle that the session has from the next request on: another one after :meth:`login` and :meth:`rotate`.
+
+        What is bound to the session and made in the same response, such as a CSRF token, is bound to this.
+        """
+        if self._destroyed:
+            return None
+        if not self._rotate:
+            return self.handle
+        if self._next is None:
+            self._next = session_new()
+        return handle_of(self._next[1])
 
     @property
     def created(self) -> datetime | None:

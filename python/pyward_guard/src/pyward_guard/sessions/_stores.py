@@ -414,7 +414,7 @@ def _plain_pool(client: Any) -> Any:
 
 
 class RedisStore(_RedisKeys):
-    """Sessions in Redis 6.2 or newer through redis-py. Records expire by themselves; loading is one GET.
+    """Sessions in Redis 6.2 or newer through redis-py 5.3 or newer. Records expire by themselves; loading is one GET.
 
     Rotation is one script, so a session never exists twice. Not for Redis Cluster: a session and the index of its user
     live in different slots. A plain client's connections are read from directly, which costs less than its ``get``;

@@ -218,13 +218,16 @@ impl Library {
     }
 
     /// The scripts that stand in a template that makes HTML, with everything else blanked out, byte for byte in the same
-    /// place; none where there is no script.
+    /// place; a script in a file of its own as a whole. None where there is no script, or only a library's.
     #[must_use]
     pub fn scripts(&self, template: usize) -> Option<String> {
-        let file = self
-            .files
-            .get(template)
-            .filter(|_| self.is_html(template))?;
+        let file = self.files.get(template)?;
+        if matches!(file.path.rsplit('.').next(), Some("js" | "mjs")) {
+            return scripts::file(&file.text);
+        }
+        if !self.is_html(template) {
+            return None;
+        }
         // The other dialects mark outputs and tags as Jinja2 does.
         let dialect = match file.path.rsplit('.').next() {
             Some("mako" | "mak") => Dialect::Mako,

@@ -1,7 +1,7 @@
 """Encrypted model fields for Django.
 
-The key set comes from the setting ``PYWARD_GUARD_AEAD``: an :class:`~pyward_guard.crypto.Aead`, or a function that gives
-one. CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
+The key set comes from the setting ``PYWARD_GUARD_AEAD``: an :class:`~pyward_guard.crypto.Aead`, a function that gives one,
+or the dotted name of either. CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ try:
     from django.core.exceptions import EmptyResultSet, FieldError
     from django.db import models
     from django.db.models import Lookup
+    from django.utils.module_loading import import_string
 except ImportError:
     raise need("django", "pyward_guard.crypto.django") from None
 
@@ -25,9 +26,11 @@ __all__ = ["BlindIndexField", "EncryptedJSONField", "EncryptedTextField"]
 
 def _aead() -> Aead:
     value = getattr(conf.settings, "PYWARD_GUARD_AEAD", None)
+    if isinstance(value, str):
+        value = import_string(value)
     value = value() if callable(value) else value
     if not isinstance(value, Aead):
-        raise InvalidInput("the setting PYWARD_GUARD_AEAD must be an Aead or a function that gives one")
+        raise InvalidInput("the setting PYWARD_GUARD_AEAD must be an Aead, a function that gives one, or the dotted name of either")
     return value
 
 

@@ -48,7 +48,10 @@ class _EncryptedField(models.TextField):  # type: ignore[misc, type-arg, unused-
 
 
 class EncryptedTextField(_EncryptedField):
-    """A text, stored encrypted."""
+    """A text, stored encrypted.
+
+    ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
+    """
 
     def get_prep_value(self, value: Any) -> Any:
         """Encrypts."""
@@ -60,7 +63,10 @@ class EncryptedTextField(_EncryptedField):
 
 
 class EncryptedJSONField(_EncryptedField):
-    """A JSON value, stored encrypted."""
+    """A JSON value, stored encrypted.
+
+    ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
+    """
 
     def to_python(self, value: Any) -> Any:
         """The value as it is."""
@@ -102,6 +108,8 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
     ``filter(field=...)`` and ``filter(field__in=...)`` search with the indexes of every enabled key, so rows written before
     a key rotation are found; look-ups other than these and ``isnull`` raise ``FieldError``. A unique constraint sees
     values as equal under the same key only: save the rows again after a rotation, before you destroy the old key.
+
+    ASVS 5.0: v5.0.0-14.2.4.
     """
 
     def __init__(self, source: str = "", index: Any = None, **options: Any) -> None:

@@ -7,12 +7,15 @@ the blocks before it and that readers do not see: it checks what the page says.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -84,6 +87,25 @@ def test_examples_of_the_guide(program: Program, tmp_path: Path, request: pytest
     (tmp_path / "example.py").write_text(program.whole, encoding="utf-8")
     done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"{program.whole}\n{done.stdout}\n{done.stderr}"
+
+
+def test_every_practice_has_its_call() -> None:
+    """Each practice of the catalogue that a library can supply has a row, an example, and names that exist."""
+    catalogue = (ROOT / "catalog/practices.toml").read_text(encoding="utf-8")
+    supplied = {re.search(r"^id = ['\"](\w+)['\"]", entry, re.MULTILINE)[1] for entry in catalogue.split("[[practice]]")[1:] if "\nsupply = " in entry}  # type: ignore[index]
+    page = (ROOT / "docs/guard/practices.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| \[(\w+)\]\(#", page, re.MULTILINE)) == supplied
+    assert {program.name.split()[1] for program in PROGRAMS if program.name.startswith("practices: ")} == supplied
+    for row in re.findall(r"^\| \[\w+\].*\| (.+) \|$", page, re.MULTILINE):
+        for name in re.findall(r"`([\w.]+)", row):
+            module, _, attribute = name.partition(".")
+            part: Any = importlib.import_module(f"pyward_guard.{module}")
+            for step in attribute.split(".") if attribute else ():
+                if step == "django":
+                    break  # needs settings to be imported
+                if isinstance(part, ModuleType) and not hasattr(part, step):
+                    importlib.import_module(f"{part.__name__}.{step}")
+                part = getattr(part, step)
 
 
 def test_examples_of_the_guide_pass_mypy(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class EncryptingWriter(io.RawIOBase):
 
     ``keys`` is a key set of the kind ``"streaming"`` (AES-256-GCM in segments of 1 MiB, Tink's ``AES256_GCM_HKDF_1MB``).
     ``target`` stays open. Leaving a ``with`` block by an exception does not write the end.
-    CWE-311, CWE-353; ASVS 5.0: v5.0.0-11.3.3.
+    CWE-311, CWE-353; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-11.3.2, v5.0.0-11.3.4.
 
     >>> keys, target = KeySet.generate("streaming"), io.BytesIO()
     >>> with EncryptingWriter(target, keys, b"backup") as writer:
@@ -76,7 +76,7 @@ class DecryptingReader(io.RawIOBase):
     Only the end proves that the stream is complete: act on the data after the last read, or use :func:`decrypt_file`.
     Reads raise :class:`~pyward_guard.VerificationFailed` for changed, swapped or missing segments.
 
-    CWE-353, CWE-354.
+    CWE-353, CWE-354; ASVS 5.0: v5.0.0-11.3.3.
 
     >>> sealed, keys = io.BytesIO(), KeySet.generate("streaming")
     >>> with EncryptingWriter(sealed, keys) as writer:
@@ -159,7 +159,7 @@ def decrypt_file(
 
     Raises :class:`~pyward_guard.VerificationFailed` for a changed or cut-off file.
 
-    CWE-353, CWE-354.
+    CWE-353, CWE-354; ASVS 5.0: v5.0.0-11.3.3.
 
     >>> path = os.path.join(tempfile.mkdtemp(), "cut")
     >>> with open(path, "wb") as file:

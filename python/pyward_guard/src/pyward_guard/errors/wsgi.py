@@ -36,7 +36,7 @@ class ErrorBoundary:
     See :class:`errors.asgi.ErrorBoundary`. An exception after the first bytes were sent ends the response there and is
     raised again, so that the server closes the connection.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.3.4, v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
     """
 
     def __init__(self, app: WsgiApp, *, insecure_keep_server_error_bodies: bool = False) -> None:

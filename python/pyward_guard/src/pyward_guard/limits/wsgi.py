@@ -27,7 +27,9 @@ __all__ = ["RateLimitMiddleware", "install"]
 
 
 class RateLimitMiddleware:
-    """Answers 429 with ``Retry-After`` when a client is over its limit. See :class:`limits.asgi.RateLimitMiddleware`. CWE-770."""
+    """Answers 429 with ``Retry-After`` when a client is over its limit. See :class:`limits.asgi.RateLimitMiddleware`. CWE-770;
+    ASVS 5.0: v5.0.0-2.4.1.
+    """
 
     def __init__(
         self,

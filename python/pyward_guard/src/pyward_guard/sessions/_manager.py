@@ -28,7 +28,7 @@ Event = Callable[[str, Mapping[str, Any]], None]
 class Cookie:
     """How the id travels. The defaults are the strict ones: ``__Host-`` prefix, Secure, HttpOnly, SameSite=Lax.
 
-    ASVS 5.0: v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4
+    ASVS 5.0: v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4, v5.0.0-3.3.5
 
     >>> Cookie().header("ID")
     '__Host-session=ID; Path=/; Secure; HttpOnly; SameSite=Lax'
@@ -273,7 +273,8 @@ class SessionManager(_Logic):
     event (``session_created``, ``session_rotated``, ``session_expired``, ``session_rejected``,
     ``session_trait_changed``, ``session_ended``, ``session_revoked``, ``sessions_revoked``) and its details.
 
-    ASVS 5.0: v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1, v5.0.0-7.4.2
+    ASVS 5.0: v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1, v5.0.0-7.4.2, v5.0.0-7.1.1, v5.0.0-7.2.1, v5.0.0-7.2.3,
+    v5.0.0-7.4.3, v5.0.0-7.4.5, v5.0.0-7.5.2
 
     >>> manager = SessionManager(MemoryStore(), max_per_user=1)
     >>> phone, laptop = manager.load(None), manager.load(None)
@@ -347,7 +348,7 @@ class SessionManager(_Logic):
 class AsyncSessionManager(_Logic):
     """As :class:`SessionManager`, for asyncio. A blocking store (SQLite) is called in a thread.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1.
 
     >>> import asyncio
     >>> async def demo():

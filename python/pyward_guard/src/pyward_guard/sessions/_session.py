@@ -41,6 +41,8 @@ class Session(MutableMapping[str, Any]):
 
     Changes are kept by :meth:`SessionManager.save`, which the middlewares call at the end of the request; a value that
     was changed in place counts as a change. The id does not show in ``repr``.
+
+    ASVS 5.0: v5.0.0-7.2.4.
     """
 
     __slots__ = ("_cleared", "_data", "_destroyed", "_key", "_next", "_raw", "_record", "_rotate", "_state", "_user", "warnings")
@@ -137,6 +139,8 @@ class Session(MutableMapping[str, Any]):
         """Signs a user in: new id, new lifetimes, and an empty session unless ``keep`` carries the data over.
 
         Call it after the last factor was checked (CWE-384).
+
+        ASVS 5.0: v5.0.0-7.2.4.
         """
         if not user:
             raise InvalidInput("login needs a user")
@@ -151,7 +155,10 @@ class Session(MutableMapping[str, Any]):
         self._rotate = True
 
     def logout(self) -> None:
-        """Ends the session here and in the store."""
+        """Ends the session here and in the store.
+
+        ASVS 5.0: v5.0.0-7.4.1.
+        """
         self._user = None
         self._data = {}
         self._destroyed = True

@@ -71,7 +71,7 @@ class AsyncStore(Protocol):
 class MemoryStore:
     """Sessions in this process: fast, and gone with it. For tests and single-process applications.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1.
 
     >>> len(MemoryStore(limit=1000))
     0
@@ -125,7 +125,7 @@ def _statements(table: str, mark: str, binary: str, big: str) -> dict[str, str]:
 class SQLiteStore:
     """Sessions in an SQLite file (WAL), shared by the processes of one host. The file is readable by its owner only.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     >>> import tempfile, os
     >>> folder = tempfile.TemporaryDirectory()
@@ -208,7 +208,7 @@ class PostgresStore:
     ``database`` is a connection string, or a callable that lends a connection, such as the ``connection`` method of a
     ``psycopg_pool.ConnectionPool``. Call :meth:`create_tables` once.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     Example: ``SessionManager(PostgresStore("postgresql://app@db/app"))``
     """
@@ -420,7 +420,7 @@ class RedisStore(_RedisKeys):
     live in different slots. A plain client's connections are read from directly, which costs less than its ``get``;
     when that fails, the client's own ``get`` is tried once with what it does for retries.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     Example: ``SessionManager(RedisStore(redis.Redis()))``
     """

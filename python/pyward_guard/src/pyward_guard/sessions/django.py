@@ -10,7 +10,7 @@ In the settings::
 Ids have 256 bits and are stored hashed; ``login()`` and ``cycle_key()`` rotate as usual. With the middleware of this
 module, sessions are bound to client traits as ``PYWARD_SESSION_BINDING`` (a ``Binding``) says.
 
-ASVS 5.0: v5.0.0-7.2.2, v5.0.0-7.2.4
+ASVS 5.0: v5.0.0-7.2.2, v5.0.0-7.2.4, v5.0.0-7.2.1, v5.0.0-7.3.1, v5.0.0-7.3.2
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ __all__ = ["SessionMiddleware", "SessionStore", "manager"]
 
 @lru_cache(maxsize=1)
 def manager() -> SessionManager:
-    """The manager behind Django's sessions, made from the settings: for listing and revoking a user's sessions."""
+    """The manager behind Django's sessions, made from the settings: for listing and revoking a user's sessions.
+
+    ASVS 5.0: v5.0.0-7.4.2, v5.0.0-7.5.2.
+    """
     store: Any = getattr(conf.settings, "PYWARD_SESSION_STORE", None)
     if isinstance(store, str):
         store = import_string(store)
@@ -59,7 +62,10 @@ def _user_of(data: dict[str, Any]) -> str | None:
 
 
 class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
-    """Django's session object over a :class:`~pyward_guard.sessions.Store`."""
+    """Django's session object over a :class:`~pyward_guard.sessions.Store`.
+
+    ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.2.4.
+    """
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
@@ -146,7 +152,10 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
 
 
 class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-ignore]
-    """Django's session middleware, with the client's traits handed to the session."""
+    """Django's session middleware, with the client's traits handed to the session.
+
+    ASVS 5.0: v5.0.0-7.2.1.
+    """
 
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)

@@ -102,7 +102,9 @@ def current_session() -> FlaskSession:
 
 
 class GuardSessionInterface(SessionInterface):
-    """Flask's hook for sessions, over a :class:`~pyward_guard.sessions.SessionManager`. CWE-384, CWE-613."""
+    """Flask's hook for sessions, over a :class:`~pyward_guard.sessions.SessionManager`. CWE-384, CWE-613; ASVS 5.0:
+    v5.0.0-7.2.1, v5.0.0-14.3.2.
+    """
 
     def __init__(self, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:
         self.manager = manager

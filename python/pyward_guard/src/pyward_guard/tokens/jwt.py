@@ -116,7 +116,7 @@ class JwtVerifier:
     (since ``iat``) are in seconds. ``token_type`` is the expected ``typ``. ``revoked`` is called with the claims of an otherwise valid token; a true result refuses it.
 
     Protects against CWE-347 (algorithm confusion, unverified tokens), CWE-345, CWE-613.
-    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1.
+    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1, v5.0.0-6.8.2.
 
     >>> key = Jwk.from_secret(b"an HMAC key of at least 32 bytes")
     >>> token = JwtIssuer(key, algorithm="HS256", lifetime=60, audience="shop").issue(subject="7")
@@ -226,7 +226,7 @@ def parse_jwks(document: str | bytes | Mapping[str, Any]) -> list[Jwk]:
 def jwks_document(keys: Iterable[Jwk]) -> str:
     """The public parts of ``keys`` as the JWKS document to publish. Shared secrets are left out.
 
-    CWE-312.
+    CWE-312; ASVS 5.0: v5.0.0-9.1.3.
 
     >>> jwks_document([Jwk.generate("HS256")])
     '{"keys":[]}'
@@ -241,7 +241,7 @@ class JwksClient:
     (:mod:`pyward_guard.http`). Keys are fetched again after ``cache_seconds``, and at most every ``min_interval``
     seconds when a token names an unknown key, so that forged tokens cannot make you hammer the provider. When a
     refresh fails, the old keys are used for ``stale_seconds`` more.
-    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3.
+    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3, v5.0.0-6.7.1.
 
     >>> key = Jwk.generate("ES256")
     >>> client = JwksClient("https://id.example/jwks", lambda url: jwks_document([key]))
@@ -301,7 +301,7 @@ class JwksClient:
 class AsyncJwksClient:
     """:class:`JwksClient` for asyncio: ``fetch`` is a coroutine function, and so is :meth:`verify`.
 
-    CWE-347.
+    CWE-347; ASVS 5.0: v5.0.0-9.1.3.
 
     >>> import asyncio
     >>> key = Jwk.generate("ES256")
@@ -367,7 +367,7 @@ def sign_jws(key: Jwk, payload: bytes, *, algorithm: str, token_type: str = "JOS
     """Signs bytes as a compact JWS (RFC 7515), for payloads that are no claims: documents, webhooks, licences.
 
     ``payload`` has at most 32 KiB; ``token_type`` is the header's ``typ``. Raises :class:`~pyward_guard.InvalidInput` for
-    a key that has no private part or does not fit the algorithm. CWE-345, CWE-347; ASVS 5.0: v5.0.0-9.1.1.
+    a key that has no private part or does not fit the algorithm. CWE-345, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-4.1.5.
 
     >>> key = Jwk.generate("EdDSA")
     >>> JwsVerifier(key.to_public(), algorithms=["EdDSA"]).verify(sign_jws(key, b"licence 7", algorithm="EdDSA"))
@@ -413,7 +413,8 @@ def encrypt_jwe(
 
     ``algorithm`` is ``dir``, ``A128KW``, ``A256KW``, ``RSA-OAEP``, ``RSA-OAEP-256``, ``ECDH-ES``, ``ECDH-ES+A128KW`` or
     ``ECDH-ES+A256KW``; ``encryption`` is ``A128GCM``, ``A256GCM``, ``A128CBC-HS256`` or ``A256CBC-HS512``.
-    With a public key anyone could have made the token: sign what is inside as well. CWE-311, CWE-327.
+    With a public key anyone could have made the token: sign what is inside as well. CWE-311, CWE-327; ASVS 5.0:
+    v5.0.0-11.3.2, v5.0.0-11.3.3.
 
     >>> key = Jwk.generate("ECDH-ES")
     >>> token = encrypt_jwe(key.to_public(), b"hidden", algorithm="ECDH-ES")

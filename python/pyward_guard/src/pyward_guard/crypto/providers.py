@@ -23,11 +23,12 @@ class KeyProvider(Protocol):
     """Gives and keeps a key set."""
 
     def load(self) -> KeySet:
-        """The key set. Raises :class:`~pyward_guard.GuardError` or ``OSError`` when there is none to be
-        had.
-        """
+        """The key set. Raises :class:`~pyward_guard.GuardError` or ``OSError`` when there is none to be had."""
+        ...
+
     def save(self, keys: KeySet) -> None:
         """Stores the key set, or raises as :meth:`load` does."""
+        ...
 
 
 class EnvironmentKeys:

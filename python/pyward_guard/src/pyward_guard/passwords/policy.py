@@ -52,9 +52,8 @@ class BreachSource(Protocol):
     """Knows how often a password occurs in breaches."""
 
     def count(self, password: str) -> int:
-        """How often the password occurs; 0 when it is not known. Raises ``OSError`` when the
-        source cannot be asked.
-        """
+        """How often the password occurs, 0 when it is not known. Raises ``OSError`` when the source cannot be asked."""
+        ...
 
 
 class BreachFile:

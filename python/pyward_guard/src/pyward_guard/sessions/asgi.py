@@ -25,6 +25,8 @@ __all__ = ["SessionMiddleware", "session_of"]
 def session_of(scope: Scope) -> Session:
     """The session of a request; an error when the middleware is not installed. CWE-384, CWE-613.
 
+    Raises :class:`~pyward_guard.InvalidInput` then.
+
     >>> session_of({"type": "http", "session": Session()}).is_new
     True
     """

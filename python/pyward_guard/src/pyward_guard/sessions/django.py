@@ -83,20 +83,24 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         return session
 
     def load(self) -> dict[str, Any]:
+        """What the session holds. Called by Django."""
         if not self.session_key:
             return {}
         session = self._open()
         return dict(session) if session is not None else {}
 
     def exists(self, session_key: str) -> bool:
+        """Whether there is such a session. Called by Django."""
         return not manager().load(session_key, self._guard_traits).is_new
 
     def create(self) -> None:
+        """A new id. Called by Django."""
         self._session_key, _ = session_new()
         self.save(must_create=True)
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
+        """Writes the session; raises Django's ``UpdateError`` when it was revoked meanwhile. Called by Django."""
         if self.session_key is None:
             return self.create()
         from .._core import SessionRecord, trait_digest
@@ -136,6 +140,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         self._guard_record = record
 
     def delete(self, session_key: str | None = None) -> None:
+        """Ends the session. Called by Django."""
         target = session_key or self.session_key
         key = None if target is None else globals()["session_key"](target)
         if key is not None:
@@ -148,6 +153,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
 
     @classmethod
     def clear_expired(cls) -> None:
+        """For ``manage.py clearsessions``."""
         manager().purge()
 
 
@@ -162,5 +168,6 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-i
         self._proxies = Proxies(getattr(conf.settings, "PYWARD_PROXIES", ()))
 
     def process_request(self, request: Any) -> None:
+        """Called by Django before each view."""
         super().process_request(request)
         request.session._guard_traits = shown_traits(request.META, manager().bound_traits, self._proxies)

@@ -57,7 +57,9 @@ class Identifier:
 
     With ``allowed``, only those names pass: for names that come from outside, such as a sort column.
 
-    CWE-89.
+    Raises :class:`~pyward_guard.InvalidInput` without a name.
+
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> SQL("select * from {t}").format(t=Identifier("order")).compile("qmark", "sqlite").text
     'select * from "order"'
@@ -91,7 +93,10 @@ _Item = tuple[Literal["text", "value"], Any] | tuple[Literal["identifier"], Iden
 
 
 class Query:
-    """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`. CWE-89."""
+    """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`.
+    Raises :class:`~pyward_guard.Refused` when it is made by hand.
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
+    """
 
     __slots__ = ("_items",)
 
@@ -164,6 +169,8 @@ def _is_constant(text: str, depth: int) -> bool:
 
 class SQL:
     """A piece of SQL written in the code. Only a string literal is accepted, at the place where it is written.
+
+    Raises :class:`~pyward_guard.InvalidInput` for anything but a str.
 
     ASVS 5.0: v5.0.0-1.2.4. CWE-89.
 
@@ -247,6 +254,8 @@ def _value(value: Any) -> Any:
 def unchecked_sql(text: str, *, reason: str) -> Query:
     """SQL from elsewhere than the code, such as a migration file: nothing is checked but the log line that is left.
 
+    Raises :class:`~pyward_guard.InvalidInput` without a reason.
+
     CWE-89.
 
     >>> unchecked_sql("select 1", reason="reviewed migration").compile().text
@@ -263,7 +272,9 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
 
     Parts joined by ``and`` and ``or`` are put in parentheses.
 
-    CWE-89.
+    Raises :class:`~pyward_guard.InvalidInput` for another separator, for strings, and for nothing to join.
+
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> where = join(" and ", [SQL("a = {x}").format(x=1), SQL("b is null or c")])
     >>> SQL("select 1 where {w}").format(w=where).compile().text
@@ -288,7 +299,10 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
 def query(template: Any) -> Query:
     """A query from a template string (``t"..."``, Python 3.14): what stands in braces is filled as by :meth:`SQL.format`.
 
-    CWE-89.
+    Raises :class:`~pyward_guard.InvalidInput` for a str, :class:`~pyward_guard.Refused` for a conversion or format in the
+    braces.
+
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     Example: ``query(t"select * from {Identifier(table)} where id = {user_id}")``
     """
@@ -314,7 +328,9 @@ def query(template: Any) -> Query:
 def escape_like(text: str, *, escape: str = "!") -> str:
     """Text for the inside of a ``LIKE`` pattern, with ``%`` and ``_`` taken literally; write ``LIKE {p} ESCAPE '!'``.
 
-    CWE-89, CWE-943.
+    Raises :class:`~pyward_guard.InvalidInput` for an ``escape`` of other than one character.
+
+    CWE-89, CWE-943; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> "%" + escape_like("50%_off") + "%"
     '%50!%!_off%'
@@ -333,7 +349,7 @@ class Database:
     One transaction: it is committed when the block ends, rolled back on an error, and the connection is closed in any
     case. Not for use by several threads at once.
 
-    CWE-89.
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4, v5.0.0-2.3.3.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     db.fetch_one(SQL("select {a} + 1").format(a=1))
@@ -439,7 +455,7 @@ def connect_sqlite(
     ``path`` is trusted (``":memory:"`` for none); a missing file is an error unless ``create``. Times are seconds,
     ``max_length`` the bytes of a row, a text or a statement (Python 3.11 and later).
 
-    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.1.2. CWE-89, CWE-400, CWE-404.
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-400, CWE-404.
 
     Raises:
         sqlite3.OperationalError: the file is missing or locked, or a statement took too long (``interrupted``).
@@ -553,7 +569,9 @@ def connect_postgresql(
     ``conninfo`` and ``parameters`` are libpq's, and its variables (``PGHOST``, ...) count; a weaker ``sslmode`` than
     ``verify-full`` for a remote server is refused. Times are seconds.
 
-    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
+    Raises :class:`~pyward_guard.InvalidInput` for times out of range and for ``options``.
+
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
     Raises:
         MissingPackage: psycopg is not installed.
@@ -629,7 +647,7 @@ def connect_mysql(
 
     Times are seconds. ``ca_file`` is the certificate authority of the server, the system's by default.
 
-    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
     Raises:
         MissingPackage: PyMySQL is not installed.

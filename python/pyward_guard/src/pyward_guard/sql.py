@@ -351,6 +351,9 @@ class Database:
 
     CWE-89; ASVS 5.0: v5.0.0-1.2.4, v5.0.0-2.3.3.
 
+    Raises:
+        InvalidInput: ``max_rows`` or ``max_statements`` is negative.
+
     >>> with connect_sqlite(":memory:") as db:
     ...     db.fetch_one(SQL("select {a} + 1").format(a=1))
     (2,)
@@ -459,6 +462,7 @@ def connect_sqlite(
 
     Raises:
         sqlite3.OperationalError: the file is missing or locked, or a statement took too long (``interrupted``).
+        InvalidInput: a time or a bound is negative, not a number or over a day.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     _ = db.execute(SQL("create table t (a integer)"))

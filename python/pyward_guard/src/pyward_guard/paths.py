@@ -454,7 +454,7 @@ class Directory:
         return ExtractReport(made[0], tuple(made[1]), *made[2:])
 
 
-def _read(source: BinaryIO, most: int) -> bytes:
+def _read(source: IO[bytes], most: int) -> bytes:
     """All of a file, at most ``most`` bytes. One call of ``read`` may give less than there is."""
     pieces: list[bytes] = []
     while most > 0 and (piece := source.read(most)):

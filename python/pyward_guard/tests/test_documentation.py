@@ -19,7 +19,7 @@ from pyward_guard import access, crypto, html, sql, tokens
 
 SOURCE = Path(__file__).resolve().parents[1] / "src/pyward_guard"
 # Needs settings to be configured first; the rule is checked on the text of these by the ASVS table.
-NEEDS_SETTINGS = ("sessions.django", "access.django", "headers.django", "errors.django", "crypto.django")
+NEEDS_SETTINGS = ("passwords.django", "sessions.django", "access.django", "headers.django", "errors.django", "crypto.django")
 
 
 def modules() -> list[str]:

@@ -6,10 +6,10 @@ use pyward_ir::{Const, ExprId, ExprKind, FunctionKind, Span, Symbol, Var};
 use pyward_program::{FunctionId, ModuleTarget};
 
 use super::Interp;
-use crate::api::ApiId;
 use crate::fold;
 use crate::heap::{Class, Key};
 use crate::types::TypeExpr;
+use crate::value::ApiId;
 use crate::value::{Builtin, Closure, Marks, ObjectId, Origin, Shape, Value, join};
 
 /// A variable, attribute or item that can be narrowed.

@@ -3,7 +3,6 @@
 use pyward_ir::{Const, Conversion, ExprId, InterpolatedPart, Symbol};
 
 use super::Interp;
-use super::expr::is_number;
 use crate::fold;
 use crate::heap::Class;
 use crate::value::{Builtin, Marks, Shape, Text, Value};
@@ -337,6 +336,14 @@ impl Interp<'_> {
 
 fn is_numeric_spec(spec: &str) -> bool {
     spec.len() < 12 && spec.ends_with(['d', 'f', 'x', 'X', 'b', 'o', 'e', 'g', '%'])
+}
+
+pub(super) fn is_number(shape: &Shape) -> bool {
+    matches!(
+        shape,
+        Shape::Const(Const::Int(_) | Const::Float(_) | Const::Bool(_))
+            | Shape::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool)
+    )
 }
 
 pub(super) fn is_text(shape: &Shape) -> bool {

@@ -188,7 +188,7 @@ class RedactingFilter(logging.Filter):
 def structlog_processor(redactor: Redactor | None = None) -> Callable[[Any, str, Any], Any]:
     """A structlog processor that redacts and neutralises the event dictionary; put it before the renderer.
 
-    CWE-117, CWE-532.
+    CWE-117, CWE-532; ASVS 5.0: v5.0.0-16.2.5, v5.0.0-16.4.1.
 
     >>> process = structlog_processor()
     >>> process(None, "info", {"event": "login\\nforged", "password": "hunter2"})
@@ -275,7 +275,7 @@ class AuditLog:
     key that only signs) is called with the head every ``sign_every`` records and at :meth:`close`, and its answer is written
     into the log. Lines are JSON. One process writes; threads may share the object.
 
-    ASVS 5.0: v5.0.0-16.4.2. CWE-778, CWE-345, CWE-353.
+    ASVS 5.0: v5.0.0-16.4.2, v5.0.0-16.2.2. CWE-778, CWE-345, CWE-353.
 
     Raises:
         Refused: the existing log has been altered, or is not private to this user.
@@ -576,7 +576,7 @@ def security_event(
     The name and level are those of the OWASP Logging Vocabulary; parameters, description and fields are redacted and
     neutralised. A failing hook is logged and does not reach the caller.
 
-    ASVS 5.0: v5.0.0-16.2.1, v5.0.0-16.3.1, v5.0.0-16.3.2, v5.0.0-16.3.3. CWE-778.
+    ASVS 5.0: v5.0.0-16.2.1, v5.0.0-16.3.1, v5.0.0-16.3.2, v5.0.0-16.3.3, v5.0.0-16.2.2, v5.0.0-16.2.4. CWE-778.
 
     Raises:
         InvalidInput: not a name of the vocabulary.
@@ -611,7 +611,7 @@ def security_event(
 def add_alert(hook: Callable[[SecurityEvent], None], *, level: int = logging.CRITICAL) -> None:
     """Calls ``hook`` for every security event of at least this level: to page somebody, count, or block.
 
-    CWE-778.
+    CWE-778; ASVS 5.0: v5.0.0-16.3.3.
 
     >>> seen = []
     >>> add_alert(seen.append)

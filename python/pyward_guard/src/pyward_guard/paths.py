@@ -91,7 +91,7 @@ def check_relative(path: RelativePath) -> str:
 def is_device_name(name: str) -> bool:
     """True for names that Windows reserves for devices, with or without an extension.
 
-    CWE-67.
+    CWE-67; ASVS 5.0: v5.0.0-5.3.2.
 
     >>> is_device_name("nul.txt"), is_device_name("null.txt")
     (True, False)
@@ -106,7 +106,7 @@ def safe_name(name: str, *, max_bytes: int = 200) -> str:
     trailing dots and spaces go; the rest is NFC-normalised; device names get a leading underscore; a name longer than
     ``max_bytes`` (1 to 255) is cut and keeps its extension.
 
-    ASVS 5.0: v5.0.0-5.3.2, v5.0.0-5.4.1. CWE-22, CWE-73, CWE-451.
+    ASVS 5.0: v5.0.0-5.3.2, v5.0.0-5.4.1, v5.0.0-5.4.2. CWE-22, CWE-73, CWE-451.
 
     Raises:
         InvalidInput: nothing of the name can be kept.
@@ -123,7 +123,7 @@ def sniff(content: bytes) -> str | None:
     Markup wins over magic numbers, since some program will run it. Unknown binary formats are
     ``application/octet-stream``.
 
-    CWE-434, CWE-646.
+    CWE-434, CWE-646; ASVS 5.0: v5.0.0-5.2.2.
 
     >>> sniff(b"GIF89a..."), sniff(b" <script>alert(1)</script>"), sniff(b"plain")
     ('image/gif', 'text/html', 'text/plain')
@@ -134,7 +134,7 @@ def sniff(content: bytes) -> str | None:
 def resolution() -> Literal["openat2", "walk"]:
     """How this host resolves paths: by the kernel in one call, or component by component over handles.
 
-    CWE-22, CWE-367.
+    CWE-22, CWE-367; ASVS 5.0: v5.0.0-5.3.2.
 
     >>> resolution() in ("openat2", "walk")
     True
@@ -156,7 +156,7 @@ class Entry:
 class ArchiveLimits:
     """Bounds of an extraction; all sizes in bytes.
 
-    ASVS 5.0: v5.0.0-5.2.3. CWE-409, CWE-770.
+    ASVS 5.0: v5.0.0-5.2.3, v5.0.0-5.2.5. CWE-409, CWE-770.
 
     >>> ArchiveLimits(max_total_bytes=10_000_000).max_entries
     10000
@@ -213,7 +213,7 @@ class Directory:
     Only regular files are opened: a pipe or a device is refused, and opening never blocks. New files get mode 0600.
     The object is safe to share between threads.
 
-    ASVS 5.0: v5.0.0-5.3.2. CWE-22, CWE-59, CWE-61, CWE-367.
+    ASVS 5.0: v5.0.0-5.3.2, v5.0.0-13.2.5, v5.0.0-15.4.2. CWE-22, CWE-59, CWE-61, CWE-367.
 
     Raises (all methods):
         Refused: the path would leave the base, has a refused link, or names something that is not a regular file.
@@ -402,7 +402,7 @@ class Directory:
 
     def extract(
         self,
-        archive: bytes | str | os.PathLike[str] | BinaryIO,
+        archive: bytes | str | os.PathLike[str] | IO[bytes],
         destination: RelativePath,
         *,
         limits: ArchiveLimits | None = None,
@@ -413,7 +413,7 @@ class Directory:
         names that occur twice and anything over the ``limits`` are errors; after an error nothing stays behind.
         Owners, set-id bits and times of the archive are ignored.
 
-        ASVS 5.0: v5.0.0-5.2.3, v5.0.0-5.3.3. CWE-22, CWE-59, CWE-409.
+        ASVS 5.0: v5.0.0-5.2.3, v5.0.0-5.3.3, v5.0.0-5.2.5. CWE-22, CWE-59, CWE-409.
 
         >>> import io, tempfile, zipfile
         >>> with zipfile.ZipFile(archive := io.BytesIO(), "w") as out:
@@ -514,11 +514,13 @@ class UploadPolicy:
         return Upload(media_type, stored, display, len(content), dimensions)
 
     def store(
-        self, source: bytes | BinaryIO, name: str, declared_type: str | None = None, *, directory: Directory
+        self, source: bytes | IO[bytes], name: str, declared_type: str | None = None, *, directory: Directory
     ) -> Upload:
         """Checks an upload and writes it to ``directory`` under its random name, mode 0600.
 
         At most ``max_bytes`` + 1 bytes of a file are read. Keep the directory out of what the web server serves.
+
+        ASVS 5.0: v5.0.0-5.2.1, v5.0.0-5.2.2, v5.0.0-5.3.1, v5.0.0-5.3.2.
 
         >>> import io, tempfile
         >>> quarantine = Directory(tempfile.mkdtemp())
@@ -540,7 +542,7 @@ def reencode_image(content: bytes, media_type: str) -> bytes:
     For PNG, JPEG, GIF (first frame), WebP, BMP, TIFF. Needs Pillow. A hook for :class:`UploadPolicy`, which bounds the
     pixels first.
 
-    CWE-434, CWE-1230.
+    CWE-434, CWE-1230; ASVS 5.0: v5.0.0-5.2.2, v5.0.0-14.2.8.
 
     Raises:
         Refused: the image cannot be decoded, or is of another type.
@@ -591,7 +593,7 @@ def temporary_file() -> IO[bytes]:
 def temporary_directory() -> Iterator[Directory]:
     """A private directory (mode 0700) as a :class:`Directory`, removed with its content at the end of the block.
 
-    CWE-377, CWE-379, CWE-732.
+    CWE-377, CWE-379, CWE-732; ASVS 5.0: v5.0.0-14.2.4.
 
     >>> with temporary_directory() as directory:
     ...     directory.write_text("x", "y")

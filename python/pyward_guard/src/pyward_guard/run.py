@@ -88,7 +88,7 @@ class Host:
 def host() -> Host:
     """Looks at what the host can enforce; nothing is changed.
 
-    CWE-250.
+    CWE-250; ASVS 5.0: v5.0.0-15.2.5.
 
     >>> host().landlock_abi >= 0
     True
@@ -106,7 +106,10 @@ def host() -> Host:
 
 @dataclass(frozen=True)
 class Identity:
-    """User and groups to run as, by number; none of them root's. ``groups`` are all the supplementary groups."""
+    """User and groups to run as, by number; none of them root's. ``groups`` are all the supplementary groups.
+
+    ASVS 5.0: v5.0.0-13.2.2.
+    """
 
     user: int
     group: int
@@ -145,7 +148,7 @@ class Sandbox:
     ``syscalls="default"`` denies administration, tracing, namespaces, leaving the process group, ``bpf``, ``io_uring``,
     ``keyctl`` and such; ``"strict"`` allows only what programs need that compute on files, without new processes.
 
-    ASVS 5.0: v5.0.0-15.2.5. CWE-250, CWE-272, CWE-653.
+    ASVS 5.0: v5.0.0-15.2.5, v5.0.0-13.2.2. CWE-250, CWE-272, CWE-653.
 
     >>> Sandbox(read=["/srv/in"], write=["/srv/out"]).network
     False
@@ -206,7 +209,7 @@ UNCONFINED: Final = Unconfined()
 class Limits:
     """Resource limits (``setrlimit``); ``None`` leaves what is inherited. Core dumps are always off.
 
-    ASVS 5.0: v5.0.0-13.1.3. CWE-400, CWE-770.
+    CWE-400, CWE-770; ASVS 5.0: v5.0.0-15.2.2.
 
     >>> Limits(memory_bytes=512 << 20).cpu_seconds is None
     True
@@ -231,7 +234,7 @@ class Limits:
 class Operand(str):
     """A value from outside as an argument: refused when it starts with ``-``, since a program would take it as an option.
 
-    CWE-88.
+    CWE-88; ASVS 5.0: v5.0.0-1.2.5.
 
     >>> Operand("file.txt")
     'file.txt'
@@ -391,7 +394,7 @@ async def arun(
 ) -> Completed:
     """:func:`run` for asyncio. Cancelling the task ends the process group before the cancellation goes on.
 
-    CWE-78.
+    CWE-78; ASVS 5.0: v5.0.0-1.2.5, v5.0.0-15.2.5.
 
     >>> import asyncio
     >>> asyncio.run(arun(["/bin/echo", "hello"], timeout=5)).stdout
@@ -425,7 +428,7 @@ def find_program(
     The file it resolves to, and the directories it is in, have to belong to root or to the user who runs this, and
     nobody else may write to them.
 
-    CWE-426, CWE-427.
+    CWE-426, CWE-427; ASVS 5.0: v5.0.0-1.2.5.
 
     Raises:
         Refused: not found, or others can replace it.
@@ -467,7 +470,7 @@ def restrict_self(
     starting programs and processes. ``python=True`` keeps this interpreter's own files readable for later imports when
     the sandbox has file rules.
 
-    ASVS 5.0: v5.0.0-15.2.5. CWE-250, CWE-272, CWE-653.
+    ASVS 5.0: v5.0.0-15.2.5, v5.0.0-13.2.2. CWE-250, CWE-272, CWE-653.
 
     Raises:
         Unsupported: the host cannot enforce it; nothing has changed, unless the message says so.

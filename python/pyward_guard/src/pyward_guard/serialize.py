@@ -39,7 +39,7 @@ def json_dumps(value: Any) -> bytes:
     Raises :class:`~pyward_guard.InvalidInput` for what readers do not agree on: NaN, integers beyond 64 bits, lone
     surrogates, more than 100 levels.
 
-    CWE-502.
+    CWE-502; ASVS 5.0: v5.0.0-1.5.3.
 
     >>> json_dumps({"a": [1, None]})
     b'{"a":[1,null]}'
@@ -65,7 +65,7 @@ def json_loads(data: bytes | str, *, max_size: int = 1 << 20) -> Any:
 def msgpack_dumps(value: Any) -> bytes:
     """MessagePack of dicts, lists, strings, bytes, numbers, booleans and None.
 
-    CWE-502.
+    CWE-502; ASVS 5.0: v5.0.0-1.5.2.
 
     >>> msgpack_dumps([1, b"x"])
     b'\\x92\\x01\\xc4\\x01x'
@@ -78,7 +78,7 @@ def msgpack_loads(data: bytes, *, max_size: int = 1 << 20, max_depth: int = 64) 
 
     Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`.
 
-    CWE-502.
+    CWE-502; ASVS 5.0: v5.0.0-1.5.2.
 
     >>> msgpack_loads(b"\\x92\\x01\\xc4\\x01x")
     [1, b'x']
@@ -91,7 +91,7 @@ class SignedSerializer(Generic[T]):
 
     ``keys`` and ``payload`` are as for :class:`~pyward_guard.tokens.SignedTokens`; ``purpose`` separates uses of one key
     set; ``format`` is ``"json"`` or ``"msgpack"``. Values of up to 32 KiB; they are signed, not encrypted.
-    CWE-502, CWE-345, CWE-353; ASVS 5.0: v5.0.0-1.5.2, v5.0.0-9.1.1.
+    CWE-502, CWE-345, CWE-353; ASVS 5.0: v5.0.0-1.5.2, v5.0.0-9.1.1, v5.0.0-15.3.5.
 
     >>> jobs = SignedSerializer(KeySet.generate("mac"), purpose="job-queue", lifetime=3600, payload=dict)
     >>> jobs.loads(jobs.dumps({"resize": 7}))

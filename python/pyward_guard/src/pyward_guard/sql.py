@@ -57,7 +57,7 @@ class Identifier:
 
     With ``allowed``, only those names pass: for names that come from outside, such as a sort column.
 
-    CWE-89.
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> SQL("select * from {t}").format(t=Identifier("order")).compile("qmark", "sqlite").text
     'select * from "order"'
@@ -91,7 +91,9 @@ _Item = tuple[Literal["text", "value"], Any] | tuple[Literal["identifier"], Iden
 
 
 class Query:
-    """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`. CWE-89."""
+    """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`.
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
+    """
 
     __slots__ = ("_items",)
 
@@ -252,7 +254,7 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
 
     Parts joined by ``and`` and ``or`` are put in parentheses.
 
-    CWE-89.
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> where = join(" and ", [SQL("a = {x}").format(x=1), SQL("b is null or c")])
     >>> SQL("select 1 where {w}").format(w=where).compile().text
@@ -277,7 +279,7 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
 def query(template: Any) -> Query:
     """A query from a template string (``t"..."``, Python 3.14): what stands in braces is filled as by :meth:`SQL.format`.
 
-    CWE-89.
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     Example: ``query(t"select * from {Identifier(table)} where id = {user_id}")``
     """
@@ -303,7 +305,7 @@ def query(template: Any) -> Query:
 def escape_like(text: str, *, escape: str = "!") -> str:
     """Text for the inside of a ``LIKE`` pattern, with ``%`` and ``_`` taken literally; write ``LIKE {p} ESCAPE '!'``.
 
-    CWE-89, CWE-943.
+    CWE-89, CWE-943; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> "%" + escape_like("50%_off") + "%"
     '%50!%!_off%'
@@ -319,7 +321,7 @@ class Database:
     One transaction: it is committed when the block ends, rolled back on an error, and the connection is closed in any
     case. Not for use by several threads at once.
 
-    CWE-89.
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4, v5.0.0-2.3.3.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     db.fetch_one(SQL("select {a} + 1").format(a=1))
@@ -423,7 +425,7 @@ def connect_sqlite(
     ``path`` is trusted (``":memory:"`` for none); a missing file is an error unless ``create``. Times are seconds,
     ``max_length`` the bytes of a row, a text or a statement (Python 3.11 and later).
 
-    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.1.2. CWE-89, CWE-400, CWE-404.
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-400, CWE-404.
 
     Raises:
         sqlite3.OperationalError: the file is missing or locked, or a statement took too long (``interrupted``).
@@ -528,7 +530,7 @@ def connect_postgresql(
     ``conninfo`` and ``parameters`` are libpq's; a weaker ``sslmode`` than ``verify-full`` for a remote server is refused.
     Times are seconds.
 
-    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
     Raises:
         MissingPackage: psycopg is not installed.
@@ -598,7 +600,7 @@ def connect_mysql(
 
     Times are seconds. ``ca_file`` is the certificate authority of the server, the system's by default.
 
-    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
     Raises:
         MissingPackage: PyMySQL is not installed.

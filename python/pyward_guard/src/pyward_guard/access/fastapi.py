@@ -58,7 +58,7 @@ class Guard:
     ``principal`` gives who makes a request, or None for somebody who is not signed in (401). ``context`` gives the
     circumstances for conditions. Both may be coroutine functions.
 
-    CWE-862, CWE-863.
+    CWE-862, CWE-863; ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.2.2, v5.0.0-8.3.1.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Guard:
 def unguarded(app: Any) -> list[str]:
     """Routes of an application without a guard that are not marked public, for a test that there are none.
 
-    CWE-862, CWE-863.
+    CWE-862, CWE-863; ASVS 5.0: v5.0.0-8.2.1.
 
     >>> import fastapi
     >>> app = fastapi.FastAPI(openapi_url=None)

@@ -29,7 +29,7 @@ class KeyProvider(Protocol):
 class EnvironmentKeys:
     """A key set (JSON) in an environment variable, put there by the deployment's secret store.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-13.3.1.
 
     >>> os.environ["APP_KEYS"] = KeySet.generate("aead").to_json()
     >>> EnvironmentKeys("APP_KEYS").load().kind
@@ -56,7 +56,7 @@ class FileKeys:
 
     Files, links and folders that others could have changed are refused, and so are files others can read.
 
-    CWE-312, CWE-732.
+    CWE-312, CWE-732; ASVS 5.0: v5.0.0-13.3.1, v5.0.0-13.3.2.
 
     >>> folder = tempfile.mkdtemp()
     >>> provider = FileKeys(os.path.join(folder, "keys.json"))
@@ -125,7 +125,7 @@ class KeyringKeys:
 
     Raises :class:`~pyward_guard.MissingPackage` without ``keyring``, :class:`~pyward_guard.Unsupported` for such a backend.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-13.3.1.
 
     Example: ``KeyringKeys("shop", "cards").load()``
     """
@@ -158,7 +158,7 @@ class WrappedKeys:
 
     ``context`` is bound to the file: use the name of the application and of the key set.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-13.3.1, v5.0.0-13.3.3.
 
     >>> from pyward_guard.crypto import LocalKeyWrapper
     >>> master = LocalKeyWrapper(KeySet.generate("aead"))

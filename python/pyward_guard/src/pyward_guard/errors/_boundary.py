@@ -45,6 +45,8 @@ def log_incident(incident: Incident, error: BaseException | None, *, where: str,
 
     Control characters in ``where`` are neutralised (CWE-117).
 
+    ASVS 5.0: v5.0.0-16.3.4.
+
     >>> incident = Incident.new()
     >>> try:
     ...     1 / 0
@@ -88,7 +90,7 @@ def render(incident: Incident, accept: str, status: int = 500) -> tuple[int, str
     HTML, problem details (RFC 9457) or plain text, whichever ``accept`` asks for; JSON when it asks for none of them.
     The body is the same for every failure but for the incident's id.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.5.1.
     """
     title = _TITLES.get(status, "Internal error")
     kind = _wants(accept)
@@ -108,7 +110,7 @@ def render(incident: Incident, accept: str, status: int = 500) -> tuple[int, str
 def asyncio_handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An exception handler for event loops: ``loop.set_exception_handler(asyncio_handler)``.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.5.4.
 
     >>> import asyncio
     >>> loop = asyncio.new_event_loop()
@@ -124,7 +126,7 @@ def install_hooks(*, tell: Callable[[str], None] | None = None) -> Callable[[], 
     The user of a program sees one line with the incident id (through ``tell``, by default on standard error), the
     traceback goes to the log only. ``KeyboardInterrupt`` and ``SystemExit`` stay as they are.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.5.4.
 
     >>> undo = install_hooks()
     >>> undo()

@@ -29,7 +29,7 @@ class ErrorBoundary:
     applications that render their own error pages and are sure of them; exceptions are still caught.
     When the response has already begun, the connection is cut instead of finished with mixed content.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.3.4, v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
     """
 
     def __init__(self, app: AsgiApp, *, insecure_keep_server_error_bodies: bool = False) -> None:

@@ -98,7 +98,7 @@ def _verdict(limit: int, allowed: object, remaining: int, retry: int, reset: int
 def client_key(address: str) -> str:
     """The key under which a client is counted: the address, or the /64 that an IPv6 customer gets as a whole.
 
-    CWE-770.
+    CWE-770; ASVS 5.0: v5.0.0-15.3.4.
 
     >>> client_key("203.0.113.7"), client_key("2001:db8::1"), client_key("2001:db8::2")
     ('203.0.113.7', '2001:db8::/64', '2001:db8::/64')
@@ -127,7 +127,7 @@ def _checked(cost: int) -> int:
 class MemoryLimiter:
     """Counts in this process. When ``max_keys`` are known, keys nearest to rest are forgotten first.
 
-    CWE-770.
+    CWE-770; ASVS 5.0: v5.0.0-2.3.2, v5.0.0-2.4.1, v5.0.0-15.2.2.
 
     >>> limiter = MemoryLimiter(Bucket(5, timedelta(seconds=10)))
     >>> limiter.check("key", cost=5).remaining
@@ -234,7 +234,7 @@ class _RedisRule:
 
 
 class RedisLimiter(_RedisRule):
-    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts. CWE-770.
+    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
 
     Example: ``RedisLimiter(redis.Redis(), Window(100, timedelta(minutes=1))).check(client_key(address)).require()``
     """
@@ -252,7 +252,7 @@ class RedisLimiter(_RedisRule):
 
 
 class AsyncRedisLimiter(_RedisRule):
-    """As :class:`RedisLimiter`, for ``redis.asyncio``. CWE-770.
+    """As :class:`RedisLimiter`, for ``redis.asyncio``. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
 
     Example: ``(await AsyncRedisLimiter(client, Window(100, timedelta(minutes=1))).check(key)).require()``
     """

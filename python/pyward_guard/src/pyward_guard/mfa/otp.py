@@ -48,7 +48,7 @@ def advanced(guard: ReplayGuard, user: str, step: int) -> None:
 class MemoryReplayGuard:
     """A :class:`ReplayGuard` for one process.
 
-    CWE-294.
+    CWE-294; ASVS 5.0: v5.0.0-6.5.1.
 
     >>> guard = MemoryReplayGuard()
     >>> guard.advance("ada", 5), guard.advance("ada", 5), guard.advance("ada", 6)
@@ -97,7 +97,7 @@ class Totp:
     Every code is accepted once: give ``last_step`` from the user's row and store what comes back, or a
     :class:`ReplayGuard`. Limit attempts as well (:mod:`pyward_guard.limits`): a code of six digits can be guessed.
 
-    Protects against CWE-308, CWE-294, CWE-208. ASVS 5.0: v5.0.0-6.3.3, v5.0.0-6.5.1, v5.0.0-6.5.5, v5.0.0-6.5.8.
+    Protects against CWE-308, CWE-294, CWE-208. ASVS 5.0: v5.0.0-6.3.3, v5.0.0-6.5.1, v5.0.0-6.5.5, v5.0.0-6.5.8, v5.0.0-6.5.3.
 
     >>> totp = Totp.generate()
     >>> step = totp.verify(totp.code(), last_step=None)
@@ -155,6 +155,8 @@ class Totp:
 
         ``user`` names the account and the authenticator, if it can have several.
         Raises :class:`~pyward_guard.VerificationFailed`.
+
+        ASVS 5.0: v5.0.0-6.5.1.
         """
         advanced(guard, user, self.verify(code, last_step=None, at=at))
 
@@ -178,7 +180,7 @@ class Totp:
 class Hotp:
     """Counter-based codes (RFC 4226), for hardware tokens. See :class:`Totp` for the parameters.
 
-    CWE-294.
+    CWE-294; ASVS 5.0: v5.0.0-6.5.1.
 
     >>> hotp = Hotp("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
     >>> hotp.verify("287082", counter=0)

@@ -3,7 +3,7 @@
 The package does the cryptography; this module holds what applications get wrong: challenges are random, bound to one
 ceremony and user, used once and short-lived; origin and relying party are fixed by configuration; user verification is
 required; a signature counter that does not grow is refused. CWE-287, CWE-294, CWE-346; ASVS 5.0: v5.0.0-6.3.3,
-v5.0.0-6.5.1, v5.0.0-6.5.7. Needs the package webauthn.
+v5.0.0-6.5.1, v5.0.0-6.5.7, v5.0.0-6.7.2. Needs the package webauthn.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ChallengeStore(Protocol):
 class MemoryChallengeStore:
     """A :class:`ChallengeStore` for one process.
 
-    CWE-294.
+    CWE-294; ASVS 5.0: v5.0.0-6.5.1.
 
     >>> store = MemoryChallengeStore()
     >>> store.put("k", "v", 60)
@@ -92,6 +92,8 @@ class WebAuthn:
 
     ``rp_id`` is the domain, ``origins`` the exact origins of the pages. ``require_user_verification`` (PIN or biometrics)
     makes the credential two factors in one. A challenge lives ``lifetime`` seconds.
+
+    ASVS 5.0: v5.0.0-6.3.3, v5.0.0-6.5.7, v5.0.0-6.7.2.
 
     >>> webauthn = WebAuthn("example.org", "Shop", ["https://example.org"], MemoryChallengeStore())
     >>> options = webauthn.begin_registration("ceremony-id-in-the-session", user_id=b"7", user_name="ada")

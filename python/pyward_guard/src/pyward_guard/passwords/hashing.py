@@ -62,7 +62,7 @@ class PasswordHasher:
     and Atlassian's PBKDF2 among them) and Werkzeug. Marks of accounts without a password (Django's ``!``, ``*``) verify as no.
 
     Protects against CWE-256, CWE-916, CWE-759, CWE-760, CWE-204, CWE-400.
-    ASVS 5.0: v5.0.0-11.4.2, v5.0.0-6.2.8, v5.0.0-6.3.8.
+    ASVS 5.0: v5.0.0-11.4.2, v5.0.0-6.2.8, v5.0.0-6.3.8, v5.0.0-15.2.2.
 
     >>> hasher = PasswordHasher(peppers={"2026": b"a secret from the environment"})
     >>> stored = hasher.hash("correct horse battery staple")
@@ -202,7 +202,7 @@ def _hasher() -> PasswordHasher:
 def hash(password: str | bytes) -> str:
     """:meth:`PasswordHasher.hash` with the defaults.
 
-    CWE-256, CWE-916.
+    CWE-256, CWE-916; ASVS 5.0: v5.0.0-11.4.2.
 
     >>> hash("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     True
@@ -213,7 +213,7 @@ def hash(password: str | bytes) -> str:
 def verify(password: str | bytes, stored: str | None) -> Verification:
     """:meth:`PasswordHasher.verify` with the defaults.
 
-    CWE-256, CWE-916.
+    CWE-256, CWE-916; ASVS 5.0: v5.0.0-6.2.8, v5.0.0-6.3.8.
 
     >>> verify("correct horse", None).ok
     False
@@ -222,10 +222,10 @@ def verify(password: str | bytes, stored: str | None) -> Verification:
 
 
 async def hash_async(password: str | bytes) -> str:
-    """:meth:`PasswordHasher.hash_async` with the defaults. CWE-256, CWE-916."""
+    """:meth:`PasswordHasher.hash_async` with the defaults. CWE-256, CWE-916; ASVS 5.0: v5.0.0-11.4.2."""
     return await _hasher().hash_async(password)
 
 
 async def verify_async(password: str | bytes, stored: str | None) -> Verification:
-    """:meth:`PasswordHasher.verify_async` with the defaults. CWE-256, CWE-916."""
+    """:meth:`PasswordHasher.verify_async` with the defaults. CWE-256, CWE-916; ASVS 5.0: v5.0.0-6.2.8, v5.0.0-6.3.8."""
     return await _hasher().verify_async(password, stored)

@@ -85,7 +85,7 @@ class BreachFile:
 class BreachRanges:
     """A folder of k-anonymity range files, named by the first five digits of the hash, with or without ``.txt``.
 
-    CWE-521.
+    CWE-521; ASVS 5.0: v5.0.0-6.2.4, v5.0.0-6.2.12.
 
     >>> import hashlib, tempfile
     >>> folder = tempfile.mkdtemp()
@@ -113,7 +113,7 @@ class RemoteRanges:
 
     Only those five digits leave the host.
 
-    CWE-521.
+    CWE-521; ASVS 5.0: v5.0.0-6.2.12.
 
     >>> source = RemoteRanges(lambda prefix: "1E4C9B93F3F0682250B6CF8331B7EE68FD8:3" if prefix == "5BAA6" else "")
     >>> source.count("password")
@@ -135,7 +135,7 @@ class RemoteRanges:
 class CommonPasswords:
     """A list of common passwords in the clear, one a line (at most 64 MiB), compared without regard to case.
 
-    CWE-521.
+    CWE-521; ASVS 5.0: v5.0.0-6.2.4.
 
     >>> import tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "common")
@@ -321,7 +321,7 @@ def generate_password(length: int = 20, *, symbols: bool = True) -> GeneratedPas
 def generate_passphrase(words: int = 7, *, separator: str = "-", capitalize: bool = False) -> GeneratedPassword:
     """A passphrase of ``words`` (4 to 64) English words, 11 bits of entropy each.
 
-    CWE-330, CWE-521.
+    CWE-330, CWE-521; ASVS 5.0: v5.0.0-6.4.1.
 
     >>> generate_passphrase().entropy_bits
     77.0

@@ -30,7 +30,7 @@ Event = Callable[[str, Mapping[str, Any]], None]
 class Cookie:
     """How the id travels. The defaults are the strict ones: ``__Host-`` prefix, Secure, HttpOnly, SameSite=Lax.
 
-    ASVS 5.0: v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4
+    ASVS 5.0: v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4, v5.0.0-3.3.5
 
     >>> Cookie().header("ID")
     '__Host-session=ID; Path=/; Secure; HttpOnly; SameSite=Lax'
@@ -247,11 +247,12 @@ class _Logic:
         # New lifetimes with every sign-in, else those of the session that moves.
         fresh = before is None or session._cleared or (session._user is not None and session._user != before.user)
         traits = traits if traits is not None else session._shown
+        value, new_key = ids or session._next or session_new()
+        session._next = None
         for _ in range(_TRIES):
             key, old = session._key, session._record
             created = now if fresh or old is None else old.created
             expires = now + self._absolute if fresh or old is None else old.expires
-            value, new_key = ids or session_new()
             digests = [(name, trait_digest(new_key, name, traits[name])) for name in self._binding if traits and name in traits]
             record = SessionRecord(session._user, created, now, expires, digests, data)
             until, encoded = record.until(self._idle), record.encode()
@@ -379,7 +380,8 @@ class SessionManager(_Logic):
     event (``session_created``, ``session_rotated``, ``session_expired``, ``session_rejected``,
     ``session_trait_changed``, ``session_gone``, ``session_ended``, ``session_revoked``, ``sessions_revoked``) and its details.
 
-    ASVS 5.0: v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1, v5.0.0-7.4.2
+    ASVS 5.0: v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1, v5.0.0-7.4.2, v5.0.0-7.1.1, v5.0.0-7.2.1, v5.0.0-7.2.3,
+    v5.0.0-7.4.3, v5.0.0-7.4.5, v5.0.0-7.5.2
 
     >>> manager = SessionManager(MemoryStore(), max_per_user=1)
     >>> phone, laptop = manager.load(None), manager.load(None)
@@ -474,7 +476,7 @@ class SessionManager(_Logic):
 class AsyncSessionManager(_Logic):
     """As :class:`SessionManager`, for asyncio. A blocking store (SQLite) is called in a thread.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1.
 
     >>> import asyncio
     >>> async def demo():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from .._core import InvalidInput, SessionRecord
+from .._core import InvalidInput, SessionRecord, session_new
 
 
 def moment(milliseconds: int) -> datetime:
@@ -41,9 +41,11 @@ class Session(MutableMapping[str, Any]):
 
     Changes are kept by :meth:`SessionManager.save`, which the middlewares call at the end of the request; a value that
     was changed in place counts as a change. The id does not show in ``repr``.
+
+    ASVS 5.0: v5.0.0-7.2.4.
     """
 
-    __slots__ = ("_carried", "_cleared", "_data", "_destroyed", "_key", "_raw", "_record", "_rotate", "_shown", "_state", "_user", "warnings")
+    __slots__ = ("_carried", "_cleared", "_data", "_destroyed", "_key", "_next", "_raw", "_record", "_rotate", "_shown", "_state", "_user", "warnings")
 
     def __init__(self, key: bytes | None = None, record: SessionRecord | None = None, state: int = 0) -> None:
         self._key = key
@@ -57,6 +59,7 @@ class Session(MutableMapping[str, Any]):
         self._cleared = False
         self._carried = True
         self._shown: Mapping[str, str] | None = None
+        self._next: tuple[str, bytes] | None = None
         self.warnings: tuple[str, ...] = ()
         """Names of client traits that changed since the session began (those bound with ``"warn"``)."""
 
@@ -118,6 +121,20 @@ class Session(MutableMapping[str, Any]):
         return None if self._key is None else handle_of(self._key)
 
     @property
+    def next_handle(self) -> str | None:
+        """The handle that the session has from the next request on: another one after :meth:`login` and :meth:`rotate`.
+
+        What is bound to the session and made in the same response, such as a CSRF token, is bound to this.
+        """
+        if self._destroyed:
+            return None
+        if not self._rotate:
+            return self.handle
+        if self._next is None:
+            self._next = session_new()
+        return handle_of(self._next[1])
+
+    @property
     def created(self) -> datetime | None:
         """When the session began."""
         return None if self._record is None else moment(self._record.created)
@@ -131,6 +148,8 @@ class Session(MutableMapping[str, Any]):
         """Signs a user in: new id, new lifetimes, and an empty session unless ``keep`` carries the data over.
 
         Call it after the last factor was checked (CWE-384).
+
+        ASVS 5.0: v5.0.0-7.2.4.
         """
         if not isinstance(user, str) or not 0 < len(user.encode("utf-8", "surrogatepass")) <= 1024:
             raise InvalidInput("login needs a user: text of 1 to 1024 bytes, such as str(account.id)")
@@ -148,7 +167,10 @@ class Session(MutableMapping[str, Any]):
         self._rotate = True
 
     def logout(self) -> None:
-        """Ends the session here and in the store. What is set afterwards goes into a new session with a new id."""
+        """Ends the session here and in the store. What is set afterwards goes into a new session with a new id.
+
+        ASVS 5.0: v5.0.0-7.4.1.
+        """
         self._user = None
         self._data = {}
         self._destroyed = True
@@ -157,7 +179,7 @@ class Session(MutableMapping[str, Any]):
     def _forget(self) -> None:
         """There is no such session any more: a new one, with what was set since."""
         self._key = self._record = None
-        self._raw, self._state = b"", 0
+        self._raw, self._state, self._next = b"", 0, None
         self._destroyed = self._rotate = self._cleared = False
         self._carried = True
 

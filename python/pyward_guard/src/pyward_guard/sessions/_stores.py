@@ -75,7 +75,7 @@ class AsyncStore(Protocol):
 class MemoryStore:
     """Sessions in this process: fast, and gone with it. For tests and single-process applications.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1.
 
     >>> len(MemoryStore(limit=1000))
     0
@@ -134,7 +134,7 @@ def _expecting(name: str, parameters: tuple[Any, ...], expected: bytes | None) -
 class SQLiteStore:
     """Sessions in an SQLite file (WAL), shared by the processes of one host. The file is readable by its owner only.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     >>> import tempfile, os
     >>> folder = tempfile.TemporaryDirectory()
@@ -233,7 +233,7 @@ class PostgresStore:
     ``database`` is a connection string, or a callable that lends a connection, such as the ``connection`` method of a
     ``psycopg_pool.ConnectionPool``. Call :meth:`create_tables` once.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     Example: ``SessionManager(PostgresStore("postgresql://app@db/app"))``
     """
@@ -471,13 +471,13 @@ def _plain_pool(client: Any) -> Any:
 
 
 class RedisStore(_RedisKeys):
-    """Sessions in Redis 6.2 or newer through redis-py. Records expire by themselves; loading is one GET.
+    """Sessions in Redis 6.2 or newer through redis-py 5.3 or newer. Records expire by themselves; loading is one GET.
 
     Rotation is one script, so a session never exists twice. Not for Redis Cluster: a session and the index of its user
     live in different slots. A plain client's connections are read from directly, which costs less than its ``get``;
     when that fails, the client's own ``get`` is tried once with what it does for retries.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     Example: ``SessionManager(RedisStore(redis.Redis()))``
     """

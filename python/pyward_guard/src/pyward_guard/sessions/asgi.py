@@ -43,7 +43,7 @@ class SessionMiddleware:
     done, but for what needs a new cookie: see :meth:`AsyncSessionManager.finish`. Responses to signed-in users are
     marked ``no-store`` unless the application says otherwise. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-14.3.2.
     """
 
     def __init__(self, app: AsgiApp, manager: AsyncSessionManager, *, proxies: Sequence[str] = ()) -> None:

@@ -10,7 +10,7 @@ In the settings::
 Ids have 256 bits and are stored hashed; ``login()`` and ``cycle_key()`` rotate as usual. With the middleware of this
 module, sessions are bound to client traits as ``PYWARD_SESSION_BINDING`` (a ``Binding``) says.
 
-ASVS 5.0: v5.0.0-7.2.2, v5.0.0-7.2.4
+ASVS 5.0: v5.0.0-7.2.2, v5.0.0-7.2.4, v5.0.0-7.2.1, v5.0.0-7.3.1, v5.0.0-7.3.2
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ _log = logging.getLogger("pyward_guard.sessions")
 
 @lru_cache(maxsize=1)
 def manager() -> SessionManager:
-    """The manager behind Django's sessions, made from the settings: for listing and revoking a user's sessions."""
+    """The manager behind Django's sessions, made from the settings: for listing and revoking a user's sessions.
+
+    ASVS 5.0: v5.0.0-7.4.2, v5.0.0-7.5.2.
+    """
     store: Any = getattr(conf.settings, "PYWARD_SESSION_STORE", None)
     if isinstance(store, str):
         store = import_string(store)
@@ -68,6 +71,8 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
     """Django's session object over a :class:`~pyward_guard.sessions.Store`.
 
     ``cycle_key`` moves the session in one step: its end stays, and one that was revoked meanwhile is not brought back.
+
+    ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.2.4.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
@@ -177,6 +182,8 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-i
     The cookie is Secure, HttpOnly and SameSite (Lax, or Strict where the settings say so), whatever else the settings
     say. ``PYWARD_INSECURE_SESSION_OVER_PLAIN_HTTP = True`` leaves it as Django makes it, for development without TLS.
     Responses to signed-in users are marked ``no-store`` unless the view says otherwise.
+
+    ASVS 5.0: v5.0.0-7.2.1.
     """
 
     def __init__(self, get_response: Any) -> None:

@@ -81,7 +81,8 @@ class _Streamed:
 
 
 class SessionMiddleware:
-    """Loads the session before the application runs and saves it as the response starts. CWE-384, CWE-613.
+    """Loads the session before the application runs and saves it as the response starts. CWE-384, CWE-613; ASVS 5.0:
+    v5.0.0-7.2.1, v5.0.0-14.3.2.
 
     What changes later, in a streamed body, is saved at its end, but for what needs a new cookie: see
     :meth:`SessionManager.finish`.

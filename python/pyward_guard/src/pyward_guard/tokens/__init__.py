@@ -11,6 +11,7 @@ signed bytes that are no claims        :func:`sign_jws`, :class:`JwsVerifier`
 tokens with readable-by-nobody data    :class:`PasetoLocal`, :func:`encrypt_jwe`
 log-in at an identity provider         :mod:`pyward_guard.tokens.oauth`
 old itsdangerous or Flask tokens       :class:`ItsdangerousReader`
+tokens that itsdangerous still reads   :class:`ItsdangerousWriter`
 =====================================  ==================================================================
 
 CWE-287, CWE-330, CWE-345, CWE-347, CWE-613.
@@ -19,6 +20,7 @@ CWE-287, CWE-330, CWE-345, CWE-347, CWE-613.
 from __future__ import annotations
 
 from .._core import KeySet, UnknownKey
+from .itsdangerous import ItsdangerousReader, ItsdangerousWriter
 from .jwt import (
     AsyncJwksClient,
     JweDecrypter,
@@ -44,11 +46,12 @@ from .random import (
     random_token,
     uuid7,
 )
-from .signed import ItsdangerousReader, SignedToken, SignedTokens
+from .signed import SignedToken, SignedTokens
 
 __all__ = [
     "AsyncJwksClient",
     "ItsdangerousReader",
+    "ItsdangerousWriter",
     "JweDecrypter",
     "Jwk",
     "JwksClient",

@@ -106,22 +106,17 @@ class _Verify(Protocol):
     def __call__(self, token: str, now: float | None = None) -> dict[str, Any]: ...
 
 
-class _KeySource(Protocol):
-    def keys(self) -> list[Jwk]: ...
-    def refresh(self) -> bool: ...
-
-
 class JwtVerifier:
     """Verifies signed JWTs: explicit algorithms, keys by id, expiry, issuer, audience, type, revocation.
 
-    ``keys`` is a :class:`Jwk`, several of them, or a :class:`JwksClient`. ``algorithms`` lists what is accepted; ``none``
-    does not exist here, and shared-secret and public-key algorithms cannot be mixed. ``issuer`` and ``audience`` take one
-    or several accepted values; a token with an audience is refused when no audience is configured. ``required`` names
-    claims that must be there. ``clock_skew`` and ``max_age`` (since ``iat``) are in seconds. ``token_type`` is the
-    expected ``typ``. ``revoked`` is called with the claims of an otherwise valid token; a true result refuses it.
+    ``keys`` is a :class:`Jwk`, several of them, or a :class:`JwksClient`, which fetches with the first token and may serve
+    several verifiers. ``algorithms`` lists what is accepted; ``none`` does not exist here, and shared-secret and public-key
+    algorithms cannot be mixed. ``issuer`` and ``audience`` take one or several accepted values; a token with an audience is
+    refused when no audience is configured. ``required`` names claims that must be there. ``clock_skew`` and ``max_age``
+    (since ``iat``) are in seconds. ``token_type`` is the expected ``typ``. ``revoked`` is called with the claims of an otherwise valid token; a true result refuses it.
 
     Protects against CWE-347 (algorithm confusion, unverified tokens), CWE-345, CWE-613.
-    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1.
+    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1, v5.0.0-6.8.2.
 
     >>> key = Jwk.from_secret(b"an HMAC key of at least 32 bytes")
     >>> token = JwtIssuer(key, algorithm="HS256", lifetime=60, audience="shop").issue(subject="7")
@@ -132,7 +127,7 @@ class JwtVerifier:
     pyward_guard.VerificationFailed: verification failed: wrong audience
     """
 
-    __slots__ = ("_core", "_source", "verify")
+    __slots__ = ("_core", "_seen", "_source", "verify")
 
     #: ``verify(token, now=None)`` gives the claims of a valid token; ``now`` (seconds since 1970) is for tests.
     #: Raises :class:`~pyward_guard.Expired`, :class:`~pyward_guard.UnknownKey` or
@@ -155,10 +150,12 @@ class JwtVerifier:
     ) -> None:
         if isinstance(algorithms, str):
             raise InvalidInput("algorithms is a list of names")
-        self._source: _KeySource | None = None
+        self._source: JwksClient | None = None
+        #: The list of the source that the core has; none yet, so that nothing is fetched before the first token.
+        self._seen: list[Jwk] = []
         if isinstance(keys, JwksClient):
             self._source = keys
-            given: list[Jwk] = keys.keys()
+            given: list[Jwk] = []
         else:
             given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JwtVerifier(
@@ -180,17 +177,24 @@ class JwtVerifier:
         return self._fetching(self._core.verify, token, now)
 
     def _fetching(self, check: Callable[[str, float | None], T], token: str, now: float | None) -> T:
-        source = cast(_KeySource, self._source)
-        if source.refresh():
-            self._core.set_keys(source.keys())
+        source = cast(JwksClient, self._source)
+        self._take(source.keys())
         try:
             return check(token, now)
         except UnknownKey:
             # The provider may have rotated its keys since the last fetch.
-            if not cast(JwksClient, source).refresh(force=True):
+            source.refresh(force=True)
+            if not self._take(source.keys()):
                 raise
-            self._core.set_keys(source.keys())
             return check(token, now)
+
+    def _take(self, keys: list[Jwk]) -> bool:
+        """Gives the core the keys, unless it has them; another verifier may have fetched them."""
+        if keys is self._seen:
+            return False
+        self._core.set_keys(keys)
+        self._seen = keys
+        return True
 
     def verify_details(self, token: str, now: float | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Like ``verify``; gives (claims, header)."""
@@ -222,7 +226,7 @@ def parse_jwks(document: str | bytes | Mapping[str, Any]) -> list[Jwk]:
 def jwks_document(keys: Iterable[Jwk]) -> str:
     """The public parts of ``keys`` as the JWKS document to publish. Shared secrets are left out.
 
-    CWE-312.
+    CWE-312; ASVS 5.0: v5.0.0-9.1.3.
 
     >>> jwks_document([Jwk.generate("HS256")])
     '{"keys":[]}'
@@ -237,7 +241,7 @@ class JwksClient:
     (:mod:`pyward_guard.http`). Keys are fetched again after ``cache_seconds``, and at most every ``min_interval``
     seconds when a token names an unknown key, so that forged tokens cannot make you hammer the provider. When a
     refresh fails, the old keys are used for ``stale_seconds`` more.
-    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3.
+    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3, v5.0.0-6.7.1.
 
     >>> key = Jwk.generate("ES256")
     >>> client = JwksClient("https://id.example/jwks", lambda url: jwks_document([key]))
@@ -297,7 +301,7 @@ class JwksClient:
 class AsyncJwksClient:
     """:class:`JwksClient` for asyncio: ``fetch`` is a coroutine function, and so is :meth:`verify`.
 
-    CWE-347.
+    CWE-347; ASVS 5.0: v5.0.0-9.1.3.
 
     >>> import asyncio
     >>> key = Jwk.generate("ES256")
@@ -363,7 +367,7 @@ def sign_jws(key: Jwk, payload: bytes, *, algorithm: str, token_type: str = "JOS
     """Signs bytes as a compact JWS (RFC 7515), for payloads that are no claims: documents, webhooks, licences.
 
     ``payload`` has at most 32 KiB; ``token_type`` is the header's ``typ``. Raises :class:`~pyward_guard.InvalidInput` for
-    a key that has no private part or does not fit the algorithm. CWE-345, CWE-347; ASVS 5.0: v5.0.0-9.1.1.
+    a key that has no private part or does not fit the algorithm. CWE-345, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-4.1.5.
 
     >>> key = Jwk.generate("EdDSA")
     >>> JwsVerifier(key.to_public(), algorithms=["EdDSA"]).verify(sign_jws(key, b"licence 7", algorithm="EdDSA"))
@@ -409,7 +413,8 @@ def encrypt_jwe(
 
     ``algorithm`` is ``dir``, ``A128KW``, ``A256KW``, ``RSA-OAEP``, ``RSA-OAEP-256``, ``ECDH-ES``, ``ECDH-ES+A128KW`` or
     ``ECDH-ES+A256KW``; ``encryption`` is ``A128GCM``, ``A256GCM``, ``A128CBC-HS256`` or ``A256CBC-HS512``.
-    With a public key anyone could have made the token: sign what is inside as well. CWE-311, CWE-327.
+    With a public key anyone could have made the token: sign what is inside as well. CWE-311, CWE-327; ASVS 5.0:
+    v5.0.0-11.3.2, v5.0.0-11.3.3.
 
     >>> key = Jwk.generate("ECDH-ES")
     >>> token = encrypt_jwe(key.to_public(), b"hidden", algorithm="ECDH-ES")

@@ -32,7 +32,7 @@ def _b64url(data: bytes) -> str:
 def pkce_challenge(verifier: str) -> str:
     """The ``S256`` challenge of a PKCE verifier (RFC 7636 section 4.2).
 
-    CWE-287.
+    CWE-287; ASVS 5.0: v5.0.0-10.2.1.
 
     >>> pkce_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
     'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
@@ -43,7 +43,7 @@ def pkce_challenge(verifier: str) -> str:
 def token_hash(token: str, algorithm: str) -> str:
     """The ``at_hash`` or ``c_hash`` of a token for the ID token's algorithm (OpenID Connect Core section 3.1.3.6).
 
-    CWE-345.
+    CWE-345; ASVS 5.0: v5.0.0-10.5.1.
 
     >>> token_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "RS256")
     '77QmUPtjPfzWtF2AnpK9RQ'
@@ -98,7 +98,8 @@ class OidcClient:
     be signed with. ``iss_parameter`` demands the ``iss`` parameter of RFC 9207 in callbacks (mix-up attacks): set it when
     the provider's metadata says ``authorization_response_iss_parameter_supported``.
 
-    CWE-287, CWE-352.
+    CWE-287, CWE-352; ASVS 5.0: v5.0.0-6.8.1, v5.0.0-6.8.2, v5.0.0-10.1.2, v5.0.0-10.2.1, v5.0.0-10.2.2, v5.0.0-10.5.1,
+    v5.0.0-10.5.2, v5.0.0-10.5.4.
 
     >>> key = Jwk.generate("RS256")
     >>> client = OidcClient("https://id.example", "shop", "https://shop.example/callback",
@@ -148,6 +149,8 @@ class OidcClient:
         """The URL to redirect the browser to, and what to keep in the session: code flow with PKCE, state and nonce.
 
         ``extra`` are further parameters (``prompt``, ``login_hint``, ``max_age``, ...).
+
+        ASVS 5.0: v5.0.0-10.1.2, v5.0.0-10.2.3.
         """
         login = Login.new()
         fixed = {
@@ -170,6 +173,8 @@ class OidcClient:
 
         Take the log-in out of the session before, so that it is used once.
         Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`.
+
+        ASVS 5.0: v5.0.0-10.1.2, v5.0.0-10.2.1, v5.0.0-10.2.2.
         """
         if not 0 <= time.time() - login.created <= self._lifetime:
             raise Expired("expired")
@@ -203,6 +208,8 @@ class OidcClient:
         Give ``access_token`` to bind it to the ID token when ``at_hash`` is there, and ``max_age`` (seconds) when you asked
         for it, to check ``auth_time``.
         Raises :class:`~pyward_guard.Expired`, :class:`~pyward_guard.UnknownKey` or :class:`~pyward_guard.VerificationFailed`.
+
+        ASVS 5.0: v5.0.0-6.8.2, v5.0.0-6.8.4, v5.0.0-10.5.1, v5.0.0-10.5.4.
         """
         claims, header = self._verifier.verify_details(id_token)
         nonce = claims.get("nonce")

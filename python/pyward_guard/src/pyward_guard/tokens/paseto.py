@@ -73,7 +73,7 @@ class PasetoLocal:
 
     The content is hidden from whoever holds the token. ``implicit`` is authenticated but not part of the token: bind the
     tenant or the client with it. ``keys``: one key or several; the first encrypts, all decrypt (rotation).
-    CWE-311, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1.
+    CWE-311, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1, v5.0.0-9.1.2, v5.0.0-11.3.3.
 
     >>> tokens = PasetoLocal(PasetoLocal.generate_key(), lifetime=60, audience="shop")
     >>> tokens.verify(tokens.issue({"cart": 7}, subject="ada"))["cart"]

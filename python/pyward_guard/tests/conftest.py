@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """URL of a Redis server that lives as long as the test session."""
+@contextmanager
+def redis_server() -> Iterator[str]:
+    """URL of a Redis server that lives as long as the block."""
     program = shutil.which("redis-server")
     if program is None:
-        pytest.skip("redis-server is not installed (scripts/test-guard installs it)")
+        raise FileNotFoundError("redis-server is not installed (scripts/test-guard installs it)")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="pyward-redis-") as folder:
         argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
@@ -79,11 +80,29 @@ def _postgres_programs() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """URL of a PostgreSQL server (user and database ``guard``) that lives as long as the test session."""
+def redis_url() -> Iterator[str]:
+    """URL of a Redis server that lives as long as the test session."""
+    with installed(redis_server()) as url:
+        yield url
+
+
+@contextmanager
+def installed(server: AbstractContextManager[str]) -> Iterator[str]:
+    """The server's URL; the tests that want it are skipped where it is not installed."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(server)
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+        yield url
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """URL of a PostgreSQL server (user and database ``guard``) that lives as long as the block."""
     programs = _postgres_programs()
     if programs is None:
-        pytest.skip("PostgreSQL is not installed (scripts/test-guard installs it)")
+        raise FileNotFoundError("PostgreSQL is not installed (scripts/test-guard installs it)")
     port = free_port()
     # PostgreSQL refuses to run as root: use the account that its package creates.
     account = "postgres" if os.getuid() == 0 else None
@@ -121,6 +140,13 @@ def postgres_url() -> Iterator[str]:
             yield f"{url}/guard"
         finally:
             stop(process)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """URL of a PostgreSQL server (user and database ``guard``) that lives as long as the test session."""
+    with installed(postgres_server()) as url:
+        yield url
 
 
 def make_certificate(folder: Path, hosts: list[str]) -> tuple[Path, Path]:

@@ -247,6 +247,9 @@ class Policy:
     absolute URL to resolve them against. ``link_hosts`` and ``resource_hosts`` bound where links and embedded images
     lead (subdomains included). ``id`` needs an ``id_prefix``.
 
+    ``tags`` and ``attributes`` (by tag) are what stays, ``generic_attributes`` stay on every tag, ``classes`` are class names by tag,
+    ``schemes`` those of URLs. ``link_rel`` is put on every link. Longer texts than ``max_bytes`` (UTF-8) are refused.
+
     CWE-79; ASVS 5.0: v5.0.0-1.3.1.
 
     >>> policy = preset("comment").allow(tags=["table", "tr", "td"], styles=["color"])
@@ -424,6 +427,10 @@ def render(template: Any) -> Markup:
     Text and attributes are escaped, URLs checked, values in scripts written as JSON; values in places that cannot be
     made safe (tag names, attributes without quotes, comments, style elements) are refused. Nested templates and
     :class:`Markup` are taken as they are in text; lists and tuples of them are joined.
+
+    Raises:
+        InvalidInput: not a template string.
+        Refused: a value in a place that cannot be made safe, or a template that ends within a tag.
 
     ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.2.2, v5.0.0-1.2.3. CWE-79, CWE-83.
 

@@ -144,7 +144,10 @@ def resolution() -> Literal["openat2", "walk"]:
 
 @dataclass(frozen=True)
 class Entry:
-    """One directory entry; symbolic links are not followed."""
+    """One directory entry; symbolic links are not followed.
+
+    ``name`` is that within its directory, ``kind`` what it is, ``size`` bytes.
+    """
 
     name: str
     kind: Literal["file", "directory", "symlink", "other"]
@@ -155,6 +158,9 @@ class Entry:
 @dataclass(frozen=True)
 class ArchiveLimits:
     """Bounds of an extraction; all sizes in bytes.
+
+    ``max_archive_bytes`` bounds the archive, ``max_file_bytes`` each file and ``max_total_bytes`` all of them; ``max_depth`` counts
+    directories below one another. ``file_permissions`` and ``directory_permissions`` are the mode bits of what is made.
 
     ASVS 5.0: v5.0.0-5.2.3, v5.0.0-5.2.5. CWE-409, CWE-770.
 
@@ -192,7 +198,11 @@ class ArchiveLimits:
 
 @dataclass(frozen=True)
 class ExtractReport:
-    """What an extraction made."""
+    """What an extraction made.
+
+    ``format`` is that of the archive; ``files`` are paths beneath the destination; ``directories``, ``skipped_links`` and
+    ``total_bytes`` count.
+    """
 
     format: str
     """``zip``, ``tar``, ``tar.gz``, ``tar.bz2`` or ``tar.xz``, told by content."""
@@ -442,7 +452,11 @@ Reencode = Callable[[bytes, str], bytes]
 
 @dataclass(frozen=True)
 class Upload:
-    """An upload that passed the policy."""
+    """An upload that passed the policy.
+
+    ``media_type`` is told by the content, ``stored_name`` random, ``display_name`` the sender's made harmless, ``size`` bytes after
+    re-encoding, ``dimensions`` width and height of an image in pixels.
+    """
 
     media_type: str
     """By content, not by what the sender said."""
@@ -519,6 +533,8 @@ class UploadPolicy:
         """Checks an upload and writes it to ``directory`` under its random name, mode 0600.
 
         At most ``max_bytes`` + 1 bytes of a file are read. Keep the directory out of what the web server serves.
+
+        Raises as :meth:`check` does (``LimitExceeded``, ``Refused``), and ``OSError``.
 
         ASVS 5.0: v5.0.0-5.2.1, v5.0.0-5.2.2, v5.0.0-5.3.1, v5.0.0-5.3.2.
 

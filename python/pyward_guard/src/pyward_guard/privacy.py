@@ -76,7 +76,11 @@ def pseudonym(value: str, *, key: bytes, purpose: str) -> str:
 
 @dataclass(frozen=True)
 class Personal:
-    """Marks a field as personal data, in an annotation: ``email: Annotated[str, Personal("email")]``."""
+    """Marks a field as personal data, in an annotation: ``email: Annotated[str, Personal("email")]``.
+
+    ``kind`` is how it is masked, ``regulations`` what applies, ``purpose`` why it is kept, ``retention_days`` how long,
+    ``special`` whether it is of a special category (GDPR article 9).
+    """
 
     kind: Kind
     regulations: tuple[Regulation, ...] = ("GDPR",)
@@ -88,7 +92,7 @@ class Personal:
 
 @dataclass(frozen=True)
 class Field:
-    """One entry of the inventory."""
+    """One entry of the inventory. ``model`` and ``name`` say where it is, ``personal`` what is known of it."""
 
     model: str
     name: str
@@ -221,6 +225,8 @@ class SQLiteTokenStore:
 
     Forgotten entries are overwritten in the file. CWE-311, CWE-359, CWE-732; ASVS 5.0: v5.0.0-14.2.4.
 
+    ``timeout`` is how many seconds to wait for a lock.
+
     Raises ``sqlite3.Error`` when the file cannot be used.
 
     >>> import tempfile, os
@@ -266,6 +272,8 @@ class Vault:
     Unlike a pseudonym, a token says nothing about its value even to who has the keys; forgetting the entry makes the
     data anonymous. ``seal`` and ``unseal`` encrypt the stored values, with the token as associated data: give the
     methods of a ``pyward_guard.crypto`` key set. ``index_key`` (16 random bytes or more) finds a value's token again.
+
+    Raises :class:`~pyward_guard.InvalidInput` for an ``index_key`` that is too short.
 
     CWE-311, CWE-359; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-14.2.7.
 

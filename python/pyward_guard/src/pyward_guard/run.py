@@ -67,7 +67,10 @@ class OutputExceeded(Failed, LimitExceeded):
 
 @dataclass(frozen=True)
 class Host:
-    """What the host can enforce."""
+    """What the host can enforce.
+
+    ``seccomp`` and ``no_new_privileges`` are kernel features, ``effective_user`` is the number of the user.
+    """
 
     landlock_abi: int
     """0 without Landlock; file rules need 3 (Linux 6.2), TCP port rules 4 (Linux 6.7)."""
@@ -108,6 +111,8 @@ def host() -> Host:
 class Identity:
     """User and groups to run as, by number; none of them root's. ``groups`` are all the supplementary groups.
 
+    Neither ``user`` nor ``group`` is 0.
+
     ASVS 5.0: v5.0.0-13.2.2.
     """
 
@@ -118,6 +123,8 @@ class Identity:
     @classmethod
     def of(cls, name: str) -> Identity:
         """The account ``name`` with its own group and no supplementary ones.
+
+        Raises :class:`~pyward_guard.InvalidInput` when there is no such account.
 
         >>> Identity.of("nobody").user > 0
         True
@@ -147,6 +154,8 @@ class Sandbox:
 
     ``syscalls="default"`` denies administration, tracing, namespaces, leaving the process group, ``bpf``, ``io_uring``,
     ``keyctl`` and such; ``"strict"`` allows only what programs need that compute on files, without new processes.
+
+    ``identity`` is the user to run as; changing it needs root.
 
     ASVS 5.0: v5.0.0-15.2.5, v5.0.0-13.2.2. CWE-250, CWE-272, CWE-653.
 
@@ -209,6 +218,8 @@ UNCONFINED: Final = Unconfined()
 class Limits:
     """Resource limits (``setrlimit``); ``None`` leaves what is inherited. Core dumps are always off.
 
+    ``cpu_seconds`` is processor time; ``open_files`` and ``processes`` count, the latter all processes of the user.
+
     CWE-400, CWE-770; ASVS 5.0: v5.0.0-15.2.2.
 
     >>> Limits(memory_bytes=512 << 20).cpu_seconds is None
@@ -255,7 +266,7 @@ class Operand(str):
 
 @dataclass(frozen=True)
 class Completed:
-    """How a program ended and what it wrote."""
+    """How a program ended and what it wrote. ``stdout`` and ``stderr`` are what it wrote, in bytes; ``ended`` says by what."""
 
     returncode: int
     """Exit code; minus the signal's number when a signal ended it."""
@@ -394,6 +405,8 @@ async def arun(
 ) -> Completed:
     """:func:`run` for asyncio. Cancelling the task ends the process group before the cancellation goes on.
 
+    Takes and raises the same: ``timeout`` and ``grace`` are seconds, ``max_output`` bytes.
+
     CWE-78; ASVS 5.0: v5.0.0-1.2.5, v5.0.0-15.2.5.
 
     >>> import asyncio
@@ -427,6 +440,8 @@ def find_program(
 
     The file it resolves to, and the directories it is in, have to belong to root or to the user who runs this, and
     nobody else may write to them.
+
+    Raises :class:`~pyward_guard.InvalidInput` for a name with a slash.
 
     CWE-426, CWE-427; ASVS 5.0: v5.0.0-1.2.5.
 
@@ -469,6 +484,8 @@ def restrict_self(
     started: Linux confines threads, so a process with more than one is refused. ``processes=False`` also takes away
     starting programs and processes. ``python=True`` keeps this interpreter's own files readable for later imports when
     the sandbox has file rules.
+
+    Raises :class:`~pyward_guard.InvalidInput` for a path that does not exist.
 
     ASVS 5.0: v5.0.0-15.2.5, v5.0.0-13.2.2. CWE-250, CWE-272, CWE-653.
 

@@ -76,6 +76,8 @@ def msgpack_dumps(value: Any) -> bytes:
 def msgpack_loads(data: bytes, *, max_size: int = 1 << 20, max_depth: int = 64) -> Any:
     """Bounded MessagePack: no extension types but times (as seconds since 1970), no key twice, nothing after the end.
 
+    ``max_size`` is in bytes, ``max_depth`` in levels.
+
     Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`.
 
     CWE-502; ASVS 5.0: v5.0.0-1.5.2.
@@ -91,6 +93,7 @@ class SignedSerializer(Generic[T]):
 
     ``keys`` and ``payload`` are as for :class:`~pyward_guard.tokens.SignedTokens`; ``purpose`` separates uses of one key
     set; ``format`` is ``"json"`` or ``"msgpack"``. Values of up to 32 KiB; they are signed, not encrypted.
+    ``lifetime`` is in seconds or a ``timedelta``. Raises :class:`~pyward_guard.InvalidInput` for another format.
     CWE-502, CWE-345, CWE-353; ASVS 5.0: v5.0.0-1.5.2, v5.0.0-9.1.1, v5.0.0-15.3.5.
 
     >>> jobs = SignedSerializer(KeySet.generate("mac"), purpose="job-queue", lifetime=3600, payload=dict)
@@ -151,6 +154,7 @@ class SignedPickle:
     For data of your own programs that JSON and MessagePack cannot carry. ``allow`` lists classes and functions; everything
     a pickle names must be on it, also what its classes name. The signature is checked first, the instructions are scanned
     next, and only then is the pickle read. ``max_size`` is in bytes.
+    Raises :class:`~pyward_guard.InvalidInput` for an entry of ``allow`` that would run anything.
     CWE-502; ASVS 5.0: v5.0.0-1.5.2.
 
     >>> import decimal
@@ -222,6 +226,7 @@ def yaml_loads(
 
     ``max_aliases`` bounds references and ``max_nodes`` the document *with* references followed, which stops expansion
     bombs ("billion laughs"). Needs the package PyYAML.
+    ``max_size`` is in bytes, ``max_depth`` in levels.
     Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`.
     CWE-502, CWE-776, CWE-674; ASVS 5.0: v5.0.0-1.5.2.
 
@@ -313,6 +318,7 @@ def xml_loads(
     """Safe XML with the standard library's parser: no document type, no entities, no external anything, bounded.
 
     Gives an ``xml.etree.ElementTree.Element``. Comments and processing instructions are dropped.
+    ``max_size`` is in bytes, ``max_depth`` in levels.
     Raises :class:`~pyward_guard.InvalidInput`, :class:`~pyward_guard.Refused` for a document type, or
     :class:`~pyward_guard.LimitExceeded`.
     CWE-611, CWE-776, CWE-827; ASVS 5.0: v5.0.0-1.5.1.

@@ -57,6 +57,8 @@ class Identifier:
 
     With ``allowed``, only those names pass: for names that come from outside, such as a sort column.
 
+    Raises :class:`~pyward_guard.InvalidInput` without a name.
+
     CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> SQL("select * from {t}").format(t=Identifier("order")).compile("qmark", "sqlite").text
@@ -92,6 +94,7 @@ _Item = tuple[Literal["text", "value"], Any] | tuple[Literal["identifier"], Iden
 
 class Query:
     """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`.
+    Raises :class:`~pyward_guard.Refused` when it is made by hand.
     CWE-89; ASVS 5.0: v5.0.0-1.2.4.
     """
 
@@ -167,6 +170,8 @@ def _is_constant(text: str, depth: int) -> bool:
 class SQL:
     """A piece of SQL written in the code. Only a string literal is accepted, at the place where it is written.
 
+    Raises :class:`~pyward_guard.InvalidInput` for anything but a str.
+
     ASVS 5.0: v5.0.0-1.2.4. CWE-89.
 
     Raises:
@@ -238,6 +243,8 @@ def _field(value: Any) -> list[_Item]:
 def unchecked_sql(text: str, *, reason: str) -> Query:
     """SQL from elsewhere than the code, such as a migration file: nothing is checked but the log line that is left.
 
+    Raises :class:`~pyward_guard.InvalidInput` without a reason.
+
     CWE-89.
 
     >>> unchecked_sql("select 1", reason="reviewed migration").compile().text
@@ -253,6 +260,8 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
     """Clauses joined by a separator, for conditions and column lists put together by a program.
 
     Parts joined by ``and`` and ``or`` are put in parentheses.
+
+    Raises :class:`~pyward_guard.InvalidInput` for another separator, for strings, and for nothing to join.
 
     CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
@@ -279,6 +288,9 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
 def query(template: Any) -> Query:
     """A query from a template string (``t"..."``, Python 3.14): what stands in braces is filled as by :meth:`SQL.format`.
 
+    Raises :class:`~pyward_guard.InvalidInput` for a str, :class:`~pyward_guard.Refused` for a conversion or format in the
+    braces.
+
     CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     Example: ``query(t"select * from {Identifier(table)} where id = {user_id}")``
@@ -304,6 +316,8 @@ def query(template: Any) -> Query:
 
 def escape_like(text: str, *, escape: str = "!") -> str:
     """Text for the inside of a ``LIKE`` pattern, with ``%`` and ``_`` taken literally; write ``LIKE {p} ESCAPE '!'``.
+
+    Raises :class:`~pyward_guard.InvalidInput` for an ``escape`` of other than one character.
 
     CWE-89, CWE-943; ASVS 5.0: v5.0.0-1.2.4.
 
@@ -529,6 +543,8 @@ def connect_postgresql(
 
     ``conninfo`` and ``parameters`` are libpq's; a weaker ``sslmode`` than ``verify-full`` for a remote server is refused.
     Times are seconds.
+
+    Raises :class:`~pyward_guard.InvalidInput` for times out of range and for ``options``.
 
     ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 

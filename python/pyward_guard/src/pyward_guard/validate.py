@@ -104,6 +104,8 @@ def url(
     What parsers read in different ways is refused, not repaired. To fetch a URL from outside, use ``pyward_guard.http``,
     which also checks where the name resolves to.
 
+    At most ``max_bytes`` bytes.
+
     ASVS 5.0: v5.0.0-1.2.2, v5.0.0-2.2.1. CWE-20, CWE-601, CWE-918.
 
     >>> url("HTTPS://Example.org/a?b#c")
@@ -372,6 +374,8 @@ def json(
     max_text: int = 65_536,
 ) -> Any:
     """Parses JSON (RFC 8259) within bounds; a name twice in an object, ``NaN``, and integers beyond 64 bits are errors.
+
+    ``max_bytes`` and ``max_text`` are bytes (UTF-8), ``max_depth`` levels, ``max_items`` values in all.
 
     ASVS 5.0: v5.0.0-1.5.3, v5.0.0-2.2.1. CWE-20, CWE-400, CWE-674, CWE-1286.
 

@@ -44,7 +44,10 @@ def Role(name: str) -> Entity:
 
 @dataclass(frozen=True)
 class Kind:
-    """All entities of a type, or those of them that are inside another entity."""
+    """All entities of a type, or those of them that are inside another entity.
+
+    ``name`` is the type, ``within`` a folder, group or tenant that the entity has to be inside of.
+    """
 
     name: str
     within: Entity | None = None
@@ -127,7 +130,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class Case:
-    """One line of a policy test: who, does what, to which, and whether that is allowed."""
+    """One line of a policy test: who, does what, to which, and whether that is allowed.
+
+    ``principal``, ``action`` and ``resource`` are as for :meth:`Policy.decide`, ``allowed`` what is expected, ``context`` the
+    circumstances.
+    """
 
     principal: Entity | EntityData
     action: str

@@ -46,7 +46,7 @@ def _setting(name: str) -> Any:
 
 
 def principal_of(request: HttpRequest) -> Subject | None:
-    """Who makes a request: Django's user within a role for each of its groups, None for nobody."""
+    """Who makes a request: Django's user within a role for each of its groups, None for nobody. CWE-862."""
     own = _setting("PYWARD_ACCESS_PRINCIPAL")
     if own is not None:
         found: Subject | None = own(request)

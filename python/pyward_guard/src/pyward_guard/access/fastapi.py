@@ -67,7 +67,7 @@ class Guard:
         self._policy, self._principal, self._context = policy, principal, context
 
     async def decide(self, request: Request, action: str, resource: Any) -> Subject:
-        """The principal, when the request is allowed; otherwise 401 or 403."""
+        """The principal, when the request is allowed; otherwise 401 or 403. Raises ``fastapi.HTTPException`` (401 or 403)."""
         principal: Subject | None = await _value(self._principal(request))
         if principal is None:
             raise HTTPException(401, "Sign in first.")
@@ -95,7 +95,10 @@ class Guard:
         return Depends(guard)
 
     async def default_deny(self, connection: HTTPConnection) -> None:
-        """For ``FastAPI(dependencies=[Depends(guard.default_deny)])``: refuses routes that have no guard and are not public."""
+        """For ``FastAPI(dependencies=[Depends(guard.default_deny)])``: refuses routes that have no guard and are not public.
+
+        Raises ``fastapi.HTTPException`` (403).
+        """
         if not _is_guarded(connection.scope.get("route")):
             raise HTTPException(403, "You may not do this.")
 

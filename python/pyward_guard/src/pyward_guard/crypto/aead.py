@@ -42,6 +42,8 @@ class Aead:
     must be the same to decrypt: bind table, column and row with it, so that nobody can move a ciphertext to another row.
     A key may encrypt 2**32 messages: rotate before. 33 bytes are added.
 
+    Raises :class:`~pyward_guard.InvalidInput` for a key set of another kind.
+
     Protects against CWE-311, CWE-312, CWE-327, CWE-353. ASVS 5.0: v5.0.0-11.3.1, v5.0.0-11.3.2, v5.0.0-11.3.3,
     v5.0.0-11.3.4, v5.0.0-14.2.4, v5.0.0-11.2.1, v5.0.0-11.2.5.
 
@@ -133,6 +135,7 @@ class DeterministicEncryption:
 
     Whoever reads the column sees which rows are equal and how often a value occurs. Use it only where you must compare
     ciphertexts *and* decrypt them; to look a value up, :class:`BlindIndex` next to :class:`Aead` shows less.
+    Raises :class:`~pyward_guard.InvalidInput` for a key set of another kind or an empty ``field``.
     CWE-327; ASVS 5.0: v5.0.0-11.3.2.
 
     >>> email = DeterministicEncryption(KeySet.generate("deterministic"), "user.email")
@@ -170,6 +173,7 @@ class BlindIndex:
 
     ``field`` separates the fields of one key set. ``bits`` (8 to 256) sets how many values share an index: few bits hide
     which rows are equal and need the hits to be decrypted and compared. ``normalize`` brings values to one form first.
+    Raises :class:`~pyward_guard.InvalidInput` for a key set of another kind, an empty ``field`` or other ``bits``.
     CWE-311; ASVS 5.0: v5.0.0-14.2.4.
 
     >>> index = BlindIndex(KeySet.generate("mac"), "user.email", normalize=str.casefold)

@@ -1,7 +1,16 @@
 """Encrypted model fields for Django.
 
 The key set comes from the setting ``PYWARD_GUARD_AEAD``: an :class:`~pyward_guard.crypto.Aead`, a function that gives one,
-or the dotted name of either. CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
+or the dotted name of either::
+
+    class Patient(models.Model):
+        email = EncryptedTextField()
+        email_index = BlindIndexField("email", index, db_index=True)     # index() gives a BlindIndex
+
+    Patient.objects.filter(email_index="ada@example.org")
+
+Values are bound to table and column: after renaming either, decrypt with the old name and save anew.
+CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
 """
 
 from __future__ import annotations

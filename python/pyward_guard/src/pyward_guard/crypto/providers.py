@@ -22,8 +22,13 @@ _MAX_FILE = 1 << 20
 class KeyProvider(Protocol):
     """Gives and keeps a key set."""
 
-    def load(self) -> KeySet: ...
-    def save(self, keys: KeySet) -> None: ...
+    def load(self) -> KeySet:
+        """The key set. Raises :class:`~pyward_guard.GuardError` or ``OSError`` when there is none to be had."""
+        ...
+
+    def save(self, keys: KeySet) -> None:
+        """Stores the key set, or raises as :meth:`load` does."""
+        ...
 
 
 class EnvironmentKeys:
@@ -47,7 +52,7 @@ class EnvironmentKeys:
         return KeySet.from_json(text)
 
     def save(self, keys: KeySet) -> None:
-        """Not possible: change it in the secret store."""
+        """Not possible: change it in the secret store. Raises :class:`~pyward_guard.Unsupported`."""
         raise Unsupported("an environment variable cannot be saved: change it in the deployment's secret store")
 
 

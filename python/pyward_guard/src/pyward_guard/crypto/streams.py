@@ -47,7 +47,7 @@ class EncryptingWriter(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:
-        """Takes all of ``data``."""
+        """Takes all of ``data``. Raises ``ValueError`` after :meth:`close`."""
         if self.closed:
             raise ValueError("the stream is closed")
         chunk = bytes(data)  # type: ignore[call-overload]

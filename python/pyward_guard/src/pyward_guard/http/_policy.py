@@ -34,6 +34,9 @@ class OutboundPolicy:
     goes to the address that was checked; every redirect is checked the same way. Responses are read uncompressed, so
     ``max_bytes`` bounds memory.
 
+    ``schemes`` are ``https`` and, if need be, ``http``; ``ports`` None means the default port of the scheme. At most
+    ``max_redirects`` are followed, 0 for none.
+
     ASVS 5.0: v5.0.0-1.3.6, v5.0.0-13.2.4, v5.0.0-13.2.5, v5.0.0-13.2.6, v5.0.0-15.3.2.
     """
 

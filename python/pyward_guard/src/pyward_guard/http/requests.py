@@ -116,6 +116,9 @@ class _HttpsPool(HTTPSConnectionPool):
 class GuardAdapter(HTTPAdapter):
     """A requests adapter that keeps to a policy. Bodies are read at once, within the bounds. CWE-918; ASVS 5.0: v5.0.0-1.3.6.
 
+    Raises :class:`~pyward_guard.InvalidInput` for ``verify=False``, other certificates and proxies, and what requests raises
+    (``Timeout``, ``ReadTimeout``); ``timeout`` is in seconds and never more than the policy's.
+
     >>> import requests
     >>> web = requests.Session()
     >>> web.mount("https://", GuardAdapter(OutboundPolicy()))

@@ -40,6 +40,8 @@ class LockoutRule:
     failure doubles the lock from ``first`` up to ``longest``. All is forgotten after ``forget`` without a failure.
     A client that signed in to an account stays ``known`` there and is not held up by failures of others, so that an
     attacker cannot lock the owner out.
+
+    Counts below 1 and times that are not positive raise :class:`~pyward_guard.InvalidInput` where the rule is used.
     """
 
     account: int = 5

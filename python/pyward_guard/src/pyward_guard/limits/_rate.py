@@ -29,7 +29,10 @@ class TooManyRequests(Refused):
 
 @dataclass(frozen=True)
 class Bucket:
-    """A token bucket: bursts up to ``capacity``, refilled evenly with ``capacity`` per ``period``."""
+    """A token bucket: bursts up to ``capacity``, refilled evenly with ``capacity`` per ``period``.
+
+    Raises :class:`~pyward_guard.InvalidInput` when a limiter is made of values that are not positive.
+    """
 
     capacity: int
     period: timedelta
@@ -62,7 +65,11 @@ def _numbers(rule: Rule) -> tuple[str, int, int]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to a check; true when the request may go on. Times are in seconds."""
+    """The answer to a check; true when the request may go on. Times are in seconds.
+
+    ``allowed`` says it; ``remaining`` is what is left of ``limit``, ``retry_after`` when the same request would pass, ``reset_after``
+    when all of the limit is there again.
+    """
 
     allowed: bool
     remaining: int

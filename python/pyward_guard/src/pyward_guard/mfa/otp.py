@@ -97,6 +97,9 @@ class Totp:
     Every code is accepted once: give ``last_step`` from the user's row and store what comes back, or a
     :class:`ReplayGuard`. Limit attempts as well (:mod:`pyward_guard.limits`): a code of six digits can be guessed.
 
+    Raises :class:`~pyward_guard.InvalidInput` for malformed or short secrets, and periods or windows out of range (15 to 300
+    seconds, 0 to 10).
+
     Protects against CWE-308, CWE-294, CWE-208. ASVS 5.0: v5.0.0-6.3.3, v5.0.0-6.5.1, v5.0.0-6.5.5, v5.0.0-6.5.8, v5.0.0-6.5.3.
 
     >>> totp = Totp.generate()

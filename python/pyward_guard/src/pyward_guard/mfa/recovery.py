@@ -12,7 +12,7 @@ from .._core import InvalidInput, VerificationFailed
 
 @dataclass(frozen=True)
 class RecoveryCodes:
-    """A new set of codes."""
+    """A new set of codes. ``codes`` are shown to the user once, ``hashes`` are stored."""
 
     #: To show to the user, once.
     codes: tuple[str, ...] = field(repr=False)
@@ -22,6 +22,8 @@ class RecoveryCodes:
 
 def generate_recovery_codes(count: int = 10) -> RecoveryCodes:
     """``count`` (1 to 50) codes of 80 random bits in groups of four, and their Argon2id hashes.
+
+    Raises :class:`~pyward_guard.InvalidInput` for another count.
 
     CWE-256, CWE-330; ASVS 5.0: v5.0.0-6.5.2, v5.0.0-6.5.3, v5.0.0-6.5.4.
 

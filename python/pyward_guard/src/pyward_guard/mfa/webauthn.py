@@ -58,7 +58,7 @@ class MemoryChallengeStore:
         self._entries: dict[str, tuple[str, float]] = {}
 
     def put(self, key: str, value: str, lifetime: int) -> None:
-        """Stores a value."""
+        """Stores a value. ``lifetime`` is in seconds."""
         with self._lock:
             now = time.monotonic()
             if len(self._entries) >= self._max:
@@ -76,7 +76,11 @@ class MemoryChallengeStore:
 
 @dataclass(frozen=True)
 class WebAuthnCredential:
-    """What to store of a registered credential."""
+    """What to store of a registered credential.
+
+    ``credential_id`` finds it, ``public_key`` verifies, ``sign_count`` is replaced after each use; ``backup_eligible`` says
+    that it may be synchronised between devices.
+    """
 
     credential_id: bytes
     public_key: bytes
@@ -92,6 +96,8 @@ class WebAuthn:
 
     ``rp_id`` is the domain, ``origins`` the exact origins of the pages. ``require_user_verification`` (PIN or biometrics)
     makes the credential two factors in one. A challenge lives ``lifetime`` seconds.
+
+    Raises :class:`~pyward_guard.InvalidInput` for origins that are not exact or not in the domain of ``rp_id``.
 
     ASVS 5.0: v5.0.0-6.3.3, v5.0.0-6.5.7, v5.0.0-6.7.2.
 
@@ -235,6 +241,8 @@ class WebAuthn:
     @staticmethod
     def credential_id(response: str | Mapping[str, Any]) -> bytes:
         """The credential id that a response claims, to look the credential up. Not verified yet.
+
+        Raises :class:`~pyward_guard.InvalidInput` when there is none.
 
         >>> WebAuthn.credential_id({"id": "AQI"})
         b'\\x01\\x02'

@@ -27,7 +27,11 @@ _SCHEMES = ("argon2id", "bcrypt", "scrypt")
 
 @dataclass(frozen=True)
 class Verification:
-    """Outcome of :meth:`PasswordHasher.verify`; true when the password is right."""
+    """Outcome of :meth:`PasswordHasher.verify`; true when the password is right.
+
+    ``ok``: the password is right. ``needs_rehash``: store a new hash now. ``scheme``: what the stored hash was made with (``dummy``
+    work reports that of the hasher). ``truncated``: bcrypt looked at the first 72 bytes only.
+    """
 
     #: The password is right.
     ok: bool
@@ -60,6 +64,8 @@ class PasswordHasher:
 
     Verifies: Argon2 (all variants), bcrypt, scrypt, PBKDF2, SHA-crypt, and the formats of Django, passlib (LDAP's, GRUB's
     and Atlassian's PBKDF2 among them) and Werkzeug. Marks of accounts without a password (Django's ``!``, ``*``) verify as no.
+
+    Raises :class:`~pyward_guard.InvalidInput` for another scheme and for parameters below the minimum.
 
     Protects against CWE-256, CWE-916, CWE-759, CWE-760, CWE-204, CWE-400.
     ASVS 5.0: v5.0.0-11.4.2, v5.0.0-6.2.8, v5.0.0-6.3.8, v5.0.0-15.2.2.

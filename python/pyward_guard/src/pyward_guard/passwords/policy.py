@@ -19,7 +19,11 @@ from .hashing import PasswordHasher, _hasher
 
 @dataclass(frozen=True)
 class Strength:
-    """An estimate of how hard a password is to guess (zxcvbn)."""
+    """An estimate of how hard a password is to guess (zxcvbn).
+
+    ``score`` is 0 (at once) to 4 (out of reach), ``guesses_log10`` the decimal logarithm of the guesses needed; ``warning``
+    and ``suggestions`` are for the user.
+    """
 
     #: 0 (too guessable) to 4 (very unguessable).
     score: int
@@ -59,7 +63,9 @@ def strength(password: str, context: Iterable[str] = ()) -> Strength:
 class BreachSource(Protocol):
     """Knows how often a password occurs in breaches."""
 
-    def count(self, password: str) -> int: ...
+    def count(self, password: str) -> int:
+        """How often the password occurs, 0 when it is not known. Raises ``OSError`` when the source cannot be asked."""
+        ...
 
 
 class BreachFile:
@@ -158,7 +164,7 @@ class CommonPasswords:
 
 @dataclass(frozen=True)
 class PolicyProblem:
-    """One rule a password breaks."""
+    """One rule a password breaks. ``code`` is for programs (``too-short``, ``context``, ...), ``message`` for the user."""
 
     #: ``too-short``, ``too-long``, ``too-weak``, ``breached``, ``context``, ``reused`` or ``not-text``.
     code: str
@@ -168,7 +174,10 @@ class PolicyProblem:
 
 @dataclass(frozen=True)
 class PolicyReport:
-    """What is wrong with a password; true when nothing is."""
+    """What is wrong with a password; true when nothing is.
+
+    ``problems`` are the rules that are broken, ``strength`` the estimate.
+    """
 
     problems: tuple[PolicyProblem, ...]
     strength: Strength
@@ -188,8 +197,10 @@ class PasswordPolicy:
 
     ``min_length`` and ``max_length`` are in characters. ``min_score`` is zxcvbn's (0 to 4). ``breaches`` are the lists to
     ask. ``context`` are words of the site or company that no password may be built around. ``history`` is how many old
-    hashes are compared with, the newest ones. ``max_age`` is for rules you are held to: without a reason to suspect a password, expiry makes
+    hashes are compared with, the newest ones. ``max_age`` (a ``timedelta``) is for rules you are held to: without a reason to suspect a password, expiry makes
     passwords worse (ASVS 5.0: v5.0.0-6.2.10).
+
+    ``hasher`` compares with the history, by default one with the default parameters.
 
     CWE-521, CWE-262; ASVS 5.0: v5.0.0-6.2.1, v5.0.0-6.2.4, v5.0.0-6.2.5, v5.0.0-6.2.9, v5.0.0-6.2.11, v5.0.0-6.2.12.
 
@@ -270,6 +281,8 @@ class PasswordPolicy:
     def is_expired(self, changed_at: datetime, now: datetime | None = None) -> bool:
         """Whether a password that was set at ``changed_at`` (with time zone) is past ``max_age``.
 
+        Raises :class:`~pyward_guard.InvalidInput` for times without a time zone.
+
         >>> policy = PasswordPolicy(max_age=timedelta(days=365))
         >>> policy.is_expired(datetime(2000, 1, 1, tzinfo=timezone.utc))
         True
@@ -296,7 +309,7 @@ def _built_around(password: str, words: Iterable[str]) -> bool:
 
 @dataclass(frozen=True)
 class GeneratedPassword:
-    """A new random password."""
+    """A new random password. ``entropy_bits`` is how many random bits are in it."""
 
     password: str = field(repr=False)
     #: Base-2 logarithm of how many passwords were equally likely.

@@ -30,6 +30,9 @@ Event = Callable[[str, Mapping[str, Any]], None]
 class Cookie:
     """How the id travels. The defaults are the strict ones: ``__Host-`` prefix, Secure, HttpOnly, SameSite=Lax.
 
+    ``name`` keeps the ``__Host-`` prefix unless ``insecure_over_plain_http`` (for development, with a line in the log);
+    ``same_site`` may be ``Strict``; ``persistent`` keeps the cookie after the browser was closed.
+
     ASVS 5.0: v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4, v5.0.0-3.3.5
 
     >>> Cookie().header("ID")
@@ -53,7 +56,7 @@ class Cookie:
             object.__setattr__(self, "name", self.name.removeprefix("__Host-").removeprefix("__Secure-"))
 
     def header(self, value: str, max_age: int | None = None) -> str:
-        """The ``Set-Cookie`` value; ``max_age`` of 0 deletes."""
+        """The ``Set-Cookie`` value; ``max_age`` is in seconds, 0 deletes."""
         parts = [f"{self.name}={value}", "Path=/"]
         if max_age is not None:
             parts.append(f"Max-Age={max_age}")
@@ -65,7 +68,10 @@ class Cookie:
 
 @dataclass(frozen=True)
 class SetCookie:
-    """What :meth:`SessionManager.save` wants the client told."""
+    """What :meth:`SessionManager.save` wants the client told.
+
+    ``value`` is the cookie's, ``max_age`` its ``Max-Age`` in seconds, None until the browser closes, 0 to delete it.
+    """
 
     value: str = field(repr=False)
     """The id, or empty to delete the cookie."""
@@ -79,6 +85,9 @@ class Binding:
 
     ``"reject"`` ends the session, ``"warn"`` logs and lists it in :attr:`Session.warnings`, ``"off"`` does not look.
     Browsers update themselves and phones change networks, hence the mild defaults.
+
+    ``user_agent`` and ``network`` (/24 or /48) are traits that the middlewares know; ``others`` are traits of your own, which
+    you give to ``load`` and ``save``.
     """
 
     user_agent: Literal["reject", "warn", "off"] = "warn"
@@ -87,6 +96,7 @@ class Binding:
     """Further traits that the application passes to ``load``, such as a TLS client certificate."""
 
     def rules(self) -> dict[str, str]:
+        """What is looked at, by trait. Raises :class:`~pyward_guard.InvalidInput` for other words."""
         rules = {"user_agent": self.user_agent, "network": self.network, **self.others}
         for name, rule in rules.items():
             if rule not in ("reject", "warn", "off"):
@@ -475,6 +485,8 @@ class SessionManager(_Logic):
 
 class AsyncSessionManager(_Logic):
     """As :class:`SessionManager`, for asyncio. A blocking store (SQLite) is called in a thread.
+
+    ``idle``, ``absolute`` and ``touch`` are ``timedelta`` there, too.
 
     CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1.
 

@@ -22,7 +22,11 @@ def handle_of(key: bytes) -> str:
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """What a user may know of one of their sessions, for a list of devices."""
+    """What a user may know of one of their sessions, for a list of devices.
+
+    ``handle`` names it for :meth:`SessionManager.revoke`; ``created``, ``seen`` and ``expires`` are its times (UTC), ``data``
+    what it holds.
+    """
 
     handle: str
     """Names the session in :meth:`SessionManager.revoke`."""
@@ -148,6 +152,8 @@ class Session(MutableMapping[str, Any]):
         """Signs a user in: new id, new lifetimes, and an empty session unless ``keep`` carries the data over.
 
         Call it after the last factor was checked (CWE-384).
+
+        Raises :class:`~pyward_guard.InvalidInput` for an empty user.
 
         ASVS 5.0: v5.0.0-7.2.4.
         """

@@ -134,6 +134,8 @@ def _expecting(name: str, parameters: tuple[Any, ...], expected: bytes | None) -
 class SQLiteStore:
     """Sessions in an SQLite file (WAL), shared by the processes of one host. The file is readable by its owner only.
 
+    ``timeout`` is how many seconds to wait for a lock.
+
     CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     >>> import tempfile, os
@@ -477,6 +479,8 @@ class RedisStore(_RedisKeys):
     live in different slots. A plain client's connections are read from directly, which costs less than its ``get``;
     when that fails, the client's own ``get`` is tried once with what it does for retries.
 
+    Raises :class:`~pyward_guard.InvalidInput` for a client that decodes responses.
+
     CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     Example: ``SessionManager(RedisStore(redis.Redis()))``
@@ -553,6 +557,8 @@ class RedisStore(_RedisKeys):
 
 class AsyncRedisStore(_RedisKeys):
     """As :class:`RedisStore`, for ``redis.asyncio``. CWE-384, CWE-613.
+
+    Raises :class:`~pyward_guard.InvalidInput` for a client that decodes responses.
 
     Example: ``AsyncSessionManager(AsyncRedisStore(redis.asyncio.Redis()))``
     """

@@ -27,6 +27,8 @@ _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.s
 def session_of(scope: Scope) -> Session:
     """The session of a request; an error when the middleware is not installed. CWE-384, CWE-613.
 
+    Raises :class:`~pyward_guard.InvalidInput` then.
+
     >>> session_of({"type": "http", "session": Session()}).is_new
     True
     """

@@ -81,6 +81,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         self._guard: Session | None = None
 
     def load(self) -> dict[str, Any]:
+        """What the session holds. Called by Django."""
         if not self.session_key:
             return {}
         session = manager().load(self.session_key, self._guard_traits)
@@ -93,6 +94,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         return dict(session)
 
     def exists(self, session_key: str) -> bool:
+        """Whether there is such a session. Called by Django."""
         return not manager().load(session_key, self._guard_traits).is_new
 
     def _filled(self, session: Session, data: dict[str, Any]) -> Session:
@@ -118,10 +120,12 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         return True
 
     def create(self) -> None:
+        """A new id. Called by Django."""
         self._begin(self._filled(Session(), self._get_session(no_load=True)))
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
+        """Writes the session; raises Django's ``UpdateError`` when it was revoked meanwhile. Called by Django."""
         if self.session_key is None:
             return self.create()
         guard = manager()
@@ -141,6 +145,9 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         self._guard = session
 
     def cycle_key(self) -> None:
+        """A new id for the same session, as after signing in; raises Django's ``SessionInterrupted`` when the session of
+        a signed-in user was ended meanwhile. Called by Django.
+        """
         data = self._session
         session = self._guard
         if session is None or session._record is None:
@@ -156,9 +163,11 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         self.modified = True
 
     async def acycle_key(self) -> None:
+        """As :meth:`cycle_key`. Called by Django."""
         await sync_to_async(self.cycle_key)()
 
     def delete(self, session_key: str | None = None) -> None:
+        """Ends the session. Called by Django."""
         target = session_key or self.session_key
         key = None if target is None else globals()["session_key"](target)
         if key is None:
@@ -173,6 +182,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
 
     @classmethod
     def clear_expired(cls) -> None:
+        """For ``manage.py clearsessions``."""
         manager().purge()
 
 
@@ -194,6 +204,7 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-i
             _log.warning("session cookies are sent without Secure: for development only")
 
     def process_request(self, request: Any) -> None:
+        """Called by Django before each view."""
         super().process_request(request)
         request.session._guard_traits = shown_traits(request.META, manager().bound_traits, self._proxies)
 

@@ -115,6 +115,8 @@ class JwtVerifier:
     refused when no audience is configured. ``required`` names claims that must be there. ``clock_skew`` and ``max_age``
     (since ``iat``) are in seconds. ``token_type`` is the expected ``typ``. ``revoked`` is called with the claims of an otherwise valid token; a true result refuses it.
 
+    Raises :class:`~pyward_guard.InvalidInput` for algorithms that are unknown or do not go together.
+
     Protects against CWE-347 (algorithm confusion, unverified tokens), CWE-345, CWE-613.
     ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1, v5.0.0-6.8.2.
 
@@ -301,6 +303,8 @@ class JwksClient:
 class AsyncJwksClient:
     """:class:`JwksClient` for asyncio: ``fetch`` is a coroutine function, and so is :meth:`verify`.
 
+    ``cache_seconds``, ``min_interval`` and ``stale_seconds`` are seconds, as there.
+
     CWE-347; ASVS 5.0: v5.0.0-9.1.3.
 
     >>> import asyncio
@@ -448,7 +452,10 @@ class JweDecrypter:
         return self._core.decrypt(token)[0]
 
     def decrypt_claims(self, token: str) -> dict[str, Any]:
-        """The plaintext as a JSON object. Check ``exp`` and the rest yourself, or nest a signed token."""
+        """The plaintext as a JSON object. Check ``exp`` and the rest yourself, or nest a signed token.
+
+        Raises :class:`~pyward_guard.VerificationFailed` when the content is no JSON object.
+        """
         try:
             claims = json.loads(self.decrypt(token))
         except ValueError:

@@ -43,6 +43,8 @@ def pkce_challenge(verifier: str) -> str:
 def token_hash(token: str, algorithm: str) -> str:
     """The ``at_hash`` or ``c_hash`` of a token for the ID token's algorithm (OpenID Connect Core section 3.1.3.6).
 
+    Raises :class:`~pyward_guard.InvalidInput` for an algorithm without one.
+
     CWE-345; ASVS 5.0: v5.0.0-10.5.1.
 
     >>> token_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "RS256")
@@ -58,6 +60,8 @@ def token_hash(token: str, algorithm: str) -> str:
 @dataclass(frozen=True)
 class Login:
     """What must be remembered between the request and the callback: in the user's session, on the server, once.
+
+    ``state``, ``nonce`` and ``code_verifier`` are secrets of this log-in, ``created`` is seconds since 1970.
 
     >>> Login.from_json(Login.new().to_json()).state != Login.new().state
     True
@@ -97,6 +101,9 @@ class OidcClient:
     not from a request. ``keys`` is a :class:`~pyward_guard.tokens.JwksClient`, or keys. ``algorithms`` lists what ID tokens may
     be signed with. ``iss_parameter`` demands the ``iss`` parameter of RFC 9207 in callbacks (mix-up attacks): set it when
     the provider's metadata says ``authorization_response_iss_parameter_supported``.
+
+    A log-in may take ``lifetime`` seconds; ``clock_skew`` is in seconds. Raises :class:`~pyward_guard.InvalidInput` for URLs
+    that are not HTTPS.
 
     CWE-287, CWE-352; ASVS 5.0: v5.0.0-6.8.1, v5.0.0-6.8.2, v5.0.0-10.1.2, v5.0.0-10.2.1, v5.0.0-10.2.2, v5.0.0-10.5.1,
     v5.0.0-10.5.2, v5.0.0-10.5.4.
@@ -149,6 +156,8 @@ class OidcClient:
         """The URL to redirect the browser to, and what to keep in the session: code flow with PKCE, state and nonce.
 
         ``extra`` are further parameters (``prompt``, ``login_hint``, ``max_age``, ...).
+
+        Raises :class:`~pyward_guard.InvalidInput` for one that the protocol sets.
 
         ASVS 5.0: v5.0.0-10.1.2, v5.0.0-10.2.3.
         """

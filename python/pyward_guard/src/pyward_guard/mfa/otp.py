@@ -28,12 +28,8 @@ class ReplayGuard(Protocol):
         ...
 
 
-def advanced(guard: ReplayGuard, user: str, step: int) -> None:
-    """Makes the guard remember a step, and raises unless it says True, not just something that is true: the answer of
-    an asynchronous guard, say, has not even asked. CWE-294.
-
-    >>> advanced(MemoryReplayGuard(), "ada", 5)
-    """
+def _advance(guard: ReplayGuard, user: str, step: int) -> None:
+    """Raises unless the guard says True, not just something that is true: an asynchronous guard's answer has not asked yet."""
     answer: object = guard.advance(user, step)
     if answer is True:
         return
@@ -156,12 +152,13 @@ class Totp:
     def verify_once(self, code: str, *, user: str, guard: ReplayGuard, at: float | None = None) -> None:
         """Checks a code and makes ``guard`` remember it, safe against two requests at a time.
 
-        ``user`` names the account and the authenticator, if it can have several.
-        Raises :class:`~pyward_guard.VerificationFailed`.
+        ``user`` names the account, and the authenticator, if it can have several. Raises
+        :class:`~pyward_guard.VerificationFailed`, and :class:`~pyward_guard.InvalidInput` for a guard that does not
+        answer with True or False.
 
         ASVS 5.0: v5.0.0-6.5.1.
         """
-        advanced(guard, user, self.verify(code, last_step=None, at=at))
+        _advance(guard, user, self.verify(code, last_step=None, at=at))
 
     def provisioning_uri(self, account: str, *, issuer: str) -> str:
         """The ``otpauth://`` URI that authenticator apps read. It holds the secret: show it once, over TLS.
@@ -223,7 +220,7 @@ class Hotp:
         2
         """
         following = self.verify(code, counter=counter, look_ahead=look_ahead)
-        advanced(guard, user, following - 1)
+        _advance(guard, user, following - 1)
         return following
 
     def provisioning_uri(self, account: str, *, issuer: str, counter: int = 0) -> str:

@@ -39,7 +39,7 @@ def use_recovery_code(code: str, hashes: Sequence[str]) -> str:
     """The stored hash that belongs to a code: delete that row, and log the user in only if the deletion found it.
 
     Blanks, dashes and capitals do not matter. Takes one Argon2id computation. CWE-294; ASVS 5.0: v5.0.0-6.5.1.
-    Raises :class:`~pyward_guard.VerificationFailed`.
+    Raises :class:`~pyward_guard.VerificationFailed`, and :class:`~pyward_guard.InvalidInput` for one hash instead of a list.
 
     >>> made = generate_recovery_codes(2)
     >>> use_recovery_code(made.codes[1].upper(), made.hashes) == made.hashes[1]
@@ -70,7 +70,8 @@ class RecoveryCodeStore(Protocol):
 def use_recovery_code_once(code: str, *, user: str, store: RecoveryCodeStore) -> None:
     """Checks a code and deletes it: of two requests with the same code, one gets through.
 
-    CWE-294, CWE-362; ASVS 5.0: v5.0.0-6.5.1. Raises :class:`~pyward_guard.VerificationFailed`.
+    CWE-294, CWE-362; ASVS 5.0: v5.0.0-6.5.1. Raises :class:`~pyward_guard.VerificationFailed`, and
+    :class:`~pyward_guard.InvalidInput` for a store that does not answer with True or False.
 
     >>> made = generate_recovery_codes(2)
     >>> class Rows(dict):

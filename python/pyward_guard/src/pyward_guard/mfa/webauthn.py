@@ -79,7 +79,7 @@ class WebAuthnCredential:
     """What to store of a registered credential.
 
     ``credential_id`` finds it, ``public_key`` verifies, ``sign_count`` is replaced after each use; ``backup_eligible`` says
-    that it may be synchronised between devices.
+    that it may be synchronised between devices; ``user_id`` whose it is.
     """
 
     credential_id: bytes

@@ -390,6 +390,8 @@ class SessionManager(_Logic):
     event (``session_created``, ``session_rotated``, ``session_expired``, ``session_rejected``,
     ``session_trait_changed``, ``session_gone``, ``session_ended``, ``session_revoked``, ``sessions_revoked``) and its details.
 
+    Raises :class:`~pyward_guard.InvalidInput` for lifetimes that make no sense and for what is no store, or an asynchronous one.
+
     ASVS 5.0: v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1, v5.0.0-7.4.2, v5.0.0-7.1.1, v5.0.0-7.2.1, v5.0.0-7.2.3,
     v5.0.0-7.4.3, v5.0.0-7.4.5, v5.0.0-7.5.2
 

@@ -43,7 +43,8 @@ class SessionMiddleware:
 
     What changes after the response started (in a streamed body, during a WebSocket) is saved when the application is
     done, but for what needs a new cookie: see :meth:`AsyncSessionManager.finish`. Responses to signed-in users are
-    marked ``no-store`` unless the application says otherwise. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed.
+    marked ``no-store`` unless the application says otherwise. Raises :class:`~pyward_guard.InvalidInput` for a manager
+    that is not asynchronous. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed.
 
     CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-14.3.2.
     """

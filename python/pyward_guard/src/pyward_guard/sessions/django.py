@@ -209,6 +209,7 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-i
         request.session._guard_traits = shown_traits(request.META, manager().bound_traits, self._proxies)
 
     def process_response(self, request: Any, response: Any) -> Any:
+        """Saves the session and sets its cookie. Called by Django."""
         response = super().process_response(request, response)
         cookie = response.cookies.get(conf.settings.SESSION_COOKIE_NAME)
         if cookie is not None and not self._plain_http:

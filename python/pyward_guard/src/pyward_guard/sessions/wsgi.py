@@ -85,7 +85,7 @@ class SessionMiddleware:
     v5.0.0-7.2.1, v5.0.0-14.3.2.
 
     What changes later, in a streamed body, is saved at its end, but for what needs a new cookie: see
-    :meth:`SessionManager.finish`.
+    :meth:`SessionManager.finish`. Raises :class:`~pyward_guard.InvalidInput` for an asynchronous manager.
     """
 
     def __init__(self, app: WsgiApp, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:

@@ -189,7 +189,7 @@ fail()
 
 def test_hooks(tmp_path: Any) -> None:
     log = tmp_path / "log"
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(log)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(log)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 1
     assert re.fullmatch(r"Internal error, incident [0-9A-Z]{5}-[0-9A-Z]{5}\. Details are in the log\.\n", done.stderr), done.stderr
     assert log.read_text().count("RuntimeError: hunter2") == 4

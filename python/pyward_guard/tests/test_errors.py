@@ -89,6 +89,7 @@ def test_nothing_leaks(client: Any, accept: str, path: str, status: int, caplog:
     for leak in ("hunter2", "Failure", "Traceback", "test_errors", "Werkzeug Debugger"):
         assert leak not in sent
     assert answer.headers["Cache-Control"] == "no-store" and answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"] and answer.headers["X-Frame-Options"] == "DENY"
     incident = re.search(r"[0-9A-Z]{5}-[0-9A-Z]{5}", answer.text)
     assert incident
     entry = next(record for record in caplog.records if getattr(record, "incident", None) == incident[0])

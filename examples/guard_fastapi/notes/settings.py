@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from pyward_guard.crypto import KeySet, derive_key
 
@@ -35,6 +36,6 @@ class Settings:
         """A key for one purpose from each secret, so that no key is used for two things."""
         return [derive_key(key, purpose=f"notes {purpose}") for key in self.keys]
 
-    def key_set(self, kind: str, purpose: str) -> KeySet:
+    def key_set(self, kind: Literal["aead", "mac"], purpose: str) -> KeySet:
         """The same as a key set: the first makes new data, all read."""
         return KeySet.from_secrets(kind, self.derived(purpose))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -59,7 +59,7 @@ class Store:
             for query in queries:
                 compiled = query.compile("pyformat", "postgresql")
                 cursor = await connection.execute(compiled.text.encode(), compiled.parameters)
-                found = await cursor.fetchmany(limit) if cursor.description else []
+                found = cast(list[Row], await cursor.fetchmany(limit)) if cursor.description else []
         return found
 
     async def _one(self, query: Query) -> Row | None:

@@ -362,7 +362,7 @@ print("passed")
 
 
 def test_django() -> None:
-    done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "passed", done.stdout + done.stderr
 
 

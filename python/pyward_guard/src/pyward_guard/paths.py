@@ -170,6 +170,7 @@ class ArchiveLimits:
 
     max_archive_bytes: int = 256 * _MIB
     max_entries: int = 10_000
+    """Files and directories together, also directories that only the files' paths name."""
     max_file_bytes: int = 256 * _MIB
     max_total_bytes: int = 1024 * _MIB
     max_ratio: int = 200
@@ -264,7 +265,10 @@ class Directory:
         """
         if type(path) is not str:
             path = _text(path)
-        raw = self._inner.open_descriptor(path, mode, permissions)
+        try:
+            raw = self._inner.open_descriptor(path, mode, permissions)
+        except UnicodeEncodeError:
+            raise InvalidInput("the name is not valid Unicode") from None
         if sys.platform == "win32":
             import msvcrt
 
@@ -312,9 +316,12 @@ class Directory:
         def opener(_name: str, _flags: int) -> int:
             return self.open_descriptor(path, plain, permissions=permissions)  # type: ignore[arg-type]
 
-        if "b" in mode:
-            return open(_text(path), mode, buffering, opener=opener)
-        return open(_text(path), mode, buffering, encoding, errors, newline, opener=opener)
+        try:
+            if "b" in mode:
+                return open(_text(path), mode, buffering, opener=opener)
+            return open(_text(path), mode, buffering, encoding, errors, newline, opener=opener)
+        except UnicodeEncodeError:
+            raise InvalidInput("the name is not valid Unicode") from None
 
     def read_bytes(self, path: RelativePath, *, max_bytes: int = 64 * _MIB) -> bytes:
         """Content of a file; over ``max_bytes`` it is a :class:`LimitExceeded`."""
@@ -442,9 +449,18 @@ class Directory:
         elif isinstance(archive, (bytes, bytearray, memoryview)):
             content = bytes(archive)
         else:
-            content = archive.read(bounds.max_archive_bytes + 1)
+            content = _read(archive, bounds.max_archive_bytes + 1)
         made = self._inner.extract(path, content, _utf8(_text(destination)), bounds._core())
         return ExtractReport(made[0], tuple(made[1]), *made[2:])
+
+
+def _read(source: IO[bytes], most: int) -> bytes:
+    """All of a file, at most ``most`` bytes. One call of ``read`` may give less than there is."""
+    pieces: list[bytes] = []
+    while most > 0 and (piece := source.read(most)):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
 
 
 Reencode = Callable[[bytes, str], bytes]
@@ -544,7 +560,7 @@ class UploadPolicy:
         >>> quarantine.read_bytes(stored.stored_name)
         b'hi'
         """
-        content = source if isinstance(source, bytes) else source.read(self.max_bytes + 1)
+        content = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else _read(source, self.max_bytes + 1)
         if len(content) > self.max_bytes:
             raise LimitExceeded(f"limit exceeded: the upload is larger than {self.max_bytes} bytes")
         content, upload = self._checked(content, name, declared_type)
@@ -555,7 +571,7 @@ class UploadPolicy:
 def reencode_image(content: bytes, media_type: str) -> bytes:
     """Decodes an image and encodes its pixels anew: metadata (place, camera) and anything hidden behind them is gone.
 
-    For PNG, JPEG, GIF (first frame), WebP, BMP, TIFF. Needs Pillow. A hook for :class:`UploadPolicy`, which bounds the
+    A photograph is turned as its metadata says. For PNG, JPEG, GIF (first frame), WebP, BMP, TIFF. Needs Pillow. A hook for :class:`UploadPolicy`, which bounds the
     pixels first.
 
     CWE-434, CWE-1230; ASVS 5.0: v5.0.0-5.2.2, v5.0.0-14.2.8.
@@ -566,11 +582,14 @@ def reencode_image(content: bytes, media_type: str) -> bytes:
     Example: ``UploadPolicy(["image/png"], reencode=reencode_image)``
     """
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise need("pillow", "reencode_image") from None
     import io
+    import struct
+    import zlib
 
+    extensions = {"PNG": "png", "JPEG": "jpg", "GIF": "gif", "WEBP": "webp", "BMP": "bmp", "TIFF": "tif"}
     formats = {
         "image/png": "PNG",
         "image/jpeg": "JPEG",
@@ -582,13 +601,26 @@ def reencode_image(content: bytes, media_type: str) -> bytes:
     name = formats.get(media_type)
     if name is None:
         raise Refused(f"refused: images of type {media_type} cannot be re-encoded")
+    _, _, _, said = _core.PathsUploadPolicy([media_type], len(content), 2**64 - 1).check(
+        content, len(content), f"image.{extensions[name]}", None
+    )
     try:
         # Only the decoder of the type that was checked may run.
         with Image.open(io.BytesIO(content), formats=[name]) as image:
-            pixels = image.convert("RGB" if name == "JPEG" else "RGBA" if name in ("PNG", "WEBP") else image.mode)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            # The bound on the pixels was on what the header says to another reader.
+            if image.size != said:
+                raise Refused("refused: the dimensions of the image are ambiguous")
+            image.load()
+            transparency = image.info.get("transparency") if name == "GIF" else None
+            turned = ImageOps.exif_transpose(image)
+            pixels = turned.convert("RGB" if name == "JPEG" else "RGBA" if name in ("PNG", "WEBP") else turned.mode)
+    except (
+        UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, struct.error,
+        zlib.error, Image.DecompressionBombError,
+    ):  # fmt: skip
         raise Refused("refused: the image cannot be decoded") from None
-    pixels.info = {}
+    # What the decoder found beside the pixels would be written again.
+    pixels.info = {} if transparency is None else {"transparency": transparency}
     out = io.BytesIO()
     pixels.save(out, name)
     return out.getvalue()
@@ -614,5 +646,6 @@ def temporary_directory() -> Iterator[Directory]:
     >>> with temporary_directory() as directory:
     ...     directory.write_text("x", "y")
     """
-    with tempfile.TemporaryDirectory(prefix="pyward-", ignore_cleanup_errors=True) as name:
+    # What cannot be removed is an error: it may be secret.
+    with tempfile.TemporaryDirectory(prefix="pyward-") as name:
         yield Directory(name)

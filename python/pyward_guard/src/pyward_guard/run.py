@@ -74,6 +74,8 @@ class Host:
 
     landlock_abi: int
     """0 without Landlock; file rules need 3 (Linux 6.2), TCP port rules 4 (Linux 6.7)."""
+    isolates_processes: bool
+    """A sandbox keeps a program from the memory of the user's other processes: with Landlock, with Yama, or as root."""
     seccomp: bool
     no_new_privileges: bool
     change_user: bool
@@ -85,7 +87,7 @@ class Host:
     @property
     def confines(self) -> bool:
         """True when the default :class:`Sandbox` can be enforced."""
-        return self.seccomp and self.no_new_privileges
+        return self.seccomp and self.no_new_privileges and self.isolates_processes
 
 
 def host() -> Host:
@@ -99,6 +101,7 @@ def host() -> Host:
     raw = _core.run_host()
     return Host(
         raw["landlock_abi"],
+        bool(raw["isolates_processes"]),
         bool(raw["seccomp"]),
         bool(raw["no_new_privileges"]),
         bool(raw["change_user"]),
@@ -149,7 +152,10 @@ class Sandbox:
     everything else is out of reach (Landlock). Written files are not executable. ``system`` adds what ordinary programs
     need: ``/usr``, ``/lib*``, ``/bin``, loader cache, time zones, certificates, ``/dev/null`` and the like.
 
-    ``network`` is ``False`` (no sockets at all), a list of TCP ports that may be connected to (no listening, no UDP and
+    Other processes of the same user are out of reach: their memory, environment and descriptors, and from Linux 6.12 on
+    signals to them.
+
+    ``network`` is ``False`` (no sockets but pairs of streams within the program), a list of TCP ports that may be connected to (no listening, no UDP and
     so no DNS), or ``True``.
 
     ``syscalls="default"`` denies administration, tracing, namespaces, leaving the process group, ``bpf``, ``io_uring``,
@@ -317,8 +323,17 @@ def _run(
         text = os.fspath(argument)
         if not isinstance(text, str):
             raise InvalidInput("every argument is a str or a path")
+        if isinstance(argument, os.PathLike) and text.startswith("-"):
+            raise Refused("refused: a path starts with a dash, which programs take for an option")
         arguments.append(str(text))
+    if max_output < 0 or umask < 0:
+        raise InvalidInput("max_output and umask are not negative")
     given = _DEFAULT_ENVIRONMENT if environment is None else environment
+    try:
+        for text in (*arguments, *given.keys(), *given.values()):
+            os.fsencode(text)
+    except UnicodeEncodeError:
+        raise InvalidInput("an argument or a variable is not valid Unicode") from None
     code, signal, ended, stdout, stderr, duration, enforced = _core.run_command(
         arguments,
         environment=[(name, value) for name, value in given.items()],
@@ -431,6 +446,9 @@ async def arun(
             if not future.cancelled():
                 future.exception()
             raise
+        finally:
+            # Also when the coroutine is closed or cancelled once more: the end of the block waits for the thread.
+            cancel.cancel()
 
 
 def find_program(

@@ -9,7 +9,7 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from . import _core
 from ._core import InvalidInput, KeySet, LimitExceeded, Refused, VerificationFailed
@@ -110,7 +110,7 @@ class SignedSerializer(Generic[T]):
         purpose: str,
         lifetime: int | timedelta,
         payload: type[T] | None = None,
-        format: str = "json",
+        format: Literal["json", "msgpack"] = "json",
     ) -> None:
         if format not in ("json", "msgpack"):
             raise InvalidInput("the format is json or msgpack")

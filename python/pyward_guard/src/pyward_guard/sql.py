@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -235,9 +235,20 @@ def _field(value: Any) -> list[_Item]:
         for index, each in enumerate(values):
             if index:
                 items.append(("text", ", "))
-            items.extend(_field(each) if isinstance(each, Identifier) else [("value", each)])
+            items.extend(_field(each) if isinstance(each, Identifier) else [("value", _value(each))])
         return [*items, ("text", ")")]
-    return [("value", value)]
+    return [("value", _value(value))]
+
+
+def _value(value: Any) -> Any:
+    # Drivers that put values into the text take a mapping apart, and old ones do not quote its keys (CVE-2024-36039).
+    if isinstance(value, Mapping):
+        raise InvalidInput("a mapping is not a value of SQL; use the JSON type of the driver or json.dumps")
+    if isinstance(value, (Query, SQL, Identifier)):
+        raise InvalidInput("a list has values, or is put together by join()")
+    if hasattr(value, "__clause_element__") or type(value).__module__.partition(".")[0] == "sqlalchemy":
+        raise InvalidInput("expressions of SQLAlchemy are not values")
+    return value
 
 
 def unchecked_sql(text: str, *, reason: str) -> Query:
@@ -326,7 +337,10 @@ def escape_like(text: str, *, escape: str = "!") -> str:
     """
     if len(escape) != 1:
         raise InvalidInput("the escape character is one character")
-    return _core.sql_escape_like(text, escape)
+    try:
+        return _core.sql_escape_like(text, escape)
+    except UnicodeEncodeError:
+        raise InvalidInput("the text is not valid Unicode") from None
 
 
 class Database:
@@ -336,6 +350,9 @@ class Database:
     case. Not for use by several threads at once.
 
     CWE-89; ASVS 5.0: v5.0.0-1.2.4, v5.0.0-2.3.3.
+
+    Raises:
+        InvalidInput: ``max_rows`` or ``max_statements`` is negative.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     db.fetch_one(SQL("select {a} + 1").format(a=1))
@@ -357,6 +374,8 @@ class Database:
         self._dialect: Dialect = dialect
         self._max_rows = max_rows
         self._left = max_statements
+        if max_rows < 0 or max_statements < 0:
+            raise InvalidInput("max_rows and max_statements are not negative")
         self._before = before
 
     def _cursor(self, statement: Query | SQL) -> Any:
@@ -443,6 +462,7 @@ def connect_sqlite(
 
     Raises:
         sqlite3.OperationalError: the file is missing or locked, or a statement took too long (``interrupted``).
+        InvalidInput: a time or a bound is negative, not a number or over a day.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     _ = db.execute(SQL("create table t (a integer)"))
@@ -452,6 +472,9 @@ def connect_sqlite(
     """
     import sqlite3
 
+    _milliseconds(statement_timeout, "statement_timeout")
+    if not 0 <= lock_timeout <= 86_400:
+        raise InvalidInput("lock_timeout is 0 to 86400 seconds")
     if os.fspath(path) == ":memory:":
         uri = ":memory:"
     else:
@@ -471,6 +494,11 @@ def connect_sqlite(
             connection.execute(statement)
         if read_only:
             connection.execute("pragma query_only = on")
+        if sys.version_info >= (3, 12):
+            # A name in double quotes that there is no column for would be taken for a string.
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DDL, False)
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
         if sys.version_info >= (3, 11):
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_length)
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -508,7 +536,8 @@ def _sqlite_authorizer(action: int, first: str | None, second: str | None, *_: A
     # Settings that weaken what was set up; reading them is fine.
     if action == sqlite3.SQLITE_PRAGMA and second is not None and (first or "").lower() in (
         "foreign_keys", "trusted_schema", "query_only", "writable_schema", "journal_mode", "synchronous", "temp_store_directory",
-        "data_store_directory", "ignore_check_constraints", "mmap_size", "legacy_alter_table",
+        "data_store_directory", "ignore_check_constraints", "mmap_size", "legacy_alter_table", "defer_foreign_keys",
+        "cell_size_check", "busy_timeout", "locking_mode", "soft_heap_limit", "hard_heap_limit", "max_page_count",
     ):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK
@@ -541,8 +570,8 @@ def connect_postgresql(
     """A PostgreSQL connection (psycopg 3) with time limits, a fixed search path, and TLS with a verified certificate
     unless the server is local.
 
-    ``conninfo`` and ``parameters`` are libpq's; a weaker ``sslmode`` than ``verify-full`` for a remote server is refused.
-    Times are seconds.
+    ``conninfo`` and ``parameters`` are libpq's, and its variables (``PGHOST``, ...) count; a weaker ``sslmode`` than
+    ``verify-full`` for a remote server is refused. Times are seconds.
 
     Raises :class:`~pyward_guard.InvalidInput` for times out of range and for ``options``.
 
@@ -560,11 +589,17 @@ def connect_postgresql(
         import psycopg.conninfo
     except ImportError:
         raise need("psycopg", "connect_postgresql") from None
+    if connect_timeout < 1:
+        raise InvalidInput("connect_timeout is at least 1 second")
     given: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(conninfo, **parameters)
-    remote = not all(_local(host) for host in str(given.get("host") or given.get("hostaddr") or "/").split(","))
+    if given.get("service") or os.environ.get("PGSERVICE"):
+        raise InvalidInput("a service file is not read: name the server by host")
+    # Both: the address is what is connected to, the name what a certificate is checked against.
+    hosts = [str(given.get(key) or os.environ.get(variable) or "") for key, variable in (("host", "PGHOST"), ("hostaddr", "PGHOSTADDR"))]
+    remote = not all(_local(host or None) for listed in hosts for host in listed.split(","))
     if remote and given.setdefault("sslmode", "verify-full") != "verify-full":
         raise Refused("refused: a remote PostgreSQL server is used with sslmode=verify-full only")
-    if remote:
+    if remote and not os.environ.get("PGSSLROOTCERT"):
         given.setdefault("sslrootcert", "system")
     settings = {
         "statement_timeout": _milliseconds(statement_timeout, "statement_timeout"),

@@ -17,6 +17,14 @@ _log = logging.getLogger("pyward_guard.errors")
 # Key of a WSGI environment whose response is an incident page already; no request header can set it.
 ANSWERED = "pyward.incident"
 
+# An exception that passes a header middleware by leaves a page without its headers: these are enough for what it is.
+PAGE_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
 # Crockford's base 32: read over a telephone without mistakes.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

@@ -20,7 +20,7 @@ from http import HTTPStatus
 from typing import Any
 
 from .._web import Environ, StartResponse, WsgiApp
-from ._boundary import ANSWERED, Incident, log_incident, render
+from ._boundary import ANSWERED, PAGE_HEADERS, Incident, log_incident, render
 
 __all__ = ["ErrorBoundary", "install"]
 
@@ -88,8 +88,7 @@ class ErrorBoundary:
         headers = [pair for pair in (held[0][1] if held else ()) if pair[0].lower() in _KEPT]
         names = {name.lower() for name, _ in headers}
         headers += [("Content-Type", content_type), ("Content-Length", str(len(page))), ("Cache-Control", "no-store")]
-        if "x-content-type-options" not in names:
-            headers.append(("X-Content-Type-Options", "nosniff"))
+        headers += [pair for pair in PAGE_HEADERS if pair[0].lower() not in names]
         try:
             phrase = HTTPStatus(status).phrase
         except ValueError:

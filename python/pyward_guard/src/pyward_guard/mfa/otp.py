@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import quote, urlencode
 
 from .. import _core
@@ -111,7 +111,7 @@ class Totp:
         self,
         secret: str,
         *,
-        algorithm: str = "SHA1",
+        algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1",
         digits: int = 6,
         period: int = 30,
         window: int = 1,
@@ -125,7 +125,7 @@ class Totp:
         self._period, self._window = period, window
 
     @classmethod
-    def generate(cls, *, algorithm: str = "SHA1", digits: int = 6, period: int = 30, window: int = 1) -> Totp:
+    def generate(cls, *, algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1", digits: int = 6, period: int = 30, window: int = 1) -> Totp:
         """A new random secret of the hash's length (160 bits for ``SHA1``)."""
         core = _core.Otp.generate(algorithm, digits)
         return cls(core.secret_base32(), algorithm=algorithm, digits=digits, period=period, window=window)
@@ -190,7 +190,7 @@ class Hotp:
     __slots__ = ("_core",)
 
     def __init__(
-        self, secret: str, *, algorithm: str = "SHA1", digits: int = 6, insecure_short_secret: bool = False
+        self, secret: str, *, algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1", digits: int = 6, insecure_short_secret: bool = False
     ) -> None:
         self._core = _core.Otp.from_base32(secret, algorithm, digits, insecure_short_secret)
         if insecure_short_secret:

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 from .. import _core
 from .._core import InvalidInput
@@ -80,7 +81,7 @@ class PasswordHasher:
 
     def __init__(
         self,
-        scheme: str = "argon2id",
+        scheme: Literal["argon2id", "bcrypt", "scrypt"] = "argon2id",
         *,
         time_cost: int | None = None,
         memory_kib: int = 19456,

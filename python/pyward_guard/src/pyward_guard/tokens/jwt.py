@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from .. import _core
 from .._core import InvalidInput, Jwk, UnknownKey, VerificationFailed
@@ -64,7 +64,7 @@ class JwtIssuer:
         self,
         key: Jwk,
         *,
-        algorithm: str,
+        algorithm: SigningAlgorithm,
         lifetime: int | timedelta,
         issuer: str | None = None,
         audience: str | Sequence[str] | None = None,
@@ -100,6 +100,18 @@ class JwtIssuer:
         result["exp"] = now + (self._lifetime if lifetime is None else seconds(lifetime, "lifetime"))
         result.setdefault("jti", _core.random_token(16))
         return self._core.sign(result)
+
+
+SigningAlgorithm = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+]  # fmt: skip
+"""Signatures (RFC 7518, RFC 8037, RFC 9864); ``none`` is not among them."""
+
+KeyAlgorithm = Literal["dir", "A128KW", "A256KW", "RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]
+"""How the key of an encrypted token travels (RFC 7518 section 4)."""
+
+ContentEncryption = Literal["A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512"]
+"""How the content of a token is encrypted (RFC 7518 section 5)."""
 
 
 class _Verify(Protocol):
@@ -140,7 +152,7 @@ class JwtVerifier:
         self,
         keys: Jwk | Iterable[Jwk] | JwksClient,
         *,
-        algorithms: Sequence[str],
+        algorithms: Sequence[SigningAlgorithm],
         issuer: str | Iterable[str] | None = None,
         audience: str | Iterable[str] | None = None,
         required: Iterable[str] = ("exp",),
@@ -367,7 +379,7 @@ def _check_url(url: str) -> None:
         raise InvalidInput("keys are fetched by https only")
 
 
-def sign_jws(key: Jwk, payload: bytes, *, algorithm: str, token_type: str = "JOSE") -> str:
+def sign_jws(key: Jwk, payload: bytes, *, algorithm: SigningAlgorithm, token_type: str = "JOSE") -> str:
     """Signs bytes as a compact JWS (RFC 7515), for payloads that are no claims: documents, webhooks, licences.
 
     ``payload`` has at most 32 KiB; ``token_type`` is the header's ``typ``. Raises :class:`~pyward_guard.InvalidInput` for
@@ -401,7 +413,7 @@ class JwsVerifier:
 
     __slots__ = ("_core",)
 
-    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], token_type: str | None = None) -> None:
+    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[SigningAlgorithm], token_type: str | None = None) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JwtVerifier(given, list(algorithms), None, None, [], token_type, 0.0, None, None, None)
 
@@ -411,7 +423,12 @@ class JwsVerifier:
 
 
 def encrypt_jwe(
-    key: Jwk, payload: bytes | Mapping[str, Any], *, algorithm: str, encryption: str = "A256GCM", token_type: str | None = None
+    key: Jwk,
+    payload: bytes | Mapping[str, Any],
+    *,
+    algorithm: KeyAlgorithm,
+    encryption: ContentEncryption = "A256GCM",
+    token_type: str | None = None,
 ) -> str:
     """Encrypts bytes or claims as a compact JWE (RFC 7516).
 
@@ -443,7 +460,9 @@ class JweDecrypter:
 
     __slots__ = ("_core",)
 
-    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], encryptions: Sequence[str]) -> None:
+    def __init__(
+        self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[KeyAlgorithm], encryptions: Sequence[ContentEncryption]
+    ) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JweDecrypter(given, list(algorithms), list(encryptions))
 

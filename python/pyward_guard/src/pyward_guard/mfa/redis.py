@@ -52,7 +52,7 @@ class RedisReplayGuard:
 
     def advance(self, user: str, step: int) -> bool:
         """Stores a later step; False when the step or a later one was stored."""
-        return self._script(keys=[_name(self._prefix, user)], args=[step, self._lifetime]) == 1
+        return bool(self._script(keys=[_name(self._prefix, user)], args=[step, self._lifetime]) == 1)
 
 
 class RedisChallengeStore:

@@ -14,7 +14,7 @@ import tempfile
 from typing import BinaryIO
 
 from .. import _core
-from .._core import InvalidInput, KeySet
+from .._core import InvalidInput, KeySet, VerificationFailed
 
 __all__ = ["DecryptingReader", "EncryptingWriter", "decrypt_file", "encrypt_file"]
 
@@ -42,6 +42,15 @@ class EncryptingWriter(io.RawIOBase):
         self._core = _core.CipherStream.encryptor(keys, associated_data)
         self._failed = False
 
+    def _put(self, data: bytes) -> None:
+        # Unbuffered files and sockets may take a part only.
+        view = memoryview(data)
+        while view:
+            taken = self._target.write(view)
+            if taken is None:
+                raise BlockingIOError("the target does not block, and took nothing")
+            view = view[taken:]
+
     def writable(self) -> bool:
         """True."""
         return True
@@ -50,19 +59,25 @@ class EncryptingWriter(io.RawIOBase):
         """Takes all of ``data``."""
         if self.closed:
             raise ValueError("the stream is closed")
-        chunk = bytes(data)  # type: ignore[call-overload]
-        self._target.write(self._core.update(chunk))
+        # Not bytes(data): that of a number is a run of zeros.
+        chunk = memoryview(data).tobytes()  # type: ignore[arg-type]
+        try:
+            self._put(self._core.update(chunk))
+        except BaseException:
+            self._failed = True
+            raise
         return len(chunk)
 
     def __exit__(self, kind: object, *rest: object) -> None:
-        self._failed = kind is not None
+        self._failed |= kind is not None
         self.close()
 
     def close(self) -> None:
         """Writes the end."""
         if not self.closed:
             if not self._failed:
-                self._target.write(self._core.finish())
+                self._failed = True
+                self._put(self._core.finish())
             super().close()
 
     def __del__(self) -> None:
@@ -94,6 +109,7 @@ class DecryptingReader(io.RawIOBase):
         self._ready = b""
         self._at = 0
         self._ended = False
+        self._failed = False
 
     def readable(self) -> bool:
         """True."""
@@ -101,10 +117,17 @@ class DecryptingReader(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         """Fills ``buffer`` with verified plaintext; 0 at the verified end."""
+        if self._failed:
+            # Not the end: whoever reads on after an error must not take the stream for complete.
+            raise VerificationFailed("verification failed")
         while self._at >= len(self._ready) and not self._ended:
             data = self._source.read(_CHUNK)
+            try:
+                self._ready = self._core.update(data) if data else self._core.finish()
+            except BaseException:
+                self._failed = True
+                raise
             self._ended = not data
-            self._ready = self._core.update(data) if data else self._core.finish()
             self._at = 0
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
         count = min(len(view), len(self._ready) - self._at)
@@ -169,8 +192,6 @@ def decrypt_file(
     pyward_guard.VerificationFailed: verification failed
     """
     transform(source, target, _core.CipherStream.decryptor(keys, associated_data))
-
-
 
 
 def run(core: _core.CipherStream, data: bytes) -> bytes:

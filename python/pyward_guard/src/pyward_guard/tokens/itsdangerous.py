@@ -19,7 +19,8 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from .. import _core
-from .._core import InvalidInput
+from .._core import InvalidInput, VerificationFailed
+from .._text import utf8
 
 __all__ = ["ItsdangerousReader", "ItsdangerousWriter"]
 
@@ -34,7 +35,14 @@ def _list(secrets: bytes | str | Sequence[bytes | str]) -> list[bytes | str]:
 
 
 def _bytes(value: bytes | str) -> bytes:
-    return value.encode() if isinstance(value, str) else value
+    return utf8(value) if isinstance(value, str) else value
+
+
+def _signed(value: bytes | str) -> bytes:
+    try:
+        return _bytes(value)
+    except InvalidInput:
+        raise VerificationFailed("verification failed: malformed token") from None
 
 
 def _age(value: int | timedelta) -> int:
@@ -95,14 +103,14 @@ class ItsdangerousReader:
         >>> reader.unsign(ItsdangerousWriter(secret, salt="avatar").sign("7.png"))
         b'7.png'
         """
-        return self._core.unsign(_bytes(signed))
+        return self._core.unsign(_signed(signed))
 
     def unsign_timed(self, signed: bytes | str, *, max_age: int | timedelta) -> bytes:
         """The value that a ``TimestampSigner`` signed at most ``max_age`` seconds ago.
 
         Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`.
         """
-        return self._core.unsign_timed(_bytes(signed), _age(max_age))
+        return self._core.unsign_timed(_signed(signed), _age(max_age))
 
 
 class ItsdangerousWriter:

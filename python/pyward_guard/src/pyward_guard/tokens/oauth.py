@@ -48,7 +48,7 @@ def token_hash(token: str, algorithm: str) -> str:
     >>> token_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "RS256")
     '77QmUPtjPfzWtF2AnpK9RQ'
     """
-    name = "sha512" if algorithm == "EdDSA" else {"256": "sha256", "384": "sha384", "512": "sha512"}.get(algorithm[-3:])
+    name = "sha512" if algorithm in ("EdDSA", "Ed25519") else {"256": "sha256", "384": "sha384", "512": "sha512"}.get(algorithm[-3:])
     if name is None:
         raise InvalidInput("the algorithm has no hash for tokens")
     digest = hashlib.new(name, token.encode()).digest()
@@ -85,7 +85,8 @@ class Login:
             login = cls(**data)
         except (ValueError, TypeError):
             raise InvalidInput("not a stored log-in") from None
-        if not all(isinstance(v, str) and len(v) >= 43 for v in (login.state, login.nonce, login.code_verifier)):
+        texts = all(isinstance(v, str) and len(v) >= 43 for v in (login.state, login.nonce, login.code_verifier))
+        if not texts or isinstance(login.created, bool) or not isinstance(login.created, (int, float)):
             raise InvalidInput("not a stored log-in")
         return login
 

@@ -206,6 +206,18 @@ def test_what_no_client_may_be_told() -> None:
     with pytest.raises(InvalidInput):
         issuer.issue(subject=7)  # type: ignore[arg-type]
 
+    for wrong in (
+        lambda: JwtVerifier(key, algorithms="ES256"),
+        lambda: tokens.JwsVerifier(key, algorithms="ES256"),
+        lambda: tokens.JweDecrypter(key, algorithms="ECDH-ES", encryptions=["A256GCM"]),
+        lambda: tokens.JweDecrypter(key, algorithms=["ECDH-ES"], encryptions="A256GCM"),
+    ):
+        with pytest.raises(InvalidInput, match="list of names"):
+            wrong()
+    assert JwtVerifier(key, algorithms=["ES256"], required="exp").verify(issuer.issue())
+    with pytest.raises(VerificationFailed, match="required"):
+        JwtVerifier(key, algorithms=["ES256"], required="scope").verify(issuer.issue())
+
     def broken(claims: dict[str, Any]) -> bool:
         raise OSError("no database")
 

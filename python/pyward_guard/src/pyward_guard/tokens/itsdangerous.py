@@ -77,6 +77,8 @@ class ItsdangerousReader:
         key_derivation: _Derivation = "django-concat",
         max_payload: int = 1 << 20,
     ) -> None:
+        if not 0 <= max_payload < 2**31:
+            raise InvalidInput("max_payload is a number of bytes below 2 GiB")
         self._core = _core.ItsdangerousReader(_list(secrets), salt, digest, key_derivation, max_payload)
 
     def loads(self, token: str) -> Any:

@@ -49,6 +49,12 @@ def _strings(value: str | Iterable[str] | None) -> list[str] | None:
     return [value] if isinstance(value, str) else list(value)
 
 
+def _names(value: Sequence[str], what: str) -> list[str]:
+    if isinstance(value, str):
+        raise InvalidInput(f"{what} is a list of names")
+    return list(value)
+
+
 class JwtIssuer:
     """Issues signed JWTs with one key and one explicit algorithm.
 
@@ -162,8 +168,6 @@ class JwtVerifier:
         subject: str | None = None,
         revoked: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
-        if isinstance(algorithms, str):
-            raise InvalidInput("algorithms is a list of names")
         if inspect.iscoroutinefunction(revoked):
             raise InvalidInput("revoked is called without await: its coroutine would count as true for every token")
         self._source: JwksClient | None = None
@@ -178,10 +182,10 @@ class JwtVerifier:
             given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JwtVerifier(
             given,
-            list(algorithms),
+            _names(algorithms, "algorithms"),
             _strings(issuer),
             _strings(audience),
-            list(required),
+            _strings(required) or [],
             token_type,
             clock_skew,
             max_age,
@@ -475,7 +479,8 @@ class JwsVerifier:
 
     def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], token_type: str | None = None) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
-        self._core = _core.JwtVerifier(given, list(algorithms), None, None, [], token_type, 0.0, None, None, None)
+        names = _names(algorithms, "algorithms")
+        self._core = _core.JwtVerifier(given, names, None, None, [], token_type, 0.0, None, None, None)
 
     def verify(self, token: str) -> bytes:
         """The payload. Raises :class:`~pyward_guard.VerificationFailed`, :class:`~pyward_guard.tokens.UnknownKey`."""
@@ -516,7 +521,7 @@ class JweDecrypter:
 
     def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], encryptions: Sequence[str]) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
-        self._core = _core.JweDecrypter(given, list(algorithms), list(encryptions))
+        self._core = _core.JweDecrypter(given, _names(algorithms, "algorithms"), _names(encryptions, "encryptions"))
 
     def decrypt(self, token: str) -> bytes:
         """The plaintext. Raises :class:`~pyward_guard.VerificationFailed` without telling which step failed."""

@@ -138,7 +138,7 @@ class OidcClient:
         self._iss_parameter, self._lifetime, self._skew = iss_parameter, lifetime, clock_skew
         self._verifier = JwtVerifier(
             keys,
-            algorithms=list(algorithms),
+            algorithms=algorithms,
             issuer=issuer,
             audience=client_id,
             required=("iss", "sub", "aud", "exp", "iat"),

@@ -33,6 +33,10 @@ def _claims(
     return _core.json_dumps(result)
 
 
+def _required(names: Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def _margin(clock_skew: float) -> float:
     if not 0 <= clock_skew <= 3600:
         raise InvalidInput("clock skew is 0 to 3600 seconds")
@@ -102,7 +106,7 @@ class PasetoLocal:
         if not self._keys:
             raise InvalidInput("a key is needed")
         self._lifetime = seconds(lifetime, "lifetime")
-        self._issuer, self._audience, self._required, self._skew = issuer, audience, tuple(required), _margin(clock_skew)
+        self._issuer, self._audience, self._required, self._skew = issuer, audience, _required(required), _margin(clock_skew)
 
     @staticmethod
     def generate_key() -> bytes:
@@ -202,7 +206,7 @@ class PasetoPublic:
         self._keys = [_core.PasetoPublic(key) for key in given]
         if not self._keys:
             raise InvalidInput("a key is needed")
-        self._issuer, self._audience, self._required, self._skew = issuer, audience, tuple(required), _margin(clock_skew)
+        self._issuer, self._audience, self._required, self._skew = issuer, audience, _required(required), _margin(clock_skew)
 
     def verify(self, token: str, *, implicit: bytes = b"") -> dict[str, Any]:
         """The claims. Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`."""

@@ -283,7 +283,7 @@ def yaml_loads(
                     raise InvalidInput(f"a key occurs twice at line {node.start_mark.line + 1}")
                 return mapping
 
-            loader.construct_mapping = construct_mapping
+            loader.construct_mapping = construct_mapping  # type: ignore[method-assign]
             return loader.construct_document(root)
         finally:
             loader.dispose()

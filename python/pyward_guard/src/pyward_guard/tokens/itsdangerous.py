@@ -150,7 +150,9 @@ the side of itsdangerous, or insecure_legacy_options
         self._core = _core.ItsdangerousWriter(_list(secrets), salt, digest, key_derivation, insecure_legacy_options)
         if insecure_legacy_options:
             _log.warning(
-                "itsdangerous tokens are written with insecure_legacy_options: digest %s, key derivation %s", digest, key_derivation
+                "itsdangerous tokens are written with insecure_legacy_options: digest %s, key derivation %s",
+                digest,
+                key_derivation,
             )
 
     def dumps(self, value: Any) -> str:

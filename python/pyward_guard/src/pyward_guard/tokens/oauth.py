@@ -48,7 +48,8 @@ def token_hash(token: str, algorithm: str) -> str:
     >>> token_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "RS256")
     '77QmUPtjPfzWtF2AnpK9RQ'
     """
-    name = "sha512" if algorithm in ("EdDSA", "Ed25519") else {"256": "sha256", "384": "sha384", "512": "sha512"}.get(algorithm[-3:])
+    sizes = {"256": "sha256", "384": "sha384", "512": "sha512"}
+    name = "sha512" if algorithm in ("EdDSA", "Ed25519") else sizes.get(algorithm[-3:])
     if name is None:
         raise InvalidInput("the algorithm has no hash for tokens")
     digest = hashlib.new(name, token.encode()).digest()

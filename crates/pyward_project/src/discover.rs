@@ -339,6 +339,9 @@ fn classify(path: &Path) -> Option<Kind> {
         {
             Kind::Auxiliary(AuxiliaryKind::Template)
         }
+        Some("js" | "mjs") if is_page_script(path, &name) => {
+            Kind::Auxiliary(AuxiliaryKind::Template)
+        }
         Some("toml" | "cfg" | "ini" | "yaml" | "yml" | "conf" | "env" | "lock" | "properties") => {
             Kind::Auxiliary(AuxiliaryKind::Configuration)
         }
@@ -360,6 +363,37 @@ fn classify(path: &Path) -> Option<Kind> {
         _ => return None,
     };
     Some(kind)
+}
+
+/// Folders of what a server hands out as it is, ...
+const STATIC_FOLDERS: [&str; 4] = ["static", "assets", "public", "js"];
+
+/// ... and of other people's work in them.
+const LIBRARY_FOLDERS: [&str; 10] = [
+    "vendor",
+    "vendors",
+    "lib",
+    "libs",
+    "libraries",
+    "plugins",
+    "third_party",
+    "third-party",
+    "dist",
+    "node_modules",
+];
+
+/// Whether a script is one that the project wrote for its pages, by the usual names.
+fn is_page_script(path: &Path, name: &str) -> bool {
+    let folders = || {
+        let folder = path.parent().into_iter().flat_map(Path::components);
+        folder.filter_map(|component| component.as_os_str().to_str())
+    };
+    let is_built = [".min.", "-min.", ".bundle.", ".chunk."]
+        .iter()
+        .any(|mark| name.contains(mark));
+    !is_built
+        && folders().any(|folder| STATIC_FOLDERS.contains(&folder))
+        && !folders().any(|folder| LIBRARY_FOLDERS.contains(&folder))
 }
 
 fn in_templates(path: &Path) -> bool {

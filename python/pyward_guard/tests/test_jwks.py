@@ -43,6 +43,7 @@ class Provider:
 def clients(provider: Provider, **options: Any) -> tuple[tokens.JwksClient, JwtVerifier, JwtVerifier]:
     client = tokens.JwksClient("https://id.example/jwks", provider.fetch, **options)
     first, second = (JwtVerifier(client, algorithms=["ES256"]) for _ in range(2))
+    assert provider.requests == 0 and first.verify(provider.token()) and second.verify(provider.token()) and provider.requests == 1
     return client, first, second
 
 

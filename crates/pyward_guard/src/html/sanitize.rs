@@ -611,7 +611,8 @@ mod tests {
                 .clean(&unit.repeat((64 << 10) / unit.len()))
                 .unwrap();
         }
-        assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+        // Under a second; what is not linear takes hours.
+        assert!(start.elapsed().as_secs() < 300, "{:?}", start.elapsed());
     }
 
     proptest! {

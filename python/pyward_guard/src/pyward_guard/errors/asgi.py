@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 
 from .._web import AsgiApp, Message, Receive, Scope, Send, asgi_header
-from ._boundary import Incident, log_incident, render
+from ._boundary import PAGE_HEADERS, Incident, log_incident, render
 
 __all__ = ["ErrorBoundary"]
 
@@ -29,7 +29,7 @@ class ErrorBoundary:
     applications that render their own error pages and are sure of them; exceptions are still caught.
     When the response has already begun, the connection is cut instead of finished with mixed content.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.3.4, v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
     """
 
     def __init__(self, app: AsgiApp, *, insecure_keep_server_error_bodies: bool = False) -> None:
@@ -83,7 +83,7 @@ class ErrorBoundary:
         status, content_type, page = render(incident, asgi_header(scope, b"accept") or "", held["status"] if held else 500)
         kept = [(name, value) for name, value in (held or {}).get("headers", ()) if name.lower() in _KEPT]
         own = [(b"content-type", content_type.encode()), (b"content-length", str(len(page)).encode()), (b"cache-control", b"no-store")]
-        if not any(name.lower() == b"x-content-type-options" for name, _ in kept):
-            own.append((b"x-content-type-options", b"nosniff"))
+        names = {name.lower() for name, _ in kept}
+        own += [(name.lower().encode(), value.encode()) for name, value in PAGE_HEADERS if name.lower().encode() not in names]
         await send({"type": "http.response.start", "status": status, "headers": kept + own})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else page})

@@ -34,7 +34,8 @@ class SecurityMiddleware(Middleware[AsgiApp]):
     ``hosts`` are the hosts it answers for (``.example.com`` with all below); other ``Host`` headers get 400.
     ``https`` redirects plain HTTP (308) or refuses it; ``"insecure_off"`` is for development, and logged. ``proxies`` are
     addresses or networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept.
-    CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021.
+    CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021; ASVS 5.0: v5.0.0-3.4.1, v5.0.0-3.4.3, v5.0.0-3.5.1, v5.0.0-3.5.2,
+    v5.0.0-4.1.2, v5.0.0-4.1.3, v5.0.0-4.4.1, v5.0.0-4.4.2, v5.0.0-12.2.1.
 
     Raises :class:`~pyward_guard.InvalidInput` when an option is malformed.
     """

@@ -112,7 +112,9 @@ def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, he
     ``read``, ``text`` and ``json`` are bounded in size; a body that is streamed through ``content`` is bounded in time
     and by its declared length only.
 
-    CWE-918.
+    Raises :class:`~pyward_guard.InvalidInput` for a ``context`` that does not verify, and requests for ``proxy`` and ``ssl``.
+
+    CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2.
     """
     context = context or client_context()
     if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:

@@ -23,12 +23,15 @@ from .._core import KeySet, UnknownKey
 from .itsdangerous import ItsdangerousReader, ItsdangerousWriter
 from .jwt import (
     AsyncJwksClient,
+    ContentEncryption,
     JweDecrypter,
     Jwk,
     JwksClient,
     JwsVerifier,
     JwtIssuer,
     JwtVerifier,
+    KeyAlgorithm,
+    SigningAlgorithm,
     encrypt_jwe,
     jwks_document,
     parse_jwks,
@@ -50,6 +53,7 @@ from .signed import SignedToken, SignedTokens
 
 __all__ = [
     "AsyncJwksClient",
+    "ContentEncryption",
     "ItsdangerousReader",
     "ItsdangerousWriter",
     "JweDecrypter",
@@ -58,12 +62,14 @@ __all__ = [
     "JwsVerifier",
     "JwtIssuer",
     "JwtVerifier",
+    "KeyAlgorithm",
     "KeySet",
     "PasetoLocal",
     "PasetoPublic",
     "PasetoSigner",
     "SignedToken",
     "SignedTokens",
+    "SigningAlgorithm",
     "UnknownKey",
     "encrypt_jwe",
     "jwks_document",

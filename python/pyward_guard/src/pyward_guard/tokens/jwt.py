@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from .. import _core
@@ -75,7 +75,7 @@ class JwtIssuer:
         self,
         key: Jwk,
         *,
-        algorithm: str,
+        algorithm: SigningAlgorithm,
         lifetime: int | timedelta,
         issuer: str | None = None,
         audience: str | Sequence[str] | None = None,
@@ -121,6 +121,18 @@ class JwtIssuer:
         return self._core.sign(result)
 
 
+SigningAlgorithm = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+]  # fmt: skip
+"""Signatures (RFC 7518, RFC 8037, RFC 9864); ``none`` is not among them."""
+
+KeyAlgorithm = Literal["dir", "A128KW", "A256KW", "RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]
+"""How the key of an encrypted token travels (RFC 7518 section 4)."""
+
+ContentEncryption = Literal["A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512"]
+"""How the content of a token is encrypted (RFC 7518 section 5)."""
+
+
 class _Verify(Protocol):
     def __call__(self, token: str, now: float | None = None) -> dict[str, Any]: ...
 
@@ -128,15 +140,18 @@ class _Verify(Protocol):
 class JwtVerifier:
     """Verifies signed JWTs: explicit algorithms, keys by id, expiry, issuer, audience, type, revocation.
 
-    ``keys`` is a :class:`Jwk`, several of them, or a :class:`JwksClient`. ``algorithms`` lists what is accepted; ``none``
-    does not exist here, and shared-secret and public-key algorithms cannot be mixed. ``issuer`` and ``audience`` take one
-    or several accepted values; a token with an audience is refused when no audience is configured. ``required`` names
-    claims that must be there. ``clock_skew`` and ``max_age`` (since ``iat``) are in seconds. ``token_type`` is the
-    expected ``typ``. ``revoked`` is called with the claims of an otherwise valid token; a true result refuses it, and so
-    does an exception, which is passed on. It is no coroutine function: with asyncio, look the ``jti`` up after ``verify``.
+    ``keys`` is a :class:`Jwk`, several of them, or a :class:`JwksClient`, which fetches with the first token and may serve
+    several verifiers. ``algorithms`` lists what is accepted; ``none`` does not exist here, and shared-secret and public-key
+    algorithms cannot be mixed. ``issuer`` and ``audience`` take one or several accepted values; a token with an audience is
+    refused when no audience is configured. ``required`` names claims that must be there. ``clock_skew`` and ``max_age``
+    (since ``iat``) are in seconds. ``token_type`` is the expected ``typ``. ``revoked`` is called with the claims of an
+    otherwise valid token; a true result refuses it, and so does an exception, which is passed on. It is no coroutine
+    function: with asyncio, look the ``jti`` up after ``verify``.
+
+    Raises :class:`~pyward_guard.InvalidInput` for algorithms that are unknown or do not go together.
 
     Protects against CWE-347 (algorithm confusion, unverified tokens), CWE-345, CWE-613.
-    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1.
+    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1, v5.0.0-6.8.2.
 
     >>> key = Jwk.from_secret(b"an HMAC key of at least 32 bytes")
     >>> token = JwtIssuer(key, algorithm="HS256", lifetime=60, audience="shop").issue(subject="7")
@@ -158,7 +173,7 @@ class JwtVerifier:
         self,
         keys: Jwk | Iterable[Jwk] | JwksClient,
         *,
-        algorithms: Sequence[str],
+        algorithms: Sequence[SigningAlgorithm],
         issuer: str | Iterable[str] | None = None,
         audience: str | Iterable[str] | None = None,
         required: Iterable[str] = ("exp",),
@@ -172,12 +187,11 @@ class JwtVerifier:
             raise InvalidInput("revoked is called without await: its coroutine would count as true for every token")
         self._source: JwksClient | None = None
         self._lock = threading.Lock()
-        # Which keys of which client the core has.
+        #: Which keys of the source the core has; none yet, so that nothing is fetched before the first token.
         self._installed: object = None
         if isinstance(keys, JwksClient):
             self._source = keys
-            keys.refresh()
-            self._installed, given = keys._current
+            given: list[Jwk] = []
         else:
             given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JwtVerifier(
@@ -254,7 +268,7 @@ def parse_jwks(document: str | bytes | Mapping[str, Any]) -> list[Jwk]:
 def jwks_document(keys: Iterable[Jwk]) -> str:
     """The public parts of ``keys`` as the JWKS document to publish. Shared secrets are left out.
 
-    CWE-312.
+    CWE-312; ASVS 5.0: v5.0.0-9.1.3.
 
     >>> jwks_document([Jwk.generate("HS256")])
     '{"keys":[]}'
@@ -321,7 +335,7 @@ class JwksClient(_JwksCache):
     seconds when a token names an unknown key, so that forged tokens cannot make you hammer the provider; at most every
     5 seconds while there are no keys at all. When a refresh fails, the old keys are used for ``stale_seconds`` more.
     While one thread fetches, the others go on with the keys they have.
-    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3.
+    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3, v5.0.0-6.7.1.
 
     >>> key = Jwk.generate("ES256")
     >>> client = JwksClient("https://id.example/jwks", lambda url: jwks_document([key]))
@@ -377,8 +391,10 @@ class JwksClient(_JwksCache):
 class AsyncJwksClient(_JwksCache):
     """:class:`JwksClient` for asyncio: ``fetch`` is a coroutine function, and so is :meth:`verify`.
 
-    Coroutines that need the keys at the same time wait for one fetch, which goes on when one of them is cancelled.
-    CWE-347.
+    ``cache_seconds``, ``min_interval`` and ``stale_seconds`` are seconds, as there. Coroutines that need the keys at the
+    same time wait for one fetch, which goes on when one of them is cancelled.
+
+    CWE-347; ASVS 5.0: v5.0.0-9.1.3.
 
     >>> import asyncio
     >>> key = Jwk.generate("ES256")
@@ -443,11 +459,11 @@ def _check_url(url: str) -> None:
         raise InvalidInput("keys are fetched by https only")
 
 
-def sign_jws(key: Jwk, payload: bytes, *, algorithm: str, token_type: str = "JOSE") -> str:
+def sign_jws(key: Jwk, payload: bytes, *, algorithm: SigningAlgorithm, token_type: str = "JOSE") -> str:
     """Signs bytes as a compact JWS (RFC 7515), for payloads that are no claims: documents, webhooks, licences.
 
     ``payload`` has at most 32 KiB; ``token_type`` is the header's ``typ``. Raises :class:`~pyward_guard.InvalidInput` for
-    a key that has no private part or does not fit the algorithm. CWE-345, CWE-347; ASVS 5.0: v5.0.0-9.1.1.
+    a key that has no private part or does not fit the algorithm. CWE-345, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-4.1.5.
 
     >>> key = Jwk.generate("EdDSA")
     >>> JwsVerifier(key.to_public(), algorithms=["EdDSA"]).verify(sign_jws(key, b"licence 7", algorithm="EdDSA"))
@@ -477,7 +493,7 @@ class JwsVerifier:
 
     __slots__ = ("_core",)
 
-    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], token_type: str | None = None) -> None:
+    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[SigningAlgorithm], token_type: str | None = None) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
         names = _names(algorithms, "algorithms")
         self._core = _core.JwtVerifier(given, names, None, None, [], token_type, 0.0, None, None, None)
@@ -488,13 +504,19 @@ class JwsVerifier:
 
 
 def encrypt_jwe(
-    key: Jwk, payload: bytes | Mapping[str, Any], *, algorithm: str, encryption: str = "A256GCM", token_type: str | None = None
+    key: Jwk,
+    payload: bytes | Mapping[str, Any],
+    *,
+    algorithm: KeyAlgorithm,
+    encryption: ContentEncryption = "A256GCM",
+    token_type: str | None = None,
 ) -> str:
     """Encrypts bytes or claims as a compact JWE (RFC 7516).
 
     ``algorithm`` is ``dir``, ``A128KW``, ``A256KW``, ``RSA-OAEP``, ``RSA-OAEP-256``, ``ECDH-ES``, ``ECDH-ES+A128KW`` or
     ``ECDH-ES+A256KW``; ``encryption`` is ``A128GCM``, ``A256GCM``, ``A128CBC-HS256`` or ``A256CBC-HS512``.
-    With a public key anyone could have made the token: sign what is inside as well. CWE-311, CWE-327.
+    With a public key anyone could have made the token: sign what is inside as well. CWE-311, CWE-327; ASVS 5.0:
+    v5.0.0-11.3.2, v5.0.0-11.3.3.
 
     >>> key = Jwk.generate("ECDH-ES")
     >>> token = encrypt_jwe(key.to_public(), b"hidden", algorithm="ECDH-ES")
@@ -519,7 +541,9 @@ class JweDecrypter:
 
     __slots__ = ("_core",)
 
-    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], encryptions: Sequence[str]) -> None:
+    def __init__(
+        self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[KeyAlgorithm], encryptions: Sequence[ContentEncryption]
+    ) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JweDecrypter(given, _names(algorithms, "algorithms"), _names(encryptions, "encryptions"))
 
@@ -528,7 +552,10 @@ class JweDecrypter:
         return self._core.decrypt(token)[0]
 
     def decrypt_claims(self, token: str) -> dict[str, Any]:
-        """The plaintext as a JSON object. Check ``exp`` and the rest yourself, or nest a signed token."""
+        """The plaintext as a JSON object. Check ``exp`` and the rest yourself, or nest a signed token.
+
+        Raises :class:`~pyward_guard.VerificationFailed` when the content is no JSON object.
+        """
         try:
             claims = _core.json_loads(self.decrypt(token))
         except InvalidInput:

@@ -81,7 +81,10 @@ def _load(value: Any, kind: type[Any] | None) -> Any:
 
 @dataclass(frozen=True)
 class SignedToken(Generic[T]):
-    """What a verified token says."""
+    """What a verified token says.
+
+    ``payload`` is what was signed, ``issued_at`` and ``expires_at`` are times (UTC), ``token_id`` is unique to the token.
+    """
 
     #: The signed value.
     payload: T
@@ -100,6 +103,8 @@ class SignedTokens(Generic[T]):
     first signs and all verify. ``purpose`` is bound into the signature: a token for one purpose is never valid for
     another. ``lifetime`` is in seconds or a ``timedelta``. ``payload`` is the type of the content: ``str``, ``int``,
     ``dict``, ..., a dataclass or a pydantic model; without it any JSON value goes. The content is signed, not encrypted.
+
+    Raises :class:`~pyward_guard.InvalidInput` for short keys, an empty purpose and lifetimes out of range.
 
     Protects against CWE-345, CWE-347 (forged or changed tokens), CWE-613 (tokens that never end), CWE-640.
     ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1, v5.0.0-6.4.3.

@@ -490,6 +490,7 @@ def test_verifiers_share_a_jwks_client() -> None:
     with pytest.raises(ConnectionError):
         first.verify(provider.token())
     provider.down = False
+    time.sleep(0.06)
     withdrawn = provider.token()
     assert first.verify(withdrawn) and second.verify(withdrawn)
     provider.signing = Jwk.generate("ES256")

@@ -59,7 +59,8 @@ class ItsdangerousReader:
     defaults. ``salt`` is that of the serializer or signer; without it the package's own: ``itsdangerous`` for the tokens
     of serializers, ``itsdangerous.Signer`` for signed values. For Flask sessions use
     ``salt="cookie-session", key_derivation="hmac"``. Payloads may have up to ``max_payload`` bytes after decompression
-    (CWE-409). Issue new tokens with :class:`~pyward_guard.tokens.SignedTokens`. CWE-347; ASVS 5.0: v5.0.0-9.1.1.
+    (CWE-409). Issue new tokens with :class:`~pyward_guard.tokens.SignedTokens`. Raises
+    :class:`~pyward_guard.InvalidInput` for no secret and for unknown options. CWE-347; ASVS 5.0: v5.0.0-9.1.1.
 
     >>> reader = ItsdangerousReader("secret key")
     >>> reader.loads("eyJ1c2VyIjo3fQ.pLgDPQ2eVD6kEdUxGlfvhH6ITu4")

@@ -134,7 +134,10 @@ class PasetoLocal:
         return self.verify_details(token, implicit=implicit)[0]
 
     def verify_details(self, token: str, *, implicit: bytes = b"") -> tuple[dict[str, Any], bytes]:
-        """Like :meth:`verify`; gives (claims, footer)."""
+        """Like :meth:`verify`; gives (claims, footer).
+
+        Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`.
+        """
         for key in self._keys:
             try:
                 data, footer = key.decrypt(token, implicit)
@@ -219,7 +222,10 @@ class PasetoPublic:
         return self.verify_details(token, implicit=implicit)[0]
 
     def verify_details(self, token: str, *, implicit: bytes = b"") -> tuple[dict[str, Any], bytes]:
-        """Like :meth:`verify`; gives (claims, footer)."""
+        """Like :meth:`verify`; gives (claims, footer).
+
+        Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`.
+        """
         for key in self._keys:
             try:
                 data, footer = key.verify(token, implicit)

@@ -43,6 +43,8 @@ class Proxies:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
+        # Servers on sockets for both write IPv4 peers like this.
+        parsed = getattr(parsed, "ipv4_mapped", None) or parsed
         return any(parsed in network for network in self._networks)
 
     def client(self, peer: str, forwarded_for: str | None) -> str:

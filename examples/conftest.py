@@ -73,7 +73,7 @@ def connect(certificate: tuple[Path, Path]) -> Callable[..., Any]:
             return super().handle_request(there)
 
     def make(base: str, **options: Any) -> httpx.Client:
-        return httpx.Client(transport=Loopback(verify=context), base_url=base, timeout=30, trust_env=False, **options)
+        return httpx.Client(transport=Loopback(verify=context), base_url=base, timeout=300, trust_env=False, **options)
 
     return make
 
@@ -113,7 +113,7 @@ def browser() -> Iterator[Any]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(driver_program))
-    driver.set_page_load_timeout(60)
+    driver.set_page_load_timeout(300)
     yield driver
     driver.quit()
 

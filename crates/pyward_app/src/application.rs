@@ -9,24 +9,10 @@ use crate::Stage;
 use crate::facts::{Facts, Kinds, On, Subject};
 use crate::found::{Found, Place};
 use crate::hooks;
-use crate::names::Names;
-use crate::route::Builder;
+use crate::names::{Names, is_dotted};
+use crate::route::{Builder, RouteFacts};
 use crate::routing::Routing;
 use crate::walk::Walker;
-
-/// A route and what it does.
-pub(crate) struct RouteFacts {
-    /// With whole URL patterns.
-    pub(crate) route: Route,
-    /// The handler is a method.
-    pub(crate) is_method: bool,
-    /// All facts.
-    pub(crate) found: Found,
-    /// What the handler does, without its guards.
-    pub(crate) own: Found,
-    /// Kinds of protecting facts that are in force before the handler runs, and of what the route is by itself.
-    pub(crate) before: Kinds,
-}
 
 /// Files that belong together.
 pub(crate) struct Application {
@@ -86,14 +72,6 @@ pub(crate) fn group(program: &Program, analysis: &Analysis, names: &Names<'_>) -
     let mut groups: Vec<Vec<FileId>> = groups.into_values().collect();
     groups.sort();
     groups
-}
-
-pub(crate) fn is_dotted(text: &str) -> bool {
-    text.contains('.')
-        && text.len() < 120
-        && text.split('.').all(|part| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        })
 }
 
 /// The file of the module that a dotted name is or lies in.

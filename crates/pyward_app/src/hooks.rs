@@ -6,10 +6,9 @@ use pyward_ir::{Const, ExprId, ExprKind, FunctionIndex, StmtKind, Symbol, Target
 use pyward_program::{FileId, FunctionId, Program};
 use rustc_hash::FxHashSet;
 
-use crate::application::is_dotted;
 use crate::facts::{Facts, Kinds, On, Subject};
 use crate::found::Found;
-use crate::names::{Names, Referent};
+use crate::names::{Names, Referent, is_dotted};
 use crate::routing::{Routing, Way};
 use crate::walk::Walker;
 

@@ -25,9 +25,10 @@ use pyward_program::{FileId, Program};
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
-use application::{Application, RouteFacts};
+use application::Application;
 use facts::Facts;
 use names::Names;
+use route::RouteFacts;
 use routing::RouterModels;
 use views::Views;
 

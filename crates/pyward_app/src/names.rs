@@ -388,3 +388,12 @@ impl FileNames {
         }
     }
 }
+
+/// Whether a text may be the dotted name of a module or of something in one.
+pub(crate) fn is_dotted(text: &str) -> bool {
+    text.contains('.')
+        && text.len() < 120
+        && text.split('.').all(|part| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        })
+}

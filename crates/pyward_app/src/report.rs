@@ -7,9 +7,10 @@ use pyward_ir::Symbol;
 use pyward_program::Program;
 use rustc_hash::FxHashSet;
 
-use crate::application::{Application, RouteFacts};
+use crate::application::Application;
 use crate::facts::{Facts, Kinds};
 use crate::found::{Found, Place};
+use crate::route::RouteFacts;
 use crate::trace;
 
 /// A place that is reported, and the route that it is reported for.

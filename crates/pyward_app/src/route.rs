@@ -5,12 +5,25 @@ use pyward_ir::{FunctionIndex, Symbol};
 use pyward_program::{ClassId, FunctionId};
 
 use crate::Stage;
-use crate::application::RouteFacts;
 use crate::facts::{Kinds, On, Subject};
 use crate::found::{Found, Place};
 use crate::hooks::{Hook, Preset};
 use crate::routing::{Routing, Way};
 use crate::walk::Walker;
+
+/// A route and what it does.
+pub(crate) struct RouteFacts {
+    /// With whole URL patterns.
+    pub(crate) route: Route,
+    /// The handler is a method.
+    pub(crate) is_method: bool,
+    /// All facts.
+    pub(crate) found: Found,
+    /// What the handler does, without its guards.
+    pub(crate) own: Found,
+    /// Kinds of protecting facts that are in force before the handler runs, and of what the route is by itself.
+    pub(crate) before: Kinds,
+}
 
 /// What is needed to look at routes.
 pub(crate) struct Builder<'s, 'a> {

@@ -5,9 +5,9 @@ use pyward_flow::value::{Step, StepKind};
 use pyward_ir::{Span, Symbol};
 use pyward_program::{FileId, Program};
 
-use crate::application::RouteFacts;
 use crate::facts::Facts;
 use crate::found::Place;
+use crate::route::RouteFacts;
 
 /// Longest URL pattern that a step shows, in characters.
 const MAX_SHOWN: usize = 80;

@@ -14,12 +14,15 @@
 // The build script includes this file too, from elsewhere.
 #[path = "model/application.rs"]
 mod application;
+#[path = "model/script.rs"]
+mod script;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use application::{DefaultGuard, Fact, Inherited, Router};
+pub use script::{ScriptPropagator, ScriptSanitizer, ScriptSink, ScriptSource};
 
 /// One model file: one library.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -108,6 +111,18 @@ pub struct Models {
     /// Calls that compile or apply a regular expression in the language of `re`.
     #[serde(default)]
     pub regex: Vec<RegexUse>,
+    /// Values from elsewhere in the scripts of pages.
+    #[serde(default)]
+    pub script_source: Vec<ScriptSource>,
+    /// Where such a value must not arrive.
+    #[serde(default)]
+    pub script_sink: Vec<ScriptSink>,
+    /// What makes one safe.
+    #[serde(default)]
+    pub script_sanitizer: Vec<ScriptSanitizer>,
+    /// Calls whose result holds their arguments.
+    #[serde(default)]
+    pub script_propagator: Vec<ScriptPropagator>,
 }
 
 /// A call that compiles a regular expression, or applies one to a text. The engine looks for catastrophic backtracking

@@ -36,6 +36,8 @@ pub enum RuleKind {
     Pattern,
     /// A property of the application model: routes, guards, forms, middleware.
     Application,
+    /// What a page's script does with values from elsewhere.
+    Script,
 }
 
 /// What a rule declares of itself.

@@ -168,6 +168,7 @@ impl Check<'_> {
         }
         self.calls(models);
         self.patterns(models);
+        self.scripts(models);
     }
 
     fn types(&mut self, models: &Models) {
@@ -403,6 +404,40 @@ impl Check<'_> {
         }
     }
 
+    fn scripts(&mut self, models: &Models) {
+        for (number, item) in models.script_source.iter().enumerate() {
+            self.at = ("script-source".to_owned(), number);
+            self.script_paths(&item.path, item.event.is_empty());
+        }
+        for (number, item) in models.script_sink.iter().enumerate() {
+            self.at = ("script-sink".to_owned(), number);
+            self.rule(&item.rule);
+            self.script_paths(&item.path, true);
+        }
+        for (number, item) in models.script_sanitizer.iter().enumerate() {
+            self.at = ("script-sanitizer".to_owned(), number);
+            self.script_paths(&item.path, item.named.is_none());
+            if let Some(pattern) = &item.named
+                && let Err(error) = RegexBuilder::new(pattern).build()
+            {
+                self.error(format!("`{pattern}` is not a regular expression: {error}"));
+            }
+        }
+        for (number, item) in models.script_propagator.iter().enumerate() {
+            self.at = ("script-propagator".to_owned(), number);
+            self.script_paths(&item.path, true);
+        }
+    }
+
+    fn script_paths(&mut self, paths: &[String], needed: bool) {
+        if needed && paths.is_empty() {
+            self.error("a path is needed".to_owned());
+        }
+        for path in paths.iter().filter(|path| !is_script_path(path)) {
+            self.error(format!("`{path}` is not a path of a script"));
+        }
+    }
+
     fn rule(&mut self, id: &str) {
         if self.catalog.rule(id).is_none() {
             self.error(format!("there is no rule `{id}`"));
@@ -533,6 +568,18 @@ fn is_identifier(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
         && chars.all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// Names and calls joined by dots; the first may be `*`.
+fn is_script_path(path: &str) -> bool {
+    let rest = path.strip_prefix("*.").unwrap_or(path);
+    rest.split('.').all(|part| {
+        let name = part.strip_suffix("()").unwrap_or(part);
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'))
+    })
 }
 
 /// `a.b`, `a.b().c`, `*.b`

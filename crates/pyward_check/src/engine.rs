@@ -152,7 +152,7 @@ pub(crate) fn run(
             text: format!("the search for secrets ({error})"),
         }),
     }
-    pages::add_script_sinks(&mut analysis.findings, lowered, catalog);
+    pages::add_script_flows(&mut analysis.findings, lowered, catalog);
     messages.extend(budget(project, lowered, &analysis));
     let names: Vec<Arc<str>> = lowered
         .sources

@@ -2,55 +2,63 @@
 
 use pyward_catalog::Catalog;
 use pyward_flow::RawFinding;
+use pyward_flow::value::{Step, StepKind};
 use pyward_ir::{Span, Symbol};
 use pyward_program::FileId;
+use pyward_scripts::{Flow, Scripts};
 use rayon::prelude::*;
 
 use crate::lowered::Lowered;
 
-/// Adds the places where a page's scripts make HTML of values from elsewhere. Templates are numbered behind the
-/// program's files.
-pub(crate) fn add_script_sinks(
+/// Adds the flows within the scripts of pages. Templates are numbered behind the program's files.
+pub(crate) fn add_script_flows(
     findings: &mut Vec<RawFinding>,
     lowered: &Lowered,
     catalog: &Catalog,
 ) {
-    let Some(number) = catalog.rules.iter().position(|rule| rule.id == "dom-xss") else {
-        return;
-    };
-    let Ok(rule) = u16::try_from(number) else {
-        return;
-    };
-    let description = &catalog.rules[number];
+    let scripts = Scripts::new(&catalog.models);
     let library = &lowered.library;
     let found: Vec<RawFinding> = (0..library.len())
         .into_par_iter()
-        .filter(|&template| library.is_html(template))
         .flat_map_iter(|template| {
-            let sinks = pyward_templates::html_sinks(library.text(template)).into_iter();
-            sinks.filter_map(move |sink| {
-                let file = u32::try_from(lowered.sources.len() + template).ok()?;
-                let span = Span {
-                    start: u32::try_from(sink.span.start).ok()?,
-                    end: u32::try_from(sink.span.end).ok()?,
-                };
-                Some(RawFinding {
-                    subject: None,
-                    end: None,
-                    rule,
-                    file: FileId(file),
-                    span,
-                    context_span: span,
-                    sink: Symbol::new(sink.name),
-                    source_kind: None,
-                    severity: description.severity,
-                    confidence: description.confidence,
-                    message: None,
-                    trace: Vec::new(),
-                    function: Symbol::new(""),
-                })
-            })
+            let code = library.scripts(template).unwrap_or_default();
+            let flows = scripts.flows(&code).into_iter();
+            let file = u32::try_from(lowered.sources.len() + template).map(FileId);
+            flows.filter_map(move |flow| finding(&flow, &code, file.ok()?, catalog))
         })
         .collect();
     findings.extend(found);
+}
+
+fn finding(flow: &Flow, code: &str, file: FileId, catalog: &Catalog) -> Option<RawFinding> {
+    let number = catalog.rules.iter().position(|rule| rule.id == flow.rule)?;
+    let rule = &catalog.rules[number];
+    let span = span(&flow.span)?;
+    Some(RawFinding {
+        subject: None,
+        end: None,
+        rule: u16::try_from(number).ok()?,
+        file,
+        span,
+        context_span: span,
+        sink: Symbol::new(&flow.sink),
+        source_kind: None,
+        severity: rule.severity,
+        confidence: rule.confidence,
+        message: None,
+        trace: vec![Step {
+            kind: StepKind::Source,
+            file,
+            span: self::span(&flow.source)?,
+            name: Symbol::new(code.get(flow.source.clone())?),
+        }],
+        function: Symbol::new(""),
+    })
+}
+
+fn span(range: &std::ops::Range<usize>) -> Option<Span> {
+    Some(Span {
+        start: u32::try_from(range.start).ok()?,
+        end: u32::try_from(range.end).ok()?,
+    })
 }

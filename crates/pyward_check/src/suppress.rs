@@ -211,7 +211,8 @@ fn target_line(text: &str, lines: &LineIndex, offset: u32) -> u32 {
     let (line, column) = lines.line_column(offset);
     let start = (offset - column) as usize;
     let before = text[start..offset as usize].trim();
-    let alone = before.is_empty() || matches!(before, "{#" | "<!--" | "/*" | "##" | "#" | "<%#");
+    let alone =
+        before.is_empty() || matches!(before, "{#" | "<!--" | "/*" | "//" | "##" | "#" | "<%#");
     if !alone {
         return line;
     }

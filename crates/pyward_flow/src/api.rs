@@ -9,12 +9,7 @@ use rustc_hash::FxHasher;
 
 use crate::models::{Compiled, Entry};
 use crate::types::TypeExpr;
-
-/// An interned API path.
-///
-/// Numbers depend on the order in which threads ask: never sort by them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ApiId(u32);
+use crate::value::ApiId;
 
 #[derive(Debug)]
 struct Node {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use pyward_catalog::Catalog;
 use pyward_catalog::rule::{Confidence, Severity};
-use pyward_ir::{ExprId, FunctionIndex, FunctionKind, Span, Symbol};
+use pyward_ir::{FunctionIndex, FunctionKind, Span, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId, Program, call_levels};
 use pyward_templates::Library;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::analysis::{Analysis, Options, Route};
 use crate::api::ApiTable;
 use crate::finding::RawFinding;
 use crate::index::Index;
@@ -19,64 +20,6 @@ use crate::models::Compiled;
 use crate::regex_proof::RegexProofs;
 use crate::summary::{Portable, Summary};
 use crate::tables::{Base, Entry, Tables};
-
-/// How the analysis is to be run.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// Treat parameters of public functions as coming from outside, at lower severity.
-    pub library: bool,
-    /// Analyse test code too, for what is wrong in the tests themselves.
-    pub tests: bool,
-}
-
-/// A function that is called from outside, for `pyward map`.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// The handler.
-    pub function: FunctionId,
-    /// URL patterns.
-    pub paths: Vec<Symbol>,
-    /// HTTP methods.
-    pub verbs: Vec<Symbol>,
-    /// The library whose entry point it is.
-    pub library: Symbol,
-    /// `http`, `cli`, ...
-    pub protocol: Symbol,
-    /// Guards seen on it.
-    pub guards: Vec<Symbol>,
-    /// The decorators and calls that register it, in order.
-    pub sites: Vec<(FileId, ExprId)>,
-}
-
-/// A class that is registered to handle requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClassRoute {
-    /// The class.
-    pub class: ClassId,
-    /// URL patterns.
-    pub paths: Vec<Symbol>,
-    /// Guards seen round it.
-    pub guards: Vec<Symbol>,
-    /// The call that registers it.
-    pub site: Option<(FileId, ExprId)>,
-}
-
-/// What the analysis found.
-#[derive(Debug, Default)]
-pub struct Analysis {
-    /// Findings, in the order of files and positions.
-    pub findings: Vec<RawFinding>,
-    /// Entry points, in the order of files and positions.
-    pub routes: Vec<Route>,
-    /// Classes that are registered to handle requests, in order.
-    pub classes: Vec<ClassRoute>,
-    /// Functions whose analysis hit a budget.
-    pub truncated: Vec<FunctionId>,
-    /// Functions of the project that a call expression reaches, as far as known, in order.
-    pub calls: FxHashMap<(FileId, ExprId), Vec<FunctionId>>,
-    /// Bases of classes that are classes of the project, in order.
-    pub bases: FxHashMap<ClassId, Vec<ClassId>>,
-}
 
 /// Stack of the worker threads: the interpreter recurses with the nesting of the source and of inlined calls.
 const STACK: usize = 256 << 20;
@@ -170,7 +113,12 @@ fn run(program: &Program, catalog: &Catalog, templates: &Library, options: Optio
         run.round(round, &is_product);
     }
     if options.library {
-        library::report_flows(&shared, &run.tables, &mut run.findings);
+        library::report_flows(
+            shared.program,
+            shared.models,
+            &run.tables,
+            &mut run.findings,
+        );
     }
     if options.tests {
         run.tests();

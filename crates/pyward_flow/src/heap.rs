@@ -7,7 +7,7 @@ use pyward_ir::{Const, Symbol};
 use pyward_program::{ClassId, FileId};
 use rustc_hash::FxHashMap;
 
-use crate::api::ApiId;
+use crate::value::ApiId;
 use crate::value::{Builtin, Marks, ObjectId, PathId, Shape, Value, flag, join};
 
 /// A key of an object: an attribute, or an index or key of a container.

@@ -6,6 +6,7 @@
 //! function handed in decides what happens, the body is run again with it. Libraries are data
 //! ([`models`]); the engine knows Python, not libraries.
 
+mod analysis;
 pub mod api;
 mod driver;
 pub mod finding;
@@ -24,5 +25,6 @@ pub mod tables;
 pub mod types;
 pub mod value;
 
-pub use driver::{Analysis, ClassRoute, Options, Route, analyse};
+pub use analysis::{Analysis, ClassRoute, Options, Route};
+pub use driver::analyse;
 pub use finding::RawFinding;

@@ -6,10 +6,10 @@ use pyward_ir::{FunctionIndex, FunctionKind, Span, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId, Program};
 use rustc_hash::FxHashSet;
 
-use crate::driver::Shared;
 use crate::finding::RawFinding;
 use crate::heap::Key;
 use crate::interp::flow_finding;
+use crate::models::Compiled;
 use crate::summary::ParamSink;
 use crate::tables::{Base, Tables};
 use crate::value::{Contexts, Mark, Marks, Origin, PathId, Step, StepKind, concat, flag};
@@ -18,8 +18,13 @@ use crate::value::{Contexts, Mark, Marks, Origin, PathId, Step, StepKind, concat
 const MAX_BASES: usize = 16;
 
 /// Reports the flows from the parameters of public functions, for code that others call.
-pub(crate) fn report_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut Vec<RawFinding>) {
-    let Some(kind) = shared.models.kind("parameter") else {
+pub(crate) fn report_flows(
+    program: &Program,
+    models: &Compiled,
+    tables: &Tables,
+    findings: &mut Vec<RawFinding>,
+) {
+    let Some(kind) = models.kind("parameter") else {
         return;
     };
     let mut seen: FxHashSet<(u16, FileId, Span)> = FxHashSet::default();
@@ -30,9 +35,9 @@ pub(crate) fn report_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut 
     let start = findings.len();
     let mut add = |reached: &Reached<'_>, severity: Severity, findings: &mut Vec<RawFinding>| {
         let site = &reached.sink.sink;
-        let function = shared.program.function(reached.function);
+        let function = program.function(reached.function);
         let param = function.params.get(usize::from(reached.param));
-        let meant = &shared.models.rules[usize::from(site.rule)].meant_for;
+        let meant = &models.rules[usize::from(site.rule)].meant_for;
         if let (Some(meant), Some(param)) = (meant, param)
             && meant.is_match(param.name.as_str())
         {
@@ -58,15 +63,15 @@ pub(crate) fn report_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut 
     };
     // What is handed to the function itself is the nearer source.
     let mut of_objects = Vec::new();
-    for file in shared.program.file_ids() {
-        if shared.program.is_test(file) {
+    for file in program.file_ids() {
+        if program.is_test(file) {
             continue;
         }
         for (at, summary) in tables.summaries[file.0 as usize].iter().enumerate() {
             let Some(summary) = summary else { continue };
             let index = FunctionIndex(u32::try_from(at).unwrap_or(u32::MAX));
             let id = FunctionId { file, index };
-            if !is_public(shared.program, id)
+            if !is_public(program, id)
                 || tables
                     .entries
                     .get(&id)
@@ -75,7 +80,7 @@ pub(crate) fn report_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut 
                 continue;
             }
             for sink in &summary.sinks {
-                let rule = &shared.models.rules[sink.sink.rule as usize];
+                let rule = &models.rules[sink.sink.rule as usize];
                 let usual = rule.severity[kind as usize];
                 let Some(severity) = sink.sink.parameter.or(usual) else {
                     continue;
@@ -83,7 +88,7 @@ pub(crate) fn report_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut 
                 let Origin::Param { index, path } = sink.mark.origin else {
                     continue;
                 };
-                if index == 0 && has_receiver(shared.program, id) {
+                if index == 0 && has_receiver(program, id) {
                     of_objects.push((id, sink, path, severity));
                     continue;
                 }
@@ -98,9 +103,8 @@ pub(crate) fn report_flows(shared: &Shared<'_>, tables: &Tables, findings: &mut 
         }
     }
     for (method, sink, path, severity) in of_objects {
-        let context = shared.models.rules[sink.sink.rule as usize].context;
-        if let Some(reached) = from_constructor(shared.program, tables, method, sink, path, context)
-        {
+        let context = models.rules[sink.sink.rule as usize].context;
+        if let Some(reached) = from_constructor(program, tables, method, sink, path, context) {
             add(&reached, severity, findings);
         }
     }

@@ -7,9 +7,9 @@ use pyward_ir::{ClassIndex, ExprId, Symbol};
 use pyward_program::{ClassId, FileId, FunctionId};
 use rustc_hash::FxHashMap;
 
-use crate::api::ApiId;
 use crate::heap::Class;
 use crate::summary::{Portable, Summary};
+use crate::value::ApiId;
 
 /// A base of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub struct Tables {
     /// Entry points.
     pub entries: FxHashMap<FunctionId, Entry>,
     /// Classes that are registered to handle requests.
-    pub class_routes: Vec<crate::driver::ClassRoute>,
+    pub class_routes: Vec<crate::analysis::ClassRoute>,
     /// The project's functions that a call expression reaches.
     pub call_sites: FxHashMap<(FileId, ExprId), Vec<FunctionId>>,
 }

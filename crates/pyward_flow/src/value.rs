@@ -5,7 +5,11 @@ use std::sync::Arc;
 use pyward_ir::{Const, Span, Symbol};
 use pyward_program::{ClassId, DirId, FileId, FunctionId};
 
-use crate::api::ApiId;
+/// An interned API path; see [`crate::api::ApiTable`].
+///
+/// Numbers depend on the order in which threads ask: never sort by them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ApiId(pub(crate) u32);
 
 /// A set of contexts (`sql`, `html`, ...), one bit each; see [`crate::models::Compiled::context`].
 pub type Contexts = u32;

@@ -129,6 +129,17 @@ mod tests {
             ("'a' + 'b' * 3", Value::Text("abbb".into())),
             ("1 == 1.0", Value::Bool(true)),
             ("True + 1", Value::Int(2)),
+            ("'a' * True", Value::Text("a".into())),
+            ("'' * 10 ** 30", Value::Text(String::new())),
+            ("0 or 0.0 or ''", Value::Text(String::new())),
+            ("1 and 0 or 2 and 3", Value::Int(3)),
+            ("10 ** 30 / 7", Value::Float(1e30 / 7.0)),
+            // Rounded once; through floats it would be ...4614e-21.
+            (
+                "1 / 881749720721089512697",
+                Value::Float(1.134_108_666_552_461_2e-21),
+            ),
+            ("-0.0 // 1 == 0", Value::Bool(true)),
         ] {
             assert_eq!(eval(source).unwrap(), want, "{source}");
         }

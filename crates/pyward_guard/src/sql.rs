@@ -105,13 +105,15 @@ pub fn placeholder(style: ParamStyle, index: usize) -> String {
 /// Splits a template at its `{name}` fields; `{{` and `}}` stand for braces.
 ///
 /// Refused: a field within a string, a quoted identifier or a comment (it would not be a value there), a second
-/// statement, an open string or comment, and a backslash before a quote, which databases read in different ways.
+/// statement, an open string or comment, and a backslash before a quote, which databases read in different ways. A
+/// semicolon at the end is dropped.
 pub fn split(template: &str) -> Result<Vec<Part>> {
     let refused = |text: &str| Err(Error::Refused(text.to_owned()));
     let mut parts = Vec::new();
     let mut text = String::new();
     let mut rest = template;
     let mut ended = false;
+    let mut in_line_comment = false;
     if template.contains('\0') {
         return refused("the SQL has a NUL");
     }
@@ -124,6 +126,7 @@ pub fn split(template: &str) -> Result<Vec<Part>> {
                 return refused("the SQL has a second statement");
             }
             push_inert(&mut text, body)?;
+            in_line_comment = body.starts_with("--") && !body.ends_with('\n');
             rest = after;
             continue;
         }
@@ -154,12 +157,14 @@ pub fn split(template: &str) -> Result<Vec<Part>> {
                 rest = &rest[1..];
             }
             '}' => return refused("the SQL has a brace that was not opened"),
-            ';' => {
-                ended = true;
-                text.push(';');
-            }
+            // Drivers need none, and within another statement it would end that.
+            ';' => ended = true,
             _ => text.push(c),
         }
+    }
+    if in_line_comment {
+        // So that what a fragment is put into does not go on in its comment.
+        text.push('\n');
     }
     parts.push(Part::Text(text));
     Ok(parts)
@@ -308,6 +313,7 @@ mod tests {
         };
         assert_eq!(fields("select {a} from {b}").unwrap(), ["a", "b"]);
         assert_eq!(fields("select '{{x}}' -- c\n, {a};").unwrap(), ["a"]);
+        assert_eq!(split("a; -- b").unwrap(), [Part::Text("a -- b\n".into())]);
         assert_eq!(split("a {{}} b").unwrap(), [Part::Text("a {} b".into())]);
         for bad in [
             "select '{a}'",

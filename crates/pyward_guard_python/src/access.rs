@@ -32,11 +32,13 @@ impl Entity {
         access::Entity::new(kind, id).map(Self).map_err(to_py)
     }
 
+    /// The type, such as ``"Page"``.
     #[getter]
     fn kind(&self) -> &str {
         self.0.kind()
     }
 
+    /// The name within the type.
     #[getter]
     fn id(&self) -> &str {
         self.0.id()

@@ -31,7 +31,10 @@ fn value(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
             Err(InvalidInput::new_err("a number is not finite"))
         }
     } else if object.is_instance_of::<PyString>() {
-        Ok(Value::Text(object.extract()?))
+        object
+            .extract()
+            .map(Value::Text)
+            .map_err(|_| InvalidInput::new_err("a text is not valid Unicode"))
     } else if depth > 0 && (object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>())
     {
         object

@@ -36,6 +36,9 @@ fn with_id(mut key: Jwk, key_id: Option<String>) -> Jwk {
 
 #[pymethods]
 impl PyJwk {
+    /// A new random key for an algorithm: ``"EdDSA"``, ``"ES256"``, ``"RS256"``, ``"HS256"``, ``"ECDH-ES"``, ...
+    ///
+    /// Raises InvalidInput for other names.
     #[staticmethod]
     fn generate(py: Python<'_>, algorithm: &str) -> PyResult<Self> {
         py.detach(|| Jwk::generate(algorithm))
@@ -43,6 +46,7 @@ impl PyJwk {
             .map_err(to_py)
     }
 
+    /// A key from a shared secret; the algorithms say how many bytes they want. Raises InvalidInput for a public key.
     #[staticmethod]
     #[pyo3(signature = (value, key_id=None))]
     fn from_secret(value: &Bound<'_, PyAny>, key_id: Option<String>) -> PyResult<Self> {
@@ -51,11 +55,13 @@ impl PyJwk {
             .map_err(to_py)
     }
 
+    /// A key from its JSON form (RFC 7517). Raises InvalidInput for malformed and for weak keys.
     #[staticmethod]
     fn from_json(text: &str) -> PyResult<Self> {
         Jwk::from_json(text).map(Self).map_err(to_py)
     }
 
+    /// A key from PEM: SubjectPublicKeyInfo, PKCS #8, PKCS #1 or SEC 1, not encrypted. Raises InvalidInput for others.
     #[staticmethod]
     #[pyo3(signature = (text, key_id=None))]
     fn from_pem(text: &Bound<'_, PyAny>, key_id: Option<String>) -> PyResult<Self> {
@@ -66,37 +72,45 @@ impl PyJwk {
             .map_err(to_py)
     }
 
+    /// The public part. Raises InvalidInput for a shared secret, which has none.
     fn to_public(&self) -> PyResult<Self> {
         self.0.to_public().map(Self).map_err(to_py)
     }
 
+    /// The public part as PEM (SubjectPublicKeyInfo). Raises InvalidInput for a shared secret.
     fn to_public_pem(&self) -> PyResult<String> {
         self.0.to_public_pem().map_err(to_py)
     }
 
+    /// The whole key as JSON, the private part in the clear (CWE-312); publish :meth:`to_public` of it.
     fn to_json(&self) -> String {
         self.0.to_json().to_string()
     }
 
+    /// SHA-256 over the key's required members (RFC 7638), in base64url.
     fn thumbprint(&self) -> String {
         self.0.thumbprint()
     }
 
+    /// The ``kid``, None when it has none.
     #[getter]
     fn key_id(&self) -> Option<&str> {
         self.0.kid.as_deref()
     }
 
+    /// The ``alg`` that the key is bound to, None when it is not.
     #[getter]
     fn algorithm(&self) -> Option<&str> {
         self.0.alg.as_deref()
     }
 
+    /// ``"oct"``, ``"RSA"``, ``"EC"`` or ``"OKP"``.
     #[getter]
     fn key_type(&self) -> &'static str {
         self.0.kty()
     }
 
+    /// Whether it can sign or decrypt.
     #[getter]
     fn is_private(&self) -> bool {
         self.0.is_private()

@@ -52,6 +52,7 @@ pub(crate) struct PyKeySet(pub(crate) Arc<KeySet>);
 
 #[pymethods]
 impl PyKeySet {
+    /// A new set with one random key. ``kind`` is ``"aead"``, ``"streaming"``, ``"deterministic"`` or ``"mac"``.
     #[staticmethod]
     fn generate(kind: &str) -> PyResult<Self> {
         KeyKind::from_name(kind)
@@ -60,6 +61,8 @@ impl PyKeySet {
             .map_err(to_py)
     }
 
+    /// A set of random secrets that exist already; the first makes new data. They have 32 bytes (``"mac"``: 32 to 1024,
+    /// ``"deterministic"``: 64). Raises InvalidInput for other lengths.
     #[staticmethod]
     fn from_secrets(kind: &str, values: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
         let values = secrets(&values)?;
@@ -70,6 +73,7 @@ impl PyKeySet {
             .map_err(to_py)
     }
 
+    /// Reads what :meth:`to_json` or Tink wrote (keys in the clear). Raises InvalidInput for other documents.
     #[staticmethod]
     fn from_json(text: &str) -> PyResult<Self> {
         KeySet::from_json(text)
@@ -77,6 +81,7 @@ impl PyKeySet {
             .map_err(to_py)
     }
 
+    /// Reads what :meth:`to_binary` or Tink wrote (keys in the clear). Raises InvalidInput for other documents.
     #[staticmethod]
     fn from_binary(data: &[u8]) -> PyResult<Self> {
         KeySet::from_binary(data)
@@ -84,19 +89,24 @@ impl PyKeySet {
             .map_err(to_py)
     }
 
+    /// The set as Tink's JSON, keys in the clear: for a secret store, or encrypted by
+    /// :func:`~pyward_guard.crypto.wrap_keyset`; never for a log or a repository (CWE-312).
     fn to_json(&self) -> String {
         self.0.to_json().to_string()
     }
 
+    /// The set in Tink's binary format, keys in the clear: as secret as :meth:`to_json`.
     fn to_binary<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.to_binary())
     }
 
+    /// What the keys are for.
     #[getter]
     fn kind(&self) -> &'static str {
         self.0.kind().name()
     }
 
+    /// The id of the key that makes new data, a number of 32 bits.
     #[getter]
     fn primary_id(&self) -> u32 {
         self.0.primary_id()
@@ -111,26 +121,34 @@ impl PyKeySet {
             .collect()
     }
 
+    /// Adds a random key that reads, but does not make new data yet; returns its id. Spread the set, then :meth:`promote`.
     fn add(&self) -> PyResult<u32> {
         self.0.add().map_err(to_py)
     }
 
+    /// :meth:`add` and :meth:`promote` in one: for a set that one process holds. Returns the new key's id.
     fn rotate(&self) -> PyResult<u32> {
         self.0.rotate().map_err(to_py)
     }
 
+    /// Makes a key the one that makes new data. Raises UnknownKey for other ids, InvalidInput for a key that is disabled.
     fn promote(&self, key_id: u32) -> PyResult<()> {
         self.0.promote(key_id).map_err(to_py)
     }
 
+    /// Takes a key out of use, for the time being. Raises InvalidInput for the primary key, UnknownKey for other ids.
     fn disable(&self, key_id: u32) -> PyResult<()> {
         self.0.disable(key_id).map_err(to_py)
     }
 
+    /// Takes a disabled key into use again. Raises UnknownKey for other ids, InvalidInput for a destroyed key.
     fn enable(&self, key_id: u32) -> PyResult<()> {
         self.0.enable(key_id).map_err(to_py)
     }
 
+    /// Forgets a key for good; what was made with it can never be read again (CWE-324).
+    ///
+    /// Raises InvalidInput for the primary key, UnknownKey for other ids.
     fn destroy(&self, key_id: u32) -> PyResult<()> {
         self.0.destroy(key_id).map_err(to_py)
     }

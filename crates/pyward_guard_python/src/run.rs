@@ -197,6 +197,7 @@ fn run_host(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let host = run::host();
     let out = PyDict::new(py);
     out.set_item("landlock_abi", host.landlock_abi)?;
+    out.set_item("isolates_processes", host.isolates_processes)?;
     out.set_item("seccomp", host.seccomp)?;
     out.set_item("no_new_privileges", host.no_new_privileges)?;
     out.set_item("change_user", host.change_user)?;

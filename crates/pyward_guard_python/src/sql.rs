@@ -33,7 +33,7 @@ fn style(name: &str) -> PyResult<ParamStyle> {
     })
 }
 
-/// An identifier in the quotes of a dialect ("postgresql", "sqlite", "mysql", "ansi"), whatever is in it.
+/// An identifier in the quotes of a dialect ("postgresql", "sqlite", "mysql"), whatever is in it.
 ///
 /// Protects against CWE-89. ASVS 5.0: v5.0.0-1.2.4. Raises InvalidInput for an empty name, one with NUL, and one that is
 /// too long for the dialect.

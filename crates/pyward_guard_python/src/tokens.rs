@@ -114,30 +114,60 @@ impl TokenSigner {
     }
 }
 
+/// The package's default salts: of its serializers, and of its signers.
+const ITSDANGEROUS_SALTS: [&[u8]; 2] = [b"itsdangerous", b"itsdangerous.Signer"];
+
+/// Makes the same of the salt of serializers and of that of signers.
+fn for_both_salts<T>(
+    salt: Option<&Bound<'_, PyAny>>,
+    make: impl Fn(&[u8]) -> pyward_guard::Result<T>,
+) -> PyResult<[T; 2]> {
+    let given = salt.map(secret).transpose()?;
+    let [serializer, signer] =
+        ITSDANGEROUS_SALTS.map(|default| given.as_ref().map_or(default, |s| s.as_slice()));
+    Ok([
+        make(serializer).map_err(to_py)?,
+        make(signer).map_err(to_py)?,
+    ])
+}
+
+fn itsdangerous_options(
+    digest: &str,
+    key_derivation: &str,
+) -> PyResult<(itsdangerous::Digest, itsdangerous::KeyDerivation)> {
+    Ok((
+        itsdangerous::Digest::from_name(digest).map_err(to_py)?,
+        itsdangerous::KeyDerivation::from_name(key_derivation).map_err(to_py)?,
+    ))
+}
+
 #[pyclass(module = "pyward_guard._core", frozen)]
-struct ItsdangerousReader(itsdangerous::Reader);
+struct ItsdangerousReader {
+    tokens: itsdangerous::Reader,
+    values: itsdangerous::Reader,
+}
 
 #[pymethods]
 impl ItsdangerousReader {
     #[new]
     fn new(
         values: Vec<Bound<'_, PyAny>>,
-        salt: &Bound<'_, PyAny>,
+        salt: Option<&Bound<'_, PyAny>>,
         digest: &str,
         key_derivation: &str,
         max_payload: usize,
     ) -> PyResult<Self> {
         let values = secrets(&values)?;
         let values: Vec<&[u8]> = values.iter().map(|v| v.as_slice()).collect();
-        let digest = itsdangerous::Digest::from_name(digest).map_err(to_py)?;
-        let derivation = itsdangerous::KeyDerivation::from_name(key_derivation).map_err(to_py)?;
-        itsdangerous::Reader::new(&values, &secret(salt)?, digest, derivation, max_payload)
-            .map(Self)
-            .map_err(to_py)
+        let (digest, derivation) = itsdangerous_options(digest, key_derivation)?;
+        let [tokens, values] = for_both_salts(salt, |salt| {
+            itsdangerous::Reader::new(&values, salt, digest, derivation, max_payload)
+        })?;
+        Ok(Self { tokens, values })
     }
 
     fn loads<'py>(&self, py: Python<'py>, token: &str) -> PyResult<Bound<'py, PyAny>> {
-        payload(py, &self.0.verify(token).map_err(to_py)?.payload)
+        payload(py, &self.tokens.verify(token).map_err(to_py)?.payload)
     }
 
     fn loads_timed<'py>(
@@ -145,15 +175,74 @@ impl ItsdangerousReader {
         py: Python<'py>,
         token: &str,
         max_age: u64,
-    ) -> PyResult<(Bound<'py, PyAny>, u64)> {
-        let verified = self
-            .0
-            .verify_timed(token, max_age, now_ms() / 1000)
-            .map_err(to_py)?;
-        Ok((
-            payload(py, &verified.payload)?,
-            verified.signed_at.unwrap_or_default(),
-        ))
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let verified = self.tokens.verify_timed(token, max_age, now_ms() / 1000);
+        payload(py, &verified.map_err(to_py)?.payload)
+    }
+
+    fn unsign<'py>(&self, py: Python<'py>, signed: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let value = self.values.unsign(signed).map_err(to_py)?;
+        Ok(PyBytes::new(py, value))
+    }
+
+    fn unsign_timed<'py>(
+        &self,
+        py: Python<'py>,
+        signed: &[u8],
+        max_age: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let value = self.values.unsign_timed(signed, max_age, now_ms() / 1000);
+        Ok(PyBytes::new(py, value.map_err(to_py)?.0))
+    }
+}
+
+#[pyclass(module = "pyward_guard._core", frozen)]
+struct ItsdangerousWriter {
+    tokens: itsdangerous::Writer,
+    values: itsdangerous::Writer,
+}
+
+#[pymethods]
+impl ItsdangerousWriter {
+    #[new]
+    fn new(
+        values: Vec<Bound<'_, PyAny>>,
+        salt: Option<&Bound<'_, PyAny>>,
+        digest: &str,
+        key_derivation: &str,
+        insecure_legacy_options: bool,
+    ) -> PyResult<Self> {
+        let values = secrets(&values)?;
+        let values: Vec<&[u8]> = values.iter().map(|v| v.as_slice()).collect();
+        let (digest, derivation) = itsdangerous_options(digest, key_derivation)?;
+        let make = if insecure_legacy_options {
+            itsdangerous::Writer::insecure_legacy_options
+        } else {
+            itsdangerous::Writer::new
+        };
+        let [tokens, values] =
+            for_both_salts(salt, |salt| make(&values, salt, digest, derivation))?;
+        Ok(Self { tokens, values })
+    }
+
+    fn dumps(&self, value: &Bound<'_, PyAny>) -> PyResult<String> {
+        self.tokens.issue(&json::dumps(value)?).map_err(to_py)
+    }
+
+    fn dumps_timed(&self, value: &Bound<'_, PyAny>) -> PyResult<String> {
+        self.tokens
+            .issue_timed(&json::dumps(value)?, now_ms() / 1000)
+            .map_err(to_py)
+    }
+
+    fn sign<'py>(&self, py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let signed = self.values.sign(value).map_err(to_py)?;
+        Ok(PyBytes::new(py, &signed))
+    }
+
+    fn sign_timed<'py>(&self, py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let signed = self.values.sign_timed(value, now_ms() / 1000);
+        Ok(PyBytes::new(py, &signed.map_err(to_py)?))
     }
 }
 
@@ -257,6 +346,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(paseto_generate_pair, module)?)?;
     module.add_class::<TokenSigner>()?;
     module.add_class::<ItsdangerousReader>()?;
+    module.add_class::<ItsdangerousWriter>()?;
     module.add_class::<PasetoLocal>()?;
     module.add_class::<PasetoSecret>()?;
     module.add_class::<PasetoPublic>()

@@ -14,7 +14,7 @@ use toml::Spanned;
 /// A name in the settings, with its byte range there; an empty range for one from the command line.
 pub type Name = Spanned<String>;
 
-use crate::discover::{normalise, show};
+use crate::file::{normalise, show};
 use crate::{Code, Diagnostic};
 
 /// Settings of pyward: `[tool.pyward]` in `pyproject.toml`, or the whole of `pyward.toml`.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, mpsc};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::config::Settings;
 use crate::encoding::{self, Problem};
+use crate::file::{normalise, read_bounded, show, too_large};
 use crate::source::{AuxiliaryFile, AuxiliaryKind, FileKind, Project, SourceFile};
 use crate::{Code, Diagnostic, Root, notebook, roots};
 
@@ -338,6 +339,9 @@ fn classify(path: &Path) -> Option<Kind> {
         {
             Kind::Auxiliary(AuxiliaryKind::Template)
         }
+        Some("js" | "mjs") if is_page_script(path, &name) => {
+            Kind::Auxiliary(AuxiliaryKind::Template)
+        }
         Some("toml" | "cfg" | "ini" | "yaml" | "yml" | "conf" | "env" | "lock" | "properties") => {
             Kind::Auxiliary(AuxiliaryKind::Configuration)
         }
@@ -359,6 +363,37 @@ fn classify(path: &Path) -> Option<Kind> {
         _ => return None,
     };
     Some(kind)
+}
+
+/// Folders of what a server hands out as it is, ...
+const STATIC_FOLDERS: [&str; 4] = ["static", "assets", "public", "js"];
+
+/// ... and of other people's work in them.
+const LIBRARY_FOLDERS: [&str; 10] = [
+    "vendor",
+    "vendors",
+    "lib",
+    "libs",
+    "libraries",
+    "plugins",
+    "third_party",
+    "third-party",
+    "dist",
+    "node_modules",
+];
+
+/// Whether a script is one that the project wrote for its pages, by the usual names.
+fn is_page_script(path: &Path, name: &str) -> bool {
+    let folders = || {
+        let folder = path.parent().into_iter().flat_map(Path::components);
+        folder.filter_map(|component| component.as_os_str().to_str())
+    };
+    let is_built = [".min.", "-min.", ".bundle.", ".chunk."]
+        .iter()
+        .any(|mark| name.contains(mark));
+    !is_built
+        && folders().any(|folder| STATIC_FOLDERS.contains(&folder))
+        && !folders().any(|folder| LIBRARY_FOLDERS.contains(&folder))
 }
 
 fn in_templates(path: &Path) -> bool {
@@ -550,37 +585,6 @@ fn order_roots(project: &mut Project) {
     project.roots.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
-fn too_large(shown: &str, limit: u64) -> Diagnostic {
-    Diagnostic::warning(
-        Code::FileTooLarge,
-        format!("is larger than {limit} bytes and was not checked"),
-    )
-    .at(shown)
-    .help("raise `max-file-size` or exclude the file")
-}
-
-/// Reads a file of at most `limit` bytes.
-pub(crate) fn read_bounded(path: &Path, shown: &str, limit: u64) -> Result<Vec<u8>, Diagnostic> {
-    // Offsets in the intermediate representation are 32 bits wide.
-    let limit = limit.min(u64::from(u32::MAX) / 2);
-    let unreadable = |error: std::io::Error| {
-        Diagnostic::warning(Code::Unreadable, format!("cannot be read: {error}")).at(shown)
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    let size = file.metadata().map_or(0, |m| m.len());
-    if size > limit {
-        return Err(too_large(shown, limit));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large(shown, limit));
-    }
-    Ok(bytes)
-}
-
 fn decode(place: Place, kind: FileKind, bytes: Vec<u8>) -> (Option<SourceFile>, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let decoded = encoding::decode(bytes);
@@ -647,30 +651,4 @@ fn describe(problem: Problem) -> Diagnostic {
         )
         .position(1, 1),
     }
-}
-
-/// `path` as shown to people: relative to `folder` where it lies below it, with `/`.
-pub(crate) fn show(folder: &Path, path: &Path) -> String {
-    let shown = path.strip_prefix(folder).unwrap_or(path);
-    let text = shown.to_string_lossy();
-    if std::path::MAIN_SEPARATOR == '/' {
-        text.into_owned()
-    } else {
-        text.replace(std::path::MAIN_SEPARATOR, "/")
-    }
-}
-
-/// Resolves `.` and `..` by text, so that one file has one path.
-pub(crate) fn normalise(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -9,6 +9,7 @@ mod config;
 mod diagnostic;
 mod discover;
 mod encoding;
+mod file;
 mod notebook;
 mod roots;
 mod schema;

@@ -97,7 +97,7 @@ fn column_in(text: &str, lines: &LineIndex, offset: u32) -> (u32, u32) {
 /// What a file that is not Python is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AuxiliaryKind {
-    /// A template of a template engine.
+    /// A template of a template engine, or a script that pages load.
     Template,
     /// Configuration: requirements, lock files, Docker, CI, `.env`, `.ini`, `.yaml`, `.toml`, ...
     Configuration,
@@ -124,7 +124,7 @@ impl AuxiliaryFile {
     /// # Errors
     /// A diagnostic when it cannot be read or is larger than `limit` bytes.
     pub fn read(&self, limit: u64) -> Result<String, Diagnostic> {
-        let bytes = crate::discover::read_bounded(&self.path, &self.shown, limit)?;
+        let bytes = crate::file::read_bounded(&self.path, &self.shown, limit)?;
         Ok(crate::encoding::decode_plain(bytes))
     }
 }
@@ -136,7 +136,7 @@ pub struct Project {
     pub roots: Vec<Root>,
     /// Python files, ordered by the path shown.
     pub files: Vec<SourceFile>,
-    /// Templates, ordered by the path shown.
+    /// Templates and scripts of pages, ordered by the path shown.
     pub templates: Vec<AuxiliaryFile>,
     /// Configuration files, ordered by the path shown.
     pub configuration: Vec<AuxiliaryFile>,

@@ -229,6 +229,8 @@ pub(crate) struct Html {
     place: Place,
     pub(crate) forms: Vec<Form>,
     pub(crate) cleartext: Vec<CleartextUrl>,
+    /// Where the bodies of scripts that stand in the page begin and end.
+    pub(crate) scripts: Vec<std::ops::Range<usize>>,
     open_form: Option<usize>,
 }
 
@@ -251,6 +253,7 @@ impl Html {
             },
             forms: Vec::new(),
             cleartext: Vec::new(),
+            scripts: Vec::new(),
             open_form: None,
         }
     }
@@ -387,6 +390,9 @@ impl Html {
                 }
                 State::Raw(raw) => {
                     if c == b'<' && rest.get(1) == Some(&b'/') && self.ends_raw(&rest[2..]) {
+                        if let (Raw::Script, Some(script)) = (raw, self.scripts.last_mut()) {
+                            script.end = script.end.min(offset + at);
+                        }
                         self.open_tag(offset + at);
                     } else if raw == Raw::Script {
                         self.place.script.byte(c, rest.get(1).copied());
@@ -488,6 +494,9 @@ impl Html {
                     || kind.contains("json");
                 self.place.state = State::Raw(if runs { Raw::Script } else { Raw::Inert });
                 self.place.script = Script::START;
+                if runs && !kind.contains("json") && attribute("src").is_none() {
+                    self.scripts.push(end..usize::MAX);
+                }
             }
             "style" => self.place.state = State::Raw(Raw::Style),
             "textarea" | "title" => self.place.state = State::Raw(Raw::Text),

@@ -28,7 +28,7 @@ mod library;
 mod model;
 mod read;
 mod scan;
-mod script;
+mod scripts;
 mod token;
 
 pub use expr::{Arguments, Expr};
@@ -39,8 +39,6 @@ pub use model::{
     Autoescape, Diagnostic, Dialect, Exposure, Import, Include, Interpolation, Invocation, Loop,
     Macro, Set, Template, autoescape_default,
 };
-
-pub use script::{HtmlSink, html_sinks};
 
 /// Reads a template. Never panics; takes linear time.
 #[must_use]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::flow::{Handling, MacroCall, Root, Step, Use};
 use crate::model::{Autoescape, Dialect, Exposure, Interpolation, Template, autoescape_default};
+use crate::scripts;
 
 /// A step of a search: template, root, path, what was taken from it, names bound anew.
 type Visit = (usize, Root, Vec<Step>, Vec<Step>, Vec<String>);
@@ -214,6 +215,25 @@ impl Library {
                 .any(|tag| file.text.contains(tag)),
             _ => false,
         }
+    }
+
+    /// The scripts that stand in a template that makes HTML, with everything else blanked out, byte for byte in the same
+    /// place; a script in a file of its own as a whole. None where there is no script, or only a library's.
+    #[must_use]
+    pub fn scripts(&self, template: usize) -> Option<String> {
+        let file = self.files.get(template)?;
+        if matches!(file.path.rsplit('.').next(), Some("js" | "mjs")) {
+            return scripts::file(&file.text);
+        }
+        if !self.is_html(template) {
+            return None;
+        }
+        // The other dialects mark outputs and tags as Jinja2 does.
+        let dialect = match file.path.rsplit('.').next() {
+            Some("mako" | "mak") => Dialect::Mako,
+            _ => Dialect::Jinja2,
+        };
+        scripts::scripts(&file.text, dialect)
     }
 
     /// A template, read as one of `dialect`.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 from functools import lru_cache
 
 import redis
 from django.conf import settings
+from pyward_guard.crypto import Aead, KeySet
 from pyward_guard.limits import LockoutRule, RedisLockout
-from pyward_guard.paths import Directory, UploadPolicy
+from pyward_guard.logs import AuditLog
+from pyward_guard.paths import ArchiveLimits, Directory, UploadPolicy
 from pyward_guard.sessions import RedisStore
 from pyward_guard.tokens import SignedTokens
 
@@ -33,6 +37,23 @@ def files() -> Directory:
     return Directory(settings.FILES)
 
 
+@lru_cache(maxsize=1)
+def aead() -> Aead:
+    """What the encrypted fields are sealed with."""
+    return Aead(KeySet.from_secrets("aead", [settings.FIELD_KEY]))
+
+
+@lru_cache(maxsize=1)
+def audit() -> AuditLog:
+    """The audit log of this process; each line is chained to all before it."""
+    folder = settings.FILES.parent / "audit"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    log = AuditLog(folder / f"{os.getpid()}.log", key=settings.AUDIT_KEY)
+    atexit.register(log.close)
+    return log
+
+
+bundles = ArchiveLimits(max_archive_bytes=1 << 20, max_entries=20, max_total_bytes=5 << 20)
 uploads = UploadPolicy(["image/png", "image/jpeg", "application/pdf", "text/plain"], max_bytes=1 << 20)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from pyward_guard.crypto.django import EncryptedTextField
 
 
 class Document(models.Model):
@@ -14,4 +15,5 @@ class Document(models.Model):
     stored_name = models.CharField(max_length=64)
     media_type = models.CharField(max_length=100)
     size = models.PositiveIntegerField()
+    remark = EncryptedTextField(default="")
     added = models.DateTimeField(auto_now_add=True)

@@ -1,11 +1,10 @@
 """Settings: everything secret comes from the environment, everything else is strict."""
 
-import hashlib
-import hmac
 import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pyward_guard.crypto import derive_key
 from pyward_guard.headers import SecurityHeaders
 from pyward_guard.sessions import Binding
 
@@ -15,11 +14,14 @@ _KEY = bytes.fromhex(os.environ["VAULT_KEY"])
 
 def derived(purpose: str) -> bytes:
     """A key of its own for each purpose."""
-    return hmac.digest(_KEY, f"vault {purpose}".encode(), hashlib.sha256)
+    return derive_key(_KEY, purpose=f"vault {purpose}")
 
 
 SECRET_KEY = derived("django").hex()
 LINK_KEY = derived("links")
+AUDIT_KEY = derived("audit log")
+FIELD_KEY = derived("fields")
+PYWARD_GUARD_AEAD = "vault.guard.aead"
 DEBUG = False
 ALLOWED_HOSTS = [os.environ["VAULT_HOST"]]
 ROOT_URLCONF = "vault.urls"
@@ -83,8 +85,10 @@ SECURE_REFERRER_POLICY = None
 SECURE_CROSS_ORIGIN_OPENER_POLICY = None
 PYWARD_HEADERS = SecurityHeaders.app()
 
-PASSWORD_HASHERS = ["vault.hashers.GuardPasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-AUTH_PASSWORD_VALIDATORS = [{"NAME": "vault.hashers.GuardPasswordValidator"}]
+PASSWORD_HASHERS = ["pyward_guard.passwords.django.GuardPasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "pyward_guard.passwords.django.GuardPasswordValidator", "OPTIONS": {"context": ["vault"]}},
+]
 
 PYWARD_ACCESS_POLICY = "vault.rules.policy"
 PYWARD_ACCESS_PRINCIPAL = "vault.rules.principal"
@@ -96,6 +100,7 @@ FILES = Path(os.environ["VAULT_FILES"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "filters": {"redact": {"()": "pyward_guard.logs.RedactingFilter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["redact"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
 }

@@ -10,6 +10,7 @@ urlpatterns = [
     path("enter", views.enter),
     path("leave", views.leave),
     path("documents", views.add),
+    path("bundles", views.add_bundle),
     path("documents/<int:pk>", views.show),
     path("documents/<int:pk>/link", views.link),
     path("documents/<int:pk>/remove", views.remove),

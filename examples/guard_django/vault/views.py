@@ -7,14 +7,15 @@ from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model, login, logout
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from pyward_guard import LimitExceeded, Refused, VerificationFailed
+from pyward_guard import InvalidInput, LimitExceeded, Refused, VerificationFailed, html, logs, privacy, validate
 from pyward_guard.access.django import public, require
 from pyward_guard.http import safe_redirect
-from pyward_guard.limits import LockedOut
+from pyward_guard.limits import LockedOut, client_key
+from pyward_guard.paths import Upload, temporary_directory
 from pyward_guard.sessions.django import manager
 
 from . import guard
@@ -25,8 +26,14 @@ User = get_user_model()
 
 
 class JoinForm(forms.Form):
-    name = forms.RegexField(r"\A[a-z][a-z0-9_]{1,30}\Z")
+    name = forms.CharField(max_length=30)
     password = forms.CharField(max_length=200, strip=False)
+
+    def clean_name(self) -> str:
+        try:
+            return validate.user_name(self.cleaned_data["name"])
+        except InvalidInput as error:
+            raise ValidationError(str(error)) from None
 
     def clean(self) -> dict[str, str]:
         data = super().clean() or {}
@@ -45,6 +52,7 @@ def join(request: HttpRequest) -> HttpResponse:
         except IntegrityError:
             form.add_error("name", "This name is taken.")
         else:
+            logs.security_event("user_created", str(user.pk), str(user.pk), audit=guard.audit())
             login(request, user)
             return redirect("/")
     return render(request, "join.html", {"form": form}, status=422 if form.errors else 200)
@@ -58,16 +66,18 @@ def enter(request: HttpRequest) -> HttpResponse:
         return render(request, "enter.html", {"next": target})
     name, password = request.POST.get("name", "")[:200], request.POST.get("password", "")[:200]
     try:
-        with guard.lockout().attempt(account=name, client=request.META["REMOTE_ADDR"]) as attempt:
+        with guard.lockout().attempt(account=name, client=client_key(request.META["REMOTE_ADDR"])) as attempt:
             try:
                 # Django hashes also for unknown names, so the answer takes as long.
                 user = authenticate(request, username=name, password=password)
             except ValidationError:
                 user = None
             if user is None:
+                logs.security_event("authn_login_fail", name, audit=guard.audit())
                 return render(request, "enter.html", {"next": target, "problem": "Name or password is wrong."}, status=403)
             attempt.succeeded()
     except LockedOut as locked:
+        logs.security_event("authn_login_lock", name, "maxretries", audit=guard.audit())
         answer = render(request, "enter.html", {"next": target, "problem": "Too many attempts. Try again later."}, status=429)
         answer["Retry-After"] = str(int(locked.retry_after) + 1)
         return answer
@@ -92,7 +102,9 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require("list", resource=SITE)
 def _home(request: HttpRequest) -> HttpResponse:
-    return render(request, "home.html", {"documents": Document.objects.filter(owner=request.user).order_by("-added")[:200]})
+    found = Document.objects.filter(owner=request.user).order_by("-added")[:200]
+    # What was stored is not trusted to be clean: it is made so where it goes into the page.
+    return render(request, "home.html", {"documents": [(document, html.sanitize(document.remark, "inline")) for document in found]})
 
 
 @require_POST
@@ -105,9 +117,33 @@ def add(request: HttpRequest) -> HttpResponse:
         stored = guard.uploads.store(sent.file, sent.name or "", sent.content_type, directory=guard.files())
     except (Refused, LimitExceeded):
         return HttpResponse("This file is not accepted.\n", status=422, content_type="text/plain")
+    _keep(request, stored)
+    return redirect("/")
+
+
+def _keep(request: HttpRequest, stored: Upload) -> None:
     Document.objects.create(
-        owner=request.user, name=stored.display_name, stored_name=stored.stored_name, media_type=stored.media_type, size=stored.size
-    )
+        owner=request.user, name=stored.display_name, stored_name=stored.stored_name, media_type=stored.media_type, size=stored.size,
+        remark=request.POST.get("remark", "")[:2000],
+    )  # fmt: skip
+
+
+@require_POST
+@require("add", resource=SITE)
+def add_bundle(request: HttpRequest) -> HttpResponse:
+    """Documents in a zip or tar archive: unpacked within bounds, then each checked as a single upload is."""
+    sent = request.FILES.get("file")
+    if sent is None:
+        return HttpResponse("No file.\n", status=400, content_type="text/plain")
+    try:
+        with temporary_directory() as folder:
+            report = folder.extract(sent.read(), "bundle", limits=guard.bundles)
+            accepted = [(guard.uploads.check(folder.read_bytes(f"bundle/{name}"), name), folder.read_bytes(f"bundle/{name}")) for name in report.files]
+            with transaction.atomic():
+                for checked, content in accepted:
+                    _keep(request, guard.uploads.store(content, checked.display_name, directory=guard.files()))
+    except (InvalidInput, Refused, LimitExceeded):
+        return HttpResponse("This bundle is not accepted.\n", status=422, content_type="text/plain")
     return redirect("/")
 
 
@@ -157,7 +193,10 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 @require("audit", resource=SITE)
 def audit(request: HttpRequest) -> HttpResponse:
-    return render(request, "audit.html", {"documents": Document.objects.select_related("owner").order_by("-added")[:500]})
+    logs.security_event("sensitive_read", str(request.user.pk), "list of documents", audit=guard.audit())
+    found = Document.objects.select_related("owner").order_by("-added")[:500]
+    # Auditors need to tell members apart, not to know them.
+    return render(request, "audit.html", {"documents": [(document, privacy.mask(document.owner.get_username(), "name")) for document in found]})
 
 
 @require_http_methods(["GET", "POST"])

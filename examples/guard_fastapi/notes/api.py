@@ -10,6 +10,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from pyward_guard import VerificationFailed
 from pyward_guard.access.fastapi import public
+from pyward_guard.sessions.asgi import session_of
+from pyward_guard.validate import Check, plain_text
 
 from .rules import SITE, guard, note_of_path
 
@@ -32,7 +34,7 @@ tokens = APIRouter()
 @tokens.post("/api/token", dependencies=[guard.require("list", resource=SITE)])
 async def token(request: Request) -> dict[str, Any]:
     """A token for whoever is signed in on the pages."""
-    return {"token": request.app.state.issuer.issue(subject=request.session.user), "expires_in": 300}  # type: ignore[attr-defined]
+    return {"token": request.app.state.issuer.issue(subject=session_of(request.scope).user), "expires_in": 300}
 
 
 router = APIRouter(prefix="/api", dependencies=[Depends(api_user)])
@@ -41,7 +43,7 @@ router = APIRouter(prefix="/api", dependencies=[Depends(api_user)])
 class NewNote(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    title: str = Field(min_length=1, max_length=200)
+    title: Annotated[str, Check(plain_text, max_length=200)]
     body: str = Field(max_length=20_000)
     shared: bool = False
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import HTTPException, Request
 from pyward_guard.access import Entity, EntityData, Kind, Policy, Role, User
 from pyward_guard.access.fastapi import Guard
+from pyward_guard.sessions.asgi import session_of
 
 SITE = Entity("Site", "notes")
 
@@ -18,9 +19,11 @@ policy.permit(Role("member"), ["read", "remove"], Kind("Note"), when="resource.o
 
 async def principal(request: Request) -> EntityData | None:
     """Whoever is signed in: by session on the pages, by bearer token in the API."""
-    user = getattr(request.state, "api_user", None) or request.session.user  # type: ignore[attr-defined]
-    if user is None or await request.app.state.store.user(UUID(user)) is None:
+    user = getattr(request.state, "api_user", None) or session_of(request.scope).user
+    found = await request.app.state.store.user(UUID(user)) if user is not None else None
+    if user is None or found is None:
         return None
+    request.state.user = found
     return EntityData(User(user), within=[Role("member")])
 
 

@@ -155,12 +155,12 @@ def test_decisions_stay_fast_with_many_roles_and_rules() -> None:
         policy.assign(User(f"u{number}"), f"r{number}")
     best = float("inf")
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.thread_time()
         for number in range(0, 10_000, 50):
             assert policy.decide(User(f"u{number}"), "read", Entity("Page", str(number)))
             assert not policy.decide(User(f"u{number}"), "read", Entity("Page", str(number + 1)))
-        best = min(best, (time.perf_counter() - started) / 400)
-    # 3 us measured; the bound leaves room for a busy machine and none for a scan.
+        best = min(best, (time.thread_time() - started) / 400)
+    # 3 us of processor time measured; the bound leaves room for cold caches and none for a scan.
     assert best < 100e-6, best
 
 
@@ -332,5 +332,5 @@ print("passed")
 
 
 def test_django() -> None:
-    done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "passed", done.stdout + done.stderr

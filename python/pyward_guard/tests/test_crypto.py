@@ -475,7 +475,7 @@ try:
 except VerificationFailed:
     print("fine")
 """
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert out.stdout == "fine\n", out.stderr
 
 

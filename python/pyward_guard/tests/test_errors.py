@@ -89,6 +89,7 @@ def test_nothing_leaks(client: Any, accept: str, path: str, status: int, caplog:
     for leak in ("hunter2", "Failure", "Traceback", "test_errors", "Werkzeug Debugger"):
         assert leak not in sent
     assert answer.headers["Cache-Control"] == "no-store" and answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"] and answer.headers["X-Frame-Options"] == "DENY"
     incident = re.search(r"[0-9A-Z]{5}-[0-9A-Z]{5}", answer.text)
     assert incident
     entry = next(record for record in caplog.records if getattr(record, "incident", None) == incident[0])
@@ -189,7 +190,7 @@ fail()
 
 def test_hooks(tmp_path: Any) -> None:
     log = tmp_path / "log"
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(log)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(log)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 1
     assert re.fullmatch(r"Internal error, incident [0-9A-Z]{5}-[0-9A-Z]{5}\. Details are in the log\.\n", done.stderr), done.stderr
     assert log.read_text().count("RuntimeError: hunter2") == 4

@@ -215,6 +215,30 @@ def test_tokens_are_bound_to_the_session() -> None:
     assert client.post("/form", data={"csrf_token": signed_in}).status_code == 200
 
 
+@pytest.mark.parametrize("change", ["login", "rotate"])
+def test_tokens_made_after_a_change_of_session_fit_the_new_one(change: str) -> None:
+    """A log-in over JSON answers with the token for the requests to come."""
+
+    async def enter(request: Request) -> PlainTextResponse:
+        if change == "login" or not request.session.user:  # type: ignore[attr-defined]
+            request.session.login("ada")  # type: ignore[attr-defined]
+        else:
+            request.session.rotate()  # type: ignore[attr-defined]
+        return PlainTextResponse(csrf_token())
+
+    app: Any = Starlette(routes=[Route("/", enter, methods=["POST"])])
+    manager = AsyncSessionManager(MemoryStore())
+    app = SessionMiddleware(headers_asgi.SecurityMiddleware(app, hosts=["app.example"], csrf=CSRF([KEY])), manager)
+    client = TestClient(app, base_url=BASE, headers={"Origin": BASE})
+    before = ""
+    for _ in range(3):
+        answer = client.post("/", headers={"X-CSRF-Token": before} if before else {})
+        assert answer.status_code == 200, answer.text
+        if before:
+            assert client.post("/", headers={"X-CSRF-Token": before}).status_code == 403
+        before = answer.text
+
+
 def test_cors(open_app: Callable[..., Call]) -> None:
     call = open_app(cors=CORS(["https://spa.example"], methods=["GET", "PUT"], headers=["Content-Type"], credentials=True))
     allowed = call("GET", "/", headers={"Origin": "https://spa.example"})
@@ -446,7 +470,7 @@ print("passed")
 
 
 def test_django() -> None:
-    done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "passed", done.stdout + done.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -90,3 +91,36 @@ def test_access_token_binding_and_max_age() -> None:
         c.verify_id_token(login, bound, max_age=10)
     with pytest.raises(VerificationFailed):
         c.verify_id_token(login, id_token(login), max_age=10)
+
+
+METADATA = {
+    "issuer": ISSUER, "authorization_endpoint": ISSUER + "/authorize", "token_endpoint": ISSUER + "/token", "jwks_uri": ISSUER + "/jwks",
+    "code_challenge_methods_supported": ["plain", "S256"], "authorization_response_iss_parameter_supported": True,
+}  # fmt: skip
+
+
+def from_metadata(metadata: Any, issuer: str = ISSUER) -> OidcClient:
+    return OidcClient.from_metadata(
+        metadata, issuer=issuer, client_id="shop", redirect_uri="https://shop.example/callback", fetch=lambda url: jwks_document([KEY])
+    )
+
+
+def test_metadata() -> None:
+    client = from_metadata(json.dumps(METADATA))
+    assert client.token_endpoint == ISSUER + "/token"
+    url, login = client.start()
+    assert url.startswith(ISSUER + "/authorize?")
+    with pytest.raises(VerificationFailed, match="issuer"):
+        client.check_callback(login, {"state": login.state, "code": "abc"})  # RFC 9207: the provider says that it sends iss
+    assert client.check_callback(login, {"state": login.state, "code": "abc", "iss": ISSUER}) == "abc"
+    for other in ("https://evil.example", ISSUER + "/", ISSUER.upper()):
+        with pytest.raises(VerificationFailed, match="issuer"):
+            from_metadata({**METADATA, "issuer": other})
+    for change in ({"jwks_uri": None}, {"token_endpoint": "http://id.example/token"}, {"jwks_uri": "http://id.example/jwks"},
+                   {"authorization_endpoint": "http://id.example/a"}, {"code_challenge_methods_supported": ["plain"]},
+                   {"code_challenge_methods_supported": "S256"}):  # fmt: skip
+        with pytest.raises(InvalidInput):
+            from_metadata({**METADATA, **change})
+    for document in ("[]", "{", "null", b"\xff"):
+        with pytest.raises((InvalidInput, VerificationFailed)):
+            from_metadata(document)

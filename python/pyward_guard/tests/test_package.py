@@ -88,7 +88,8 @@ def test_the_wheel_is_small_and_needs_nothing(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         metadata = email.message_from_bytes(archive.read(next(name for name in names if name.endswith("/METADATA"))))
-    assert metadata.get_all("Requires-Dist") is None
+    assert not [need for need in metadata.get_all("Requires-Dist", []) if "extra ==" not in need]
+    assert "pip install pyward-guard" in str(metadata.get_payload())
     assert "pyward_guard/py.typed" in names and not [name for name in names if "test" in name or name.endswith(".pyc")]
     # In an environment with nothing else in it, every module can be imported.
     environment = tmp_path / "venv"

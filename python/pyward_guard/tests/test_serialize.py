@@ -154,10 +154,10 @@ def test_yaml() -> None:
     laughs = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
     )
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(LimitExceeded):
         serialize.yaml_loads(laughs)
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
     for bad in (
         "!!python/object/apply:os.system ['id']", "!!python/name:os.system", "a: 1\na: 2", "&a [*a]", "a: *b", "[", "- a\n--- b",
         "a: &x {b: 1}\nc:\n  <<: *x", "\0",

@@ -202,5 +202,5 @@ def test_django(store: str, request: pytest.FixtureRequest) -> None:
         url = request.getfixturevalue("postgres_url")
         setup = f"from pyward_guard.sessions import PostgresStore\nSTORE = PostgresStore({url!r}, table='dj_sessions')\nSTORE.create_tables()\n"
     # Django's settings are per process.
-    done = subprocess.run([sys.executable, "-c", setup + DJANGO], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", setup + DJANGO], capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "passed", done.stdout + done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import time
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -86,6 +86,25 @@ def test_format() -> None:
     with pytest.raises(InvalidInput):
         join(" and ", ["a = 1"])  # type: ignore[list-item]
     assert "secret" not in repr(SQL("select {a}").format(a="secret"))
+
+
+def test_a_fragment_does_not_change_what_is_around_it() -> None:
+    condition = SQL("a = {a}; -- as asked").format(a=1)
+    assert SQL("select {c} and tenant = {t}").format(c=condition, t=2).compile() == ("select a = ? -- as asked\n and tenant = ?", (1, 2))
+    with pytest.raises(Refused):
+        SQL("select 1; select 2")
+
+
+def test_values_that_are_none() -> None:
+    class Clause:
+        def __clause_element__(self) -> None: ...
+
+    for value in ({"a": 1}, [{"a": 1}], [SQL("x")], Clause()):
+        with pytest.raises(InvalidInput):
+            SQL("select {a}").format(a=value)
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    with pytest.raises(InvalidInput):
+        SQL("select {a}").format(a=sqlalchemy.text("1 or 1 = 1"))
 
 
 @pytest.mark.parametrize(
@@ -194,20 +213,32 @@ def test_sqlite_connection(tmp_path: Path) -> None:
 def test_sqlite_bounds(tmp_path: Path) -> None:
     endless = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c"
     with connect_sqlite(":memory:", statement_timeout=0.2) as db:
-        started = time.monotonic()
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
             db.fetch_all(unchecked_sql(endless, reason="test"))
-        assert time.monotonic() - started < 5
         assert db.fetch_one(SQL("select 1")) == (1,), "usable after a time-out"
         for statement in (
             SQL("attach database {p} as other").format(p=str(tmp_path / "x")),
             SQL("pragma trusted_schema = on"),
             SQL("pragma writable_schema = on"),
+            SQL("pragma busy_timeout = 0"),
+            SQL("vacuum into {p}").format(p=str(tmp_path / "x")),
             SQL("select load_extension('x')"),
         ):
             with pytest.raises(sqlite3.DatabaseError):
                 db.fetch_all(statement)
     assert not (tmp_path / "x").exists()
+    for bounds in (
+        {"statement_timeout": float("nan")}, {"statement_timeout": 0}, {"statement_timeout": float("inf")}, {"lock_timeout": -1},
+        {"lock_timeout": float("nan")}, {"max_rows": -1}, {"max_statements": -1},
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput), connect_sqlite(":memory:", **bounds):  # type: ignore[arg-type]
+            pass
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="cannot be set before")
+def test_sqlite_does_not_take_names_for_strings() -> None:
+    with connect_sqlite(":memory:") as db, pytest.raises(sqlite3.OperationalError, match="no such column"):
+        db.fetch_all(SQL("select {c}").format(c=Identifier("missing")))
 
 
 def test_strings_are_refused_at_the_connection() -> None:
@@ -242,19 +273,38 @@ def test_postgresql(postgres_url: str) -> None:
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         with connect_postgresql(postgres_url, read_only=True) as db:
             db.execute(SQL("delete from guard_sql"))
-    started = time.monotonic()
-    with pytest.raises(psycopg.errors.QueryCanceled):
+    with pytest.raises(psycopg.errors.QueryCanceled, match="statement timeout"):
         with connect_postgresql(postgres_url, statement_timeout=0.2) as db:
-            db.fetch_all(SQL("select pg_sleep(30)"))
-    assert time.monotonic() - started < 10
+            db.fetch_all(SQL("select pg_sleep(600)"))
     with connect_postgresql(postgres_url) as db:
         assert db.fetch_one(SQL("select count(*) from guard_sql")) == (1,)
         db.execute(SQL("drop table guard_sql"))
 
 
-def test_postgresql_needs_tls_for_remote_servers() -> None:
+def test_postgresql_needs_tls_for_remote_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg")
-    for conninfo in ("host=db.example.org sslmode=prefer", "host=localhost,db.example.org sslmode=require"):
+    for conninfo in (
+        "host=db.example.org sslmode=prefer",
+        "host=localhost,db.example.org sslmode=require",
+        "host=localhost hostaddr=203.0.113.5 sslmode=disable",
+        "hostaddr=203.0.113.5 sslmode=disable",
+        "host=,db.example.org sslmode=disable",
+    ):
+        with pytest.raises(Refused):
+            with connect_postgresql(conninfo):
+                pass
+    for variable in ("PGHOST", "PGHOSTADDR"):
+        with monkeypatch.context() as changed, pytest.raises(Refused):
+            changed.setenv(variable, "203.0.113.5")
+            with connect_postgresql("sslmode=disable"):
+                pass
+    with pytest.raises(InvalidInput):
+        with connect_postgresql("service=shop"):
+            pass
+    with pytest.raises(InvalidInput):
+        with connect_postgresql("host=localhost", connect_timeout=0):
+            pass
+    for conninfo in ("host=db.example.org sslmode=allow",):
         with pytest.raises(Refused):
             with connect_postgresql(conninfo):
                 pass
@@ -294,10 +344,12 @@ def test_mysql(mysql_server: dict[str, Any]) -> None:
 @pytest.mark.mysql
 def test_mysql_limits(mysql_server: dict[str, Any]) -> None:
     pymysql = pytest.importorskip("pymysql")
-    started = time.monotonic()
-    with pytest.raises(pymysql.err.MySQLError, match="max_statement_time"), connect_mysql(**mysql_server, statement_timeout=0.3) as db:
-        db.fetch_all(SQL("select sleep(30)"))
-    assert time.monotonic() - started < 10
+    # The driver's own limit on reading is a second longer, which a busy server may need to answer.
+    with pytest.raises(pymysql.err.MySQLError, match="max_statement_time"), connect_mysql(**mysql_server, statement_timeout=5.3) as db:
+        db.execute(SQL("set session max_statement_time = 0.3"))
+        db.fetch_all(SQL("select sleep(600)"))
+    with connect_mysql(**mysql_server, statement_timeout=7.5) as db:
+        assert db.fetch_one(SQL("select @@max_statement_time")) == (7.5,)
     with connect_mysql(**mysql_server, max_rows=2, max_statements=3) as db:
         rows = SQL("select 1 union all select 2 union all select 3")
         with pytest.raises(LimitExceeded, match="rows"):
@@ -312,10 +364,11 @@ def test_mysql_limits(mysql_server: dict[str, Any]) -> None:
         db.execute(SQL("insert into guard_lock values (1)"))
     with connect_mysql(**mysql_server) as holder:
         holder.execute(SQL("update guard_lock set a = 2"))
-        started = time.monotonic()
-        with pytest.raises(pymysql.err.OperationalError, match="Lock wait timeout"), connect_mysql(**mysql_server, lock_timeout=1) as db:
+        with pytest.raises(pymysql.err.OperationalError, match="Lock wait timeout"), connect_mysql(
+            **mysql_server, lock_timeout=1, statement_timeout=60
+        ) as db:
+            assert db.fetch_one(SQL("select @@innodb_lock_wait_timeout")) == (1,)
             db.execute(SQL("update guard_lock set a = 3"))
-        assert time.monotonic() - started < 8
     with connect_mysql(**mysql_server) as db:
         assert db.fetch_all(SQL("select a from guard_lock")) == [(2,)]
         db.execute(SQL("drop table guard_lock"))

@@ -6,8 +6,10 @@ import asyncio
 import base64
 import dataclasses
 import json
+import os
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -29,9 +31,12 @@ def test_random_values_differ_and_keep_their_bounds() -> None:
         tokens.random_token(15)
     with pytest.raises(InvalidInput):
         tokens.random_string(4, "aa")
+    before = time.time()
     ids = [tokens.uuid7() for _ in range(3)]
+    after = time.time()
     assert all(i.version == 7 and i.variant == "specified in RFC 4122" for i in ids)
-    assert abs((ids[0].int >> 80) / 1000 - time.time()) < 5
+    # Whole milliseconds; the clock may be set a little meanwhile.
+    assert before - 1 <= (ids[0].int >> 80) / 1000 <= after + 1
 
 
 # --- signed tokens --------------------------------------------------------------------------------------
@@ -85,10 +90,11 @@ def test_signed_tokens_purpose_rotation_and_expiry() -> None:
     with pytest.raises(UnknownKey):
         a.verify(token)
     keys.enable(old)
+    other = a.issue("x", lifetime=600)
+    details = a.verify_details(other)
+    assert details.payload == "x" and (details.expires_at - details.issued_at).total_seconds() == 600
+    assert details.token_id == a.verify_details(other).token_id != a.verify_details(token).token_id
     short = a.issue("x", lifetime=1)
-    details = a.verify_details(short)
-    assert details.payload == "x" and (details.expires_at - details.issued_at).total_seconds() == 1
-    assert details.token_id == a.verify_details(short).token_id != a.verify_details(token).token_id
     time.sleep(1.01)
     with pytest.raises(Expired):
         a.verify(short)
@@ -200,6 +206,130 @@ def test_itsdangerous_expiry_and_bombs() -> None:
     bomb = itsdangerous.URLSafeSerializer("secret").dumps("a" * 100_000)
     with pytest.raises(VerificationFailed, match="too large"):
         reader.loads(bomb)
+
+
+def _options(digest: str, derivation: str) -> dict[str, Any]:
+    import hashlib
+
+    return {"key_derivation": derivation, "digest_method": getattr(hashlib, digest)}
+
+
+def _writer(digest: str, derivation: str, secrets: Any = ("old", "secret"), **more: Any) -> tokens.ItsdangerousWriter:
+    return tokens.ItsdangerousWriter(
+        secrets, digest=digest, key_derivation=derivation, insecure_legacy_options=True, **more  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("derivation", ["django-concat", "concat", "hmac", "none"])
+@pytest.mark.parametrize("salt", [None, "s"])
+def test_itsdangerous_reads_what_is_written(digest: str, derivation: str, salt: str | None) -> None:
+    itsdangerous = pytest.importorskip("itsdangerous")
+    options = _options(digest, derivation)
+    named = {} if salt is None else {"salt": salt}
+    writer = _writer(digest, derivation, salt=salt)
+    reader = tokens.ItsdangerousReader(["old", "secret"], salt=salt, digest=digest, key_derivation=derivation)  # type: ignore[arg-type]
+    plain = itsdangerous.URLSafeSerializer("secret", **named, signer_kwargs=options)
+    timed = itsdangerous.URLSafeTimedSerializer("secret", **named, signer_kwargs=options)
+    for value in ({"user": 7, "name": "Zoë\n\u2028\"\\\x7f"}, [1, -2.5, None, True, {}], "", 0, "a" * 5000, "\U0001f511" * 30):
+        token = writer.dumps(value)
+        assert plain.loads(token) == value == reader.loads(token)
+        assert token.startswith(".") == plain.dumps(value).startswith(".")
+        if not token.startswith("."):
+            # What zlib makes of a text is not fixed; everything else is.
+            assert token == plain.dumps(value)
+        token = writer.dumps_timed(value)
+        loaded, at = timed.loads(token, max_age=5, return_timestamp=True)
+        assert loaded == value == reader.loads_timed(token, max_age=5) and abs(at.timestamp() - time.time()) < 5
+        if not token.startswith("."):
+            signer = type("Fixed", (itsdangerous.TimestampSigner,), {"get_timestamp": lambda _, t=at: int(t.timestamp())})
+            fixed = itsdangerous.URLSafeTimedSerializer("secret", **named, signer=signer, signer_kwargs=options)
+            assert token == fixed.dumps(value)
+    with pytest.raises(itsdangerous.BadSignature):
+        plain.loads(writer.dumps({"user": 7})[:-2])
+    with pytest.raises(itsdangerous.BadSignature):
+        itsdangerous.URLSafeSerializer("old", **named, signer_kwargs=options).loads(writer.dumps(1))
+
+    signer, stamper = (kind("secret", **named, **options) for kind in (itsdangerous.Signer, itsdangerous.TimestampSigner))
+    for value in (b"7.png", b"", b"\xff.\x00", "Zoë"):
+        data = value.encode() if isinstance(value, str) else value
+        assert writer.sign(value) == signer.sign(value)
+        assert signer.unsign(writer.sign(value)) == data == reader.unsign(signer.sign(value))
+        assert stamper.unsign(writer.sign_timed(value), max_age=5) == data
+        assert reader.unsign_timed(stamper.sign(value), max_age=5) == data
+    assert reader.unsign(signer.sign("text").decode()) == b"text"
+    for bad in (signer.sign(b"v")[:-2], b"v", b".", b"", stamper.sign(b"v") + b"A"):
+        with pytest.raises(VerificationFailed):
+            reader.unsign(bad)
+        with pytest.raises(VerificationFailed):
+            reader.unsign_timed(bad, max_age=5)
+
+
+def test_itsdangerous_rotation() -> None:
+    itsdangerous = pytest.importorskip("itsdangerous")
+    old, new = "the old one, of at least 32 bytes", "the new one, of at least 32 bytes"
+    options = _options("sha256", "hmac")
+    both = itsdangerous.URLSafeSerializer([old, new], signer_kwargs=options)
+    # The same list on both sides: the last signs.
+    assert tokens.ItsdangerousWriter([old, new]).dumps([7]) == both.dumps([7])
+    assert both.loads(tokens.ItsdangerousWriter(old).dumps([7])) == [7]
+    reader = tokens.ItsdangerousReader([old, new], digest="sha256", key_derivation="hmac")
+    assert reader.loads(tokens.ItsdangerousWriter(old).dumps(1)) == 1 == reader.loads(both.dumps(1))
+    with pytest.raises(itsdangerous.BadSignature):
+        itsdangerous.URLSafeSerializer(old, signer_kwargs=options).loads(tokens.ItsdangerousWriter([old, new]).dumps(1))
+
+
+def test_itsdangerous_weak_options_are_loud(caplog: pytest.LogCaptureFixture) -> None:
+    long = "s" * 32
+    for options in ({"digest": "sha1"}, {"key_derivation": "none"}, {"key_derivation": "concat"}):
+        with pytest.raises(InvalidInput, match="insecure_legacy_options"):
+            tokens.ItsdangerousWriter(long, **options)  # type: ignore[arg-type]
+    for secrets in ("s" * 31, [long, "short"]):
+        with pytest.raises(InvalidInput, match="32 bytes") as caught:
+            tokens.ItsdangerousWriter(secrets)
+        assert "sss" not in str(caught.value)
+    for secrets in ([], "", [long, ""]):
+        with pytest.raises(InvalidInput):
+            tokens.ItsdangerousWriter(secrets)
+        with pytest.raises(InvalidInput):
+            tokens.ItsdangerousWriter(secrets, insecure_legacy_options=True)
+    assert not caplog.records
+    _writer("sha1", "none", "short-and-secret")
+    assert "insecure_legacy_options" in caplog.text and "sha1" in caplog.text and "short-and-secret" not in caplog.text
+    writer = tokens.ItsdangerousWriter(long)
+    assert long not in repr(writer)
+    for value in ({1: 2}, float("nan"), object(), "\ud800", os.urandom(70_000).hex()):
+        with pytest.raises(InvalidInput):
+            writer.dumps(value)
+    with pytest.raises(InvalidInput):
+        writer.sign(b"a" * 65536)
+
+
+def test_itsdangerous_age() -> None:
+    secret = "s" * 32
+    token = tokens.ItsdangerousWriter(secret).dumps_timed(1)
+    reader = tokens.ItsdangerousReader(secret, digest="sha256", key_derivation="hmac")
+    assert reader.loads_timed(token, max_age=timedelta(minutes=1)) == 1
+    for age in (-1, True, 1.5, "5", None, 2**64, timedelta(seconds=-1)):
+        with pytest.raises(InvalidInput):
+            reader.loads_timed(token, max_age=age)  # type: ignore[arg-type]
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(value=_JSON)
+def test_itsdangerous_both_ways_for_any_json(value: Any) -> None:
+    itsdangerous = pytest.importorskip("itsdangerous")
+    secret = "s" * 32
+    theirs = itsdangerous.URLSafeTimedSerializer(secret, salt="p", signer_kwargs=_options("sha256", "hmac"))
+    reader = tokens.ItsdangerousReader(secret, salt="p", digest="sha256", key_derivation="hmac")
+    assert theirs.loads(tokens.ItsdangerousWriter(secret, salt="p").dumps_timed(value), max_age=9) == value
+    assert reader.loads_timed(theirs.dumps(value), max_age=9) == value
 
 
 # --- JWT -------------------------------------------------------------------------------------------------
@@ -339,14 +469,35 @@ def test_jwks_client_follows_rotation_without_hammering() -> None:
     time.sleep(0.06)
     assert verifier.verify(provider.token())["sub"] == "7" and provider.asked == 2
     forged = JwtIssuer(Jwk.generate("ES256"), algorithm="ES256", lifetime=60).issue()
+    patient = JwtVerifier(tokens.JwksClient("https://id.example/jwks", provider.fetch, min_interval=3600), algorithms=["ES256"])
     for _ in range(20):
         with pytest.raises(UnknownKey):
-            verifier.verify(forged)
-    assert provider.asked <= 3
+            patient.verify(forged)
+    assert provider.asked <= 4, "once for the first keys, once at most for all the unknown ones"
     provider.down = True
     assert verifier.verify(provider.token())
     with pytest.raises(InvalidInput):
         tokens.JwksClient("http://id.example/jwks", provider.fetch)
+
+
+def test_verifiers_share_a_jwks_client() -> None:
+    """Whoever fetches, all get the new keys and lose the withdrawn ones; nothing is fetched before the first token."""
+    provider = Provider()
+    provider.down = True
+    client = tokens.JwksClient("https://id.example/jwks", provider.fetch, cache_seconds=0.05, min_interval=0.05)
+    first, second = (JwtVerifier(client, algorithms=["ES256"]) for _ in range(2))
+    assert provider.asked == 0
+    with pytest.raises(ConnectionError):
+        first.verify(provider.token())
+    provider.down = False
+    withdrawn = provider.token()
+    assert first.verify(withdrawn) and second.verify(withdrawn)
+    provider.signing = Jwk.generate("ES256")
+    time.sleep(0.06)
+    assert first.verify(provider.token()) and provider.asked == 3
+    with pytest.raises(UnknownKey):
+        second.verify(withdrawn)
+    assert second.verify(provider.token()) and provider.asked == 3
 
 
 def test_async_jwks_client() -> None:
@@ -482,8 +633,9 @@ def test_paseto_interoperates_with_pyseto() -> None:
 
 def test_paseto_checks_claims_and_rotates() -> None:
     old, new = tokens.PasetoLocal.generate_key(), tokens.PasetoLocal.generate_key()
-    writer = tokens.PasetoLocal(old, lifetime=1, clock_skew=0)
-    token = writer.issue(audience_free := {"x": 1})
+    short = tokens.PasetoLocal(old, lifetime=1, clock_skew=0)
+    expired = short.issue({"x": 1})
+    token = tokens.PasetoLocal(old, lifetime=600, clock_skew=0).issue(audience_free := {"x": 1})
     assert audience_free == {"x": 1}
     assert tokens.PasetoLocal([new, old], lifetime=60).verify(token)["x"] == 1
     with pytest.raises(VerificationFailed, match="audience"):
@@ -494,7 +646,7 @@ def test_paseto_checks_claims_and_rotates() -> None:
         tokens.PasetoLocal(old, lifetime=60, required=["exp", "sub"]).verify(token)
     time.sleep(2.0)
     with pytest.raises(Expired):
-        writer.verify(token)
+        short.verify(expired)
     with pytest.raises(VerificationFailed):
         tokens.PasetoLocal(new, lifetime=60).verify(token)
     with pytest.raises(InvalidInput):

@@ -35,11 +35,11 @@ def test_any_text(check: Any, value: str) -> None:
 
 @pytest.mark.parametrize("check", SIMPLE, ids=lambda check: check.__name__)
 def test_size_and_type(check: Any) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     for value in ("a" * 5_000_000, "1" * 5_000_000, "a." * 2_000_000, "@" * 1_000_000):
         with pytest.raises(GuardError):
             check(value)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
     for value in (None, 3, b"x", ["x"], "\ud800"):
         with pytest.raises(InvalidInput):
             check(value)
@@ -77,9 +77,9 @@ def test_confusables() -> None:
 
 def test_patterns_take_linear_time() -> None:
     pattern = validate.Pattern("(a+)+", max_bytes=1 << 20)
-    started = time.monotonic()
+    started = time.thread_time()
     assert not pattern.matches("a" * 500_000 + "!")
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
     assert pattern.matches("aaa") and not pattern.matches("aaa\n") and not pattern.matches("xaaa")
     for source in ("(", "(?=a)", r"(a)\1", "a)|(b"):
         with pytest.raises(InvalidInput):

@@ -360,7 +360,7 @@ impl Interp<'_> {
                 return self.call_api(method, Some(this), &call, span);
             }
         }
-        if super::expr::is_number(&left.shape) || super::expr::is_number(&right.shape) {
+        if super::text::is_number(&left.shape) || super::text::is_number(&right.shape) {
             return Value::of(Shape::Builtin(Builtin::Float));
         }
         let marks = left.marks.union(&right.marks);

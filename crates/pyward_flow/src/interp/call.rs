@@ -230,7 +230,7 @@ impl Interp<'_> {
     }
 
     /// Whether no model speaks of a method or of what it is a method of.
-    fn is_undescribed(&self, method: crate::api::ApiId) -> bool {
+    fn is_undescribed(&self, method: crate::value::ApiId) -> bool {
         self.cx.api.entry(method).is_none()
             && self
                 .cx

@@ -9,11 +9,11 @@ use super::Interp;
 use super::call::CallArgs;
 use super::lookup::ANNOTATED;
 use super::refine::EVERYTHING;
-use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::summary::{Portable, PortableShape, export};
 use crate::tables::{Base, ClassInfo, Entry};
 use crate::types::TypeExpr;
+use crate::value::ApiId;
 use crate::value::{Builtin, Contexts, Shape, Value};
 
 /// Longest chain of bases followed.
@@ -250,7 +250,7 @@ impl Interp<'_> {
     }
 
     /// The classes outside the project that a class derives from.
-    pub(super) fn external_bases(&self, id: ClassId) -> Vec<crate::api::ApiId> {
+    pub(super) fn external_bases(&self, id: ClassId) -> Vec<crate::value::ApiId> {
         self.linear_bases(id)
             .iter()
             .copied()

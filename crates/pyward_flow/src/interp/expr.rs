@@ -6,7 +6,7 @@ use pyward_ir::{
 };
 
 use super::Interp;
-use super::text::is_text;
+use super::text::{is_number, is_text};
 use crate::fold;
 use crate::heap::{Class, Key, Object};
 use crate::value::{ALL_CONTEXTS, Builtin, Marks, Shape, Value, flag, join};
@@ -446,14 +446,6 @@ impl Interp<'_> {
         let marks = left.marks.union(&right.marks);
         Some(copy.with_marks(marks))
     }
-}
-
-pub(super) fn is_number(shape: &Shape) -> bool {
-    matches!(
-        shape,
-        Shape::Const(Const::Int(_) | Const::Float(_) | Const::Bool(_))
-            | Shape::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool)
-    )
 }
 
 impl Value {

@@ -4,11 +4,11 @@ use pyward_ir::{Const, ExprId, Span, Symbol};
 
 use super::Interp;
 use super::call::CallArgs;
-use crate::api::ApiId;
 use crate::heap::{Class, Key, Object};
 use crate::models::{Entry, Propagator};
 use crate::place::{Base, Content, Place};
 use crate::types::TypeExpr;
+use crate::value::ApiId;
 use crate::value::{ALL_CONTEXTS, Builtin, Marks, Shape, Step, StepKind, Value, flag, join};
 
 impl Interp<'_> {

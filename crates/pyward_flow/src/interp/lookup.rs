@@ -6,10 +6,11 @@ use pyward_ir::{Const, ExprId, ExprKind, FunctionKind, Span, Symbol, Var};
 use pyward_program::{FunctionId, ModuleTarget};
 
 use super::Interp;
-use crate::api::ApiId;
+use super::text::SliceBounds;
 use crate::fold;
 use crate::heap::{Class, Key};
 use crate::types::TypeExpr;
+use crate::value::ApiId;
 use crate::value::{Builtin, Closure, Marks, ObjectId, Origin, Shape, Value, join};
 
 /// A variable, attribute or item that can be narrowed.
@@ -375,6 +376,15 @@ impl Interp<'_> {
                     |c| Value::constant(c).with_marks(owner.marks.clone()),
                 )
             }
+            Shape::Text(text) if is_slice => {
+                let bounds = self.slice_bounds(at);
+                match super::text::slice(text, bounds) {
+                    // Nothing but the known beginning.
+                    Some(part) if part.as_const().is_some() => part,
+                    Some(part) => part.with_marks(owner.marks.clone()),
+                    None => Value::of(crate::value::widen(shape)).with_marks(owner.marks.clone()),
+                }
+            }
             Shape::Text(_) | Shape::Builtin(Builtin::Str | Builtin::Bytes) => {
                 Value::of(crate::value::widen(shape)).with_marks(owner.marks.clone())
             }
@@ -428,10 +438,7 @@ impl Interp<'_> {
         }
     }
 
-    fn slice_bounds(
-        &mut self,
-        at: ExprId,
-    ) -> Option<(Option<Const>, Option<Const>, Option<Const>)> {
+    fn slice_bounds(&mut self, at: ExprId) -> Option<SliceBounds> {
         let ExprKind::Subscript { index, .. } = self.ir.expr(at).kind else {
             return None;
         };

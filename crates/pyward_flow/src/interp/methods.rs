@@ -4,6 +4,7 @@ use pyward_ir::{Const, ExprId, Symbol};
 
 use super::Interp;
 use super::call::CallArgs;
+use super::text::built_after;
 use crate::fold;
 use crate::heap::{Class, Key, Object};
 use crate::value::{Builtin, Marks, ObjectId, Shape, Value, flag, join};
@@ -86,7 +87,17 @@ impl Interp<'_> {
         Some(match method {
             "lower" | "upper" | "title" | "capitalize" | "casefold" | "swapcase" | "strip"
             | "lstrip" | "rstrip" | "expandtabs" | "zfill" | "removeprefix" | "removesuffix"
-            | "translate" => text(own),
+            | "translate" => {
+                let argument = call.positional.first().map(Value::as_str);
+                let shape = built_after(&receiver.shape, method, argument);
+                shape.map_or_else(
+                    || text(own.clone()),
+                    |shape| Value {
+                        shape,
+                        marks: own.clone(),
+                    },
+                )
+            }
             "replace" => {
                 let replacement = call
                     .positional

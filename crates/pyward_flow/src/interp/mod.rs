@@ -119,7 +119,7 @@ pub(crate) struct Output {
     pub(crate) template_variables: Vec<((Symbol, Symbol), Portable)>,
     pub(crate) entries: Vec<(FunctionId, Entry)>,
     /// Classes that are registered to handle requests.
-    pub(crate) class_routes: Vec<crate::driver::ClassRoute>,
+    pub(crate) class_routes: Vec<crate::analysis::ClassRoute>,
     /// Classes of what was handed to parameters.
     pub(crate) arguments: Vec<((FunctionId, u16), Class)>,
     pub(crate) calls: Vec<FunctionId>,

@@ -259,7 +259,7 @@ impl Interp<'_> {
     /// Checks that models describe.
     pub(super) fn refine_by_guards(
         &mut self,
-        id: crate::api::ApiId,
+        id: crate::value::ApiId,
         callee: ExprId,
         args: &[Arg],
         outcome: Outcome,
@@ -349,7 +349,13 @@ impl Interp<'_> {
     }
 
     /// `re.fullmatch(pattern, subject)` and its kin: what a full match cannot contain.
-    fn refine_regex(&mut self, id: crate::api::ApiId, callee: &Value, args: &[Arg], outcome: bool) {
+    fn refine_regex(
+        &mut self,
+        id: crate::value::ApiId,
+        callee: &Value,
+        args: &[Arg],
+        outcome: bool,
+    ) {
         let path = self.cx.api.text(id);
         let Some(method) = path.strip_prefix("re.") else {
             return;

@@ -196,7 +196,7 @@ impl Interp<'_> {
     }
 
     /// The type that a library's users give parameters of this name.
-    fn conventional_type(&self, name: pyward_ir::Symbol) -> Option<crate::api::ApiId> {
+    fn conventional_type(&self, name: pyward_ir::Symbol) -> Option<crate::value::ApiId> {
         let imports = self.cx.index.imports(self.file);
         let candidates = self.cx.models.parameters.get(&name)?;
         let (of, _) = candidates

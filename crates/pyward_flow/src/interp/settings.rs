@@ -7,9 +7,9 @@ use pyward_ir::{ExprId, Span, Symbol, Var};
 use super::Interp;
 use super::call::CallArgs;
 use super::model_condition::Subject;
-use crate::api::ApiId;
 use crate::models::{Entry, Sink};
 use crate::place::Base;
+use crate::value::ApiId;
 use crate::value::{Marks, Shape, Value};
 
 impl Interp<'_> {

@@ -9,13 +9,13 @@ use super::call::CallArgs;
 use super::model_condition::{Certainty, Subject};
 use super::translate::through;
 use super::{Interp, MAX_FINDINGS, origin_key};
-use crate::api::ApiId;
 use crate::finding::RawFinding;
 use crate::heap::Class;
 use crate::lazy_regex::LazyRegex;
 use crate::models::{Entry, Misuse, Sink};
 use crate::place::Base;
 use crate::summary::{ParamSink, SinkSite};
+use crate::value::ApiId;
 use crate::value::{Builtin, Contexts, Mark, Marks, Origin, Shape, Value, flag, steps};
 
 impl Interp<'_> {
@@ -550,7 +550,7 @@ impl Interp<'_> {
         sites: &[(pyward_program::FileId, pyward_ir::ExprId)],
     ) {
         let ir = self.cx.program.ir(class.file);
-        self.out.class_routes.push(crate::driver::ClassRoute {
+        self.out.class_routes.push(crate::analysis::ClassRoute {
             class,
             paths: routes.to_vec(),
             guards: guards.to_vec(),

@@ -3,7 +3,6 @@
 use pyward_ir::{Const, Conversion, ExprId, InterpolatedPart, Symbol};
 
 use super::Interp;
-use super::expr::is_number;
 use crate::fold;
 use crate::heap::Class;
 use crate::value::{Builtin, Marks, Shape, Text, Value};
@@ -339,6 +338,14 @@ fn is_numeric_spec(spec: &str) -> bool {
     spec.len() < 12 && spec.ends_with(['d', 'f', 'x', 'X', 'b', 'o', 'e', 'g', '%'])
 }
 
+pub(super) fn is_number(shape: &Shape) -> bool {
+    matches!(
+        shape,
+        Shape::Const(Const::Int(_) | Const::Float(_) | Const::Bool(_))
+            | Shape::Builtin(Builtin::Int | Builtin::Float | Builtin::Bool)
+    )
+}
+
 pub(super) fn is_text(shape: &Shape) -> bool {
     matches!(
         shape,
@@ -346,6 +353,77 @@ pub(super) fn is_text(shape: &Shape) -> bool {
             | Shape::Text(_)
             | Shape::Builtin(Builtin::Str | Builtin::Bytes)
     )
+}
+
+/// What a method makes of a built string that leaves its parts in their places; `argument` is the method's, where it has
+/// one, and what it says, where that is known.
+pub(super) fn built_after(
+    shape: &Shape,
+    method: &str,
+    argument: Option<Option<&str>>,
+) -> Option<Shape> {
+    let Shape::Text(text) = shape else {
+        return None;
+    };
+    let prefix = text.prefix.as_str();
+    let literal = text.literal.as_str();
+    let rest = match (method, argument) {
+        ("lower" | "casefold", None) => {
+            let prefix = prefix.to_lowercase();
+            return Some(text_shape(&prefix, &literal.to_lowercase(), text.is_bytes));
+        }
+        ("upper", None) => {
+            let prefix = prefix.to_uppercase();
+            return Some(text_shape(&prefix, &literal.to_uppercase(), text.is_bytes));
+        }
+        ("strip" | "lstrip", None) => prefix.trim_start(),
+        ("strip" | "lstrip", Some(Some(set))) => prefix.trim_start_matches(|c| set.contains(c)),
+        ("removeprefix", Some(Some(start))) => match prefix.strip_prefix(start) {
+            Some(rest) => rest,
+            // What is not known may have begun with it.
+            None if start.starts_with(prefix) => "",
+            None => prefix,
+        },
+        ("strip" | "lstrip" | "removeprefix", Some(None)) => "",
+        ("rstrip" | "removesuffix" | "expandtabs", _) => prefix,
+        _ => return None,
+    };
+    let gone = prefix.len() - rest.len();
+    let literal = match literal.strip_prefix(prefix) {
+        Some(_) => &literal[gone..],
+        None => literal,
+    };
+    Some(text_shape(rest, literal, text.is_bytes))
+}
+
+/// A slice of a built string, by its bounds and step where these are known.
+pub(super) fn slice(text: &Text, bounds: Option<SliceBounds>) -> Option<Value> {
+    let number = |bound: Option<Const>, default: i64| match bound {
+        None => Some(default),
+        Some(Const::Int(number)) => Some(number),
+        Some(_) => None,
+    };
+    let (lower, upper, step) = bounds?;
+    let first = usize::try_from(number(lower, 0)?).ok()?;
+    let last = number(upper, i64::MAX)?;
+    if number(step, 1)? != 1 || text.is_bytes {
+        return None;
+    }
+    let prefix = text.prefix.as_str();
+    let known = prefix.chars().count();
+    if let Ok(last) = usize::try_from(last)
+        && last <= known
+    {
+        let part: String = prefix.chars().take(last).skip(first).collect();
+        return Some(Value::str(&part));
+    }
+    let rest: String = prefix.chars().skip(first).collect();
+    let literal = text.literal.as_str();
+    let literal = match literal.strip_prefix(prefix) {
+        Some(behind) => format!("{rest}{behind}"),
+        None => literal.to_owned(),
+    };
+    Some(Value::of(text_shape(&rest, &literal, false)))
 }
 
 /// How all of several strings begin; `None` if that of one is not known or nothing is common to them.
@@ -379,6 +457,9 @@ pub(super) fn text_shape(prefix: &str, literal: &str, is_bytes: bool) -> Shape {
         is_bytes,
     }))
 }
+
+/// First and last position and step of a slice, where they are given.
+pub(super) type SliceBounds = (Option<Const>, Option<Const>, Option<Const>);
 
 /// Stands in a literal where something unknown was put.
 const HOLE: char = '\u{0}';

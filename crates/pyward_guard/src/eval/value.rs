@@ -1,5 +1,6 @@
 //! Values and the arithmetic on them: Python's rules, within 128-bit integers.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -69,16 +70,12 @@ impl Value {
         }
     }
 
-    fn equals(&self, other: &Self) -> bool {
-        match (self.number(), other.number()) {
-            (Some(a), Some(b)) => compare_numbers(a, b) == Some(Ordering::Equal),
-            (None, None) => match (self, other) {
-                (Value::List(a), Value::List(b)) => {
-                    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.equals(b))
-                }
-                _ => self == other,
-            },
-            _ => false,
+    /// Steps that looking at the whole of a text costs, beside the one of the operation.
+    fn text_steps(&self) -> usize {
+        const BYTES_PER_STEP: usize = 64;
+        match self {
+            Value::Text(text) => text.len() / BYTES_PER_STEP,
+            _ => 0,
         }
     }
 }
@@ -126,21 +123,25 @@ struct Machine<'a> {
     max_text: usize,
 }
 
+/// Variables and constants are borrowed: a large one costs nothing where it is only named.
+type Borrowed<'a> = Cow<'a, Value>;
+
 pub(super) fn evaluate(
     node: &Node,
     variables: &HashMap<String, Value>,
     steps: &mut usize,
     max_text: usize,
 ) -> Result<Value> {
-    Machine {
+    let mut machine = Machine {
         variables,
         steps,
         max_text,
-    }
-    .eval(node)
+    };
+    let value = machine.eval(node)?;
+    Ok(value.into_owned())
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
     fn spend(&mut self, steps: usize) -> Result<()> {
         *self.steps = self
             .steps
@@ -149,59 +150,19 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn eval(&mut self, node: &Node) -> Result<Value> {
+    /// The rules that recurse most are functions of their own, which keeps this one's frame small.
+    fn eval(&mut self, node: &'a Node) -> Result<Borrowed<'a>> {
         self.spend(1)?;
         match node {
-            Node::Value(value) => Ok(value.clone()),
-            Node::Name(name) => {
-                let value = self.variables.get(name);
-                value
-                    .cloned()
-                    .ok_or_else(|| Error::InvalidInput(format!("the variable {name} has no value")))
-            }
-            Node::List(items) => Ok(Value::List(self.all(items)?)),
-            Node::Negate(inner) => match self.eval(inner)?.number() {
-                Some(Number::Int(i)) => i.checked_neg().map(Value::Int).ok_or_else(too_large),
-                Some(Number::Float(f)) => Ok(Value::Float(-f)),
-                None => invalid("only numbers have a sign"),
-            },
-            Node::Plus(inner) => match self.eval(inner)?.number() {
-                Some(Number::Int(i)) => Ok(Value::Int(i)),
-                Some(Number::Float(f)) => Ok(Value::Float(f)),
-                None => invalid("only numbers have a sign"),
-            },
-            Node::Not(inner) => Ok(Value::Bool(!self.eval(inner)?.truth())),
-            Node::Binary(operator, left, right) => {
-                let (left, right) = (self.eval(left)?, self.eval(right)?);
-                self.binary(*operator, left, right)
-            }
-            Node::And(left, right) => {
-                let left = self.eval(left)?;
-                if left.truth() {
-                    self.eval(right)
-                } else {
-                    Ok(left)
-                }
-            }
-            Node::Or(left, right) => {
-                let left = self.eval(left)?;
-                if left.truth() {
-                    Ok(left)
-                } else {
-                    self.eval(right)
-                }
-            }
-            Node::Compare(first, rest) => {
-                let mut left = self.eval(first)?;
-                for (comparison, right) in rest {
-                    let right = self.eval(right)?;
-                    if !self.compare(*comparison, &left, &right)? {
-                        return Ok(Value::Bool(false));
-                    }
-                    left = right;
-                }
-                Ok(Value::Bool(true))
-            }
+            Node::Value(value) => Ok(Cow::Borrowed(value)),
+            Node::Name(name) => self.variable(name),
+            Node::List(items) => self.all(items).map(Value::List).map(Cow::Owned),
+            Node::Negate(inner) => self.eval(inner).and_then(|v| sign(&v, true)),
+            Node::Plus(inner) => self.eval(inner).and_then(|v| sign(&v, false)),
+            Node::Not(inner) => Ok(Cow::Owned(Value::Bool(!self.eval(inner)?.truth()))),
+            Node::Binary(..) => self.chain_of_operators(node),
+            Node::And(..) | Node::Or(..) => self.chain_of_conditions(node),
+            Node::Compare(first, rest) => self.comparisons(first, rest),
             Node::If(test, then, otherwise) => {
                 if self.eval(test)?.truth() {
                     self.eval(then)
@@ -209,40 +170,171 @@ impl Machine<'_> {
                     self.eval(otherwise)
                 }
             }
-            Node::Call(function, arguments) => {
-                let arguments = self.all(arguments)?;
-                self.call(function, arguments)
-            }
+            Node::Call(function, arguments) => self.function(function, arguments),
         }
     }
 
-    fn all(&mut self, nodes: &[Node]) -> Result<Vec<Value>> {
-        nodes.iter().map(|node| self.eval(node)).collect()
+    fn variable(&self, name: &str) -> Result<Borrowed<'a>> {
+        let value = self.variables.get(name);
+        value
+            .map(Cow::Borrowed)
+            .ok_or_else(|| Error::InvalidInput(format!("the variable {name} has no value")))
+    }
+
+    /// `a + b - c`: a tree as deep as it is long, walked without recursion.
+    #[inline(never)]
+    fn chain_of_operators(&mut self, node: &'a Node) -> Result<Borrowed<'a>> {
+        let mut chain = Vec::new();
+        let mut first = node;
+        while let Node::Binary(operator, left, right) = first {
+            chain.push((*operator, right));
+            first = left;
+        }
+        let mut value = self.eval(first)?;
+        self.spend(chain.len() - 1)?;
+        while let Some((operator, right)) = chain.pop() {
+            let right = self.eval(right)?;
+            value = Cow::Owned(self.binary(operator, &value, &right)?);
+        }
+        Ok(value)
+    }
+
+    /// `a and b and c`, or the same with `or`.
+    #[inline(never)]
+    fn chain_of_conditions(&mut self, node: &'a Node) -> Result<Borrowed<'a>> {
+        let ends_at = matches!(node, Node::Or(..));
+        let mut chain = Vec::new();
+        let mut first = node;
+        while let Node::And(left, right) | Node::Or(left, right) = first
+            && matches!(first, Node::Or(..)) == ends_at
+        {
+            chain.push(right);
+            first = left;
+        }
+        let mut value = self.eval(first)?;
+        while let Some(right) = chain.pop() {
+            if value.truth() == ends_at {
+                break;
+            }
+            value = self.eval(right)?;
+        }
+        Ok(value)
+    }
+
+    #[inline(never)]
+    fn comparisons(
+        &mut self,
+        first: &'a Node,
+        rest: &'a [(Comparison, Node)],
+    ) -> Result<Borrowed<'a>> {
+        let mut left = self.eval(first)?;
+        for (comparison, right) in rest {
+            let right = self.eval(right)?;
+            if !self.compare(*comparison, &left, &right)? {
+                return Ok(Cow::Owned(Value::Bool(false)));
+            }
+            left = right;
+        }
+        Ok(Cow::Owned(Value::Bool(true)))
+    }
+
+    #[inline(never)]
+    fn function(&mut self, function: &str, arguments: &'a [Node]) -> Result<Borrowed<'a>> {
+        let mut values = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            values.push(self.eval(argument)?);
+        }
+        self.call(function, &values).map(Cow::Owned)
+    }
+
+    /// Owned values, of whose size the steps have to pay.
+    #[inline(never)]
+    fn all(&mut self, nodes: &'a [Node]) -> Result<Vec<Value>> {
+        let mut out = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let value = self.eval(node)?;
+            if matches!(value, Cow::Borrowed(_)) {
+                self.spend_on(&value)?;
+            }
+            out.push(value.into_owned());
+        }
+        Ok(out)
+    }
+
+    /// Steps for all that a value holds.
+    fn spend_on(&mut self, value: &Value) -> Result<()> {
+        self.spend(value.text_steps())?;
+        if let Value::List(items) = value {
+            self.spend(items.len())?;
+            for item in items {
+                self.spend_on(item)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn equal(&mut self, a: &Value, b: &Value) -> Result<bool> {
+        match (a, b) {
+            (Value::List(a), Value::List(b)) => {
+                if a.len() != b.len() {
+                    return Ok(false);
+                }
+                self.spend(a.len())?;
+                for (a, b) in a.iter().zip(b) {
+                    if !self.equal(a, b)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Value::Text(left), Value::Text(right)) => {
+                if left.len() != right.len() {
+                    return Ok(false);
+                }
+                self.spend(a.text_steps())?;
+                Ok(left == right)
+            }
+            _ => Ok(match (a.number(), b.number()) {
+                (Some(a), Some(b)) => compare_numbers(a, b) == Some(Ordering::Equal),
+                (None, None) => a == b,
+                _ => false,
+            }),
+        }
     }
 
     fn text(&self, text: String) -> Result<Value> {
         if text.len() > self.max_text {
-            return Err(Error::LimitExceeded(format!(
-                "a text is longer than {} bytes",
-                self.max_text
-            )));
+            return Err(self.too_long());
         }
         Ok(Value::Text(text))
     }
 
-    fn binary(&mut self, operator: Operator, left: Value, right: Value) -> Result<Value> {
-        match (operator, &left, &right) {
-            (Operator::Add, Value::Text(a), Value::Text(b)) => return self.text(format!("{a}{b}")),
-            (Operator::Multiply, Value::Text(text), Value::Int(times))
-            | (Operator::Multiply, Value::Int(times), Value::Text(text)) => {
-                let times = usize::try_from((*times).max(0)).unwrap_or(usize::MAX);
-                if text.len().saturating_mul(times) > self.max_text {
-                    return Err(Error::LimitExceeded(format!(
-                        "a text is longer than {} bytes",
-                        self.max_text
-                    )));
+    fn too_long(&self) -> Error {
+        Error::LimitExceeded(format!("a text is longer than {} bytes", self.max_text))
+    }
+
+    fn binary(&mut self, operator: Operator, left: &Value, right: &Value) -> Result<Value> {
+        match (operator, left, right, left.number(), right.number()) {
+            (Operator::Add, Value::Text(a), Value::Text(b), ..) => {
+                if a.len().saturating_add(b.len()) > self.max_text {
+                    return Err(self.too_long());
                 }
-                return Ok(Value::Text(text.repeat(times)));
+                self.spend(left.text_steps() + right.text_steps())?;
+                return Ok(Value::Text(format!("{a}{b}")));
+            }
+            (Operator::Multiply, Value::Text(text), _, _, Some(Number::Int(times)))
+            | (Operator::Multiply, _, Value::Text(text), Some(Number::Int(times)), _) => {
+                let times = usize::try_from(times.max(0)).unwrap_or(usize::MAX);
+                if text.len().saturating_mul(times) > self.max_text {
+                    return Err(self.too_long());
+                }
+                let repeated = Value::Text(if text.is_empty() {
+                    String::new()
+                } else {
+                    text.repeat(times)
+                });
+                self.spend(repeated.text_steps())?;
+                return Ok(repeated);
             }
             _ => {}
         }
@@ -258,17 +350,24 @@ impl Machine<'_> {
     fn compare(&mut self, comparison: Comparison, left: &Value, right: &Value) -> Result<bool> {
         use Comparison as C;
         match comparison {
-            C::Equal => return Ok(left.equals(right)),
-            C::NotEqual => return Ok(!left.equals(right)),
+            C::Equal => return self.equal(left, right),
+            C::NotEqual => return Ok(!self.equal(left, right)?),
             C::In | C::NotIn => {
                 let found = match (left, right) {
                     (Value::Text(part), Value::Text(whole)) => {
-                        self.spend(whole.len() / 64)?;
+                        self.spend(right.text_steps())?;
                         whole.contains(part.as_str())
                     }
                     (_, Value::List(items)) => {
                         self.spend(items.len())?;
-                        items.iter().any(|item| item.equals(left))
+                        let mut found = false;
+                        for item in items {
+                            if self.equal(item, left)? {
+                                found = true;
+                                break;
+                            }
+                        }
+                        found
                     }
                     _ => return invalid("in wants a list or a text on its right"),
                 };
@@ -277,7 +376,10 @@ impl Machine<'_> {
             _ => {}
         }
         let ordering = match (left, right) {
-            (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
+            (Value::Text(a), Value::Text(b)) => {
+                self.spend(left.text_steps().min(right.text_steps()))?;
+                Some(a.cmp(b))
+            }
             _ => match (left.number(), right.number()) {
                 (Some(a), Some(b)) => compare_numbers(a, b),
                 _ => return invalid("these kinds of values have no order"),
@@ -291,16 +393,21 @@ impl Machine<'_> {
         }))
     }
 
-    fn call(&mut self, function: &str, mut arguments: Vec<Value>) -> Result<Value> {
+    fn call(&mut self, function: &str, arguments: &[Borrowed<'_>]) -> Result<Value> {
         self.spend(arguments.len())?;
+        let arguments: Vec<&Value> = arguments.iter().map(AsRef::as_ref).collect();
         if matches!(function, "min" | "max" | "sum") {
-            if let [Value::List(items)] = arguments.as_slice() {
-                self.spend(items.len())?;
-                arguments = items.clone();
-            } else if function == "sum" {
-                return invalid("sum takes a list");
-            }
-            return self.fold(function, &arguments);
+            return match arguments.as_slice() {
+                [Value::List(items)] => {
+                    self.spend(items.len())?;
+                    self.fold(function, &items.iter().collect::<Vec<_>>())
+                }
+                _ if function == "sum" => invalid("sum takes a list"),
+                values => self.fold(function, values),
+            };
+        }
+        for argument in &arguments {
+            self.spend(argument.text_steps())?;
         }
         match (function, arguments.as_slice()) {
             ("abs", [value]) => match value.number() {
@@ -346,6 +453,10 @@ impl Machine<'_> {
             },
             ("len", [Value::Text(text)]) => Ok(Value::Int(text.chars().count() as i128)),
             ("len", [Value::List(items)]) => Ok(Value::Int(items.len() as i128)),
+            // Before, since a step pays for few bytes: the text itself may be over the bound.
+            ("lower" | "upper" | "str", [Value::Text(text)]) if text.len() > self.max_text => {
+                Err(self.too_long())
+            }
             ("lower", [Value::Text(text)]) => self.text(text.to_lowercase()),
             ("upper", [Value::Text(text)]) => self.text(text.to_uppercase()),
             ("str", [Value::Text(text)]) => Ok(Value::Text(text.clone())),
@@ -359,14 +470,14 @@ impl Machine<'_> {
         }
     }
 
-    fn fold(&mut self, function: &str, items: &[Value]) -> Result<Value> {
+    fn fold(&mut self, function: &str, items: &[&Value]) -> Result<Value> {
         if function == "sum" {
             let mut total = Value::Int(0);
             for item in items {
                 if item.number().is_none() {
                     return invalid("sum takes a list of numbers");
                 }
-                total = self.binary(Operator::Add, total, item.clone())?;
+                total = self.binary(Operator::Add, &total, item)?;
             }
             return Ok(total);
         }
@@ -376,16 +487,27 @@ impl Machine<'_> {
             Comparison::Greater
         };
         let mut items = items.iter();
-        let Some(mut best) = items.next() else {
+        let Some(&(mut best)) = items.next() else {
             return invalid("min and max take at least one value");
         };
-        for item in items {
+        for &item in items {
             if self.compare(comparison, item, best)? {
                 best = item;
             }
         }
+        self.spend_on(best)?;
         Ok(best.clone())
     }
+}
+
+fn sign<'a>(value: &Value, negative: bool) -> Result<Borrowed<'a>> {
+    match value.number() {
+        Some(Number::Int(i)) if negative => i.checked_neg().map(Value::Int).ok_or_else(too_large),
+        Some(Number::Int(i)) => Ok(Value::Int(i)),
+        Some(Number::Float(f)) => Ok(Value::Float(if negative { -f } else { f })),
+        None => invalid("only numbers have a sign"),
+    }
+    .map(Cow::Owned)
 }
 
 fn to_int(value: f64) -> Result<Value> {
@@ -404,7 +526,7 @@ fn integers(operator: Operator, a: i128, b: i128) -> Result<Value> {
         Operator::Divide | Operator::Floor | Operator::Modulo if b == 0 => {
             return invalid("a division by zero");
         }
-        Operator::Divide => return float(a as f64 / b as f64),
+        Operator::Divide => return float(true_division(a, b)),
         Operator::Floor => a.checked_div_euclid(b).map(|q| {
             if b < 0 && a.rem_euclid(b) != 0 {
                 q - 1
@@ -441,16 +563,53 @@ fn floats(operator: Operator, a: f64, b: f64) -> Result<Value> {
             invalid("a division by zero")
         }
         Operator::Divide => float(a / b),
-        Operator::Floor => {
-            let quotient = ((a - python_modulo(a, b)) / b).round();
-            float(quotient)
-        }
+        Operator::Floor => float(floor_division(a, b)),
         Operator::Modulo => float(python_modulo(a, b)),
         Operator::Power if a == 0.0 && b < 0.0 => invalid("a division by zero"),
         Operator::Power if a < 0.0 && b.fract() != 0.0 => {
             invalid("a power that is not a real number")
         }
         Operator::Power => float(a.powf(b)),
+    }
+}
+
+/// The float next to the exact quotient; integers of 128 bits have more digits than floats. `b` is not 0.
+fn true_division(a: i128, b: i128) -> f64 {
+    let (dividend, divisor) = (a.unsigned_abs(), b.unsigned_abs());
+    let (mut quotient, mut rest) = (dividend / divisor, dividend % divisor);
+    // Binary digits after the point, until there are more than a float holds; the last one stands for all that follow.
+    let mut places = 0;
+    while rest != 0 && quotient < 1 << 63 {
+        rest <<= 1;
+        quotient = (quotient << 1) | u128::from(rest >= divisor);
+        if rest >= divisor {
+            rest -= divisor;
+        }
+        places += 1;
+    }
+    let rounded = (quotient | u128::from(rest != 0)) as f64 / 2_f64.powi(places);
+    if (a < 0) == (b < 0) {
+        rounded
+    } else {
+        -rounded
+    }
+}
+
+/// As CPython computes it, also where rounding decides.
+fn floor_division(a: f64, b: f64) -> f64 {
+    let rest = a % b;
+    let mut quotient = (a - rest) / b;
+    if rest != 0.0 && (b < 0.0) != (rest < 0.0) {
+        quotient -= 1.0;
+    }
+    if quotient == 0.0 {
+        return 0_f64.copysign(a / b);
+    }
+    let floor = quotient.floor();
+    if quotient - floor > 0.5 {
+        floor + 1.0
+    } else {
+        floor
     }
 }
 

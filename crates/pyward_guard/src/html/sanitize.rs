@@ -624,7 +624,7 @@ mod tests {
             // Either way is fine, if it is quick.
             let _ = sanitizer.clean(&unit.repeat((1 << 20) / unit.len()));
         }
-        assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+        assert!(start.elapsed().as_secs() < 300, "{:?}", start.elapsed());
         // Unclosed emphasis is opened anew in every paragraph: 24 kB would become 2 million elements.
         let open: String = (0..500).map(|i| format!("<p><b title={i}>")).collect();
         assert!(matches!(

@@ -29,7 +29,7 @@ pub enum Links {
 pub struct ArchiveLimits {
     /// Size of the archive itself, bytes.
     pub max_archive_bytes: u64,
-    /// Files and directories together.
+    /// Files and directories together, also directories that only the files' paths name.
     pub max_entries: u64,
     /// Size of one file, bytes.
     pub max_file_bytes: u64,
@@ -81,6 +81,10 @@ pub struct ExtractReport {
 const RATIO_FLOOR: u64 = 1 << 20;
 /// Allowance for headers between two members of a tar stream (long names, pax records).
 const TAR_METADATA: u64 = 1 << 20;
+/// Bytes of headers that each entry may have on average, beyond [`TAR_METADATA`].
+const HEADERS_PER_ENTRY: u64 = 4096;
+/// Bytes of a zip's directory that each entry may have on average, beyond [`TAR_METADATA`]. The directory is read whole.
+const DIRECTORY_PER_ENTRY: u64 = 512;
 /// Memory an xz stream may ask for, KiB.
 const XZ_MEMORY_KIB: u32 = 128 << 10;
 
@@ -115,7 +119,7 @@ pub fn extract(
     } else {
         format!("{parent}/{staging}")
     };
-    base.create_directory(&staging, 0o700)?;
+    base.create_directory(&staging, limits.directory_permissions)?;
     let outcome = (|| {
         let report = {
             let target = base.open_directory(&staging)?;
@@ -210,15 +214,21 @@ impl<'a> Writer<'a> {
         result
     }
 
-    /// Checks the name of an entry and counts it. `None` for the root itself.
-    fn admit(&mut self, raw: &[u8]) -> Result<Option<String>> {
+    fn too_many(&self) -> Error {
+        Error::LimitExceeded(format!("more than {} entries", self.limits.max_entries))
+    }
+
+    fn count(&mut self) -> Result<()> {
         self.entries += 1;
         if self.entries > self.limits.max_entries {
-            return Err(Error::LimitExceeded(format!(
-                "more than {} entries",
-                self.limits.max_entries
-            )));
+            return Err(self.too_many());
         }
+        Ok(())
+    }
+
+    /// Checks the name of an entry and counts it. `None` for the root itself.
+    fn admit(&mut self, raw: &[u8]) -> Result<Option<String>> {
+        self.count()?;
         let name = std::str::from_utf8(raw)
             .map_err(|_| Error::Refused("a name in the archive is not UTF-8".into()))?;
         if name.chars().any(char::is_control) {
@@ -254,19 +264,29 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn directory(&mut self, path: &str) -> Result<()> {
-        if self.made.insert(path.to_owned()) {
-            self.target
-                .create_directories(path, self.limits.directory_permissions)?;
+    /// Makes a directory and those above it. `named`: the entry itself, which was counted already.
+    fn directory(&mut self, path: &str, named: bool) -> Result<()> {
+        self.report.directories += u64::from(named);
+        if !self.made.insert(path.to_owned()) {
+            return Ok(());
         }
-        Ok(())
+        if !named {
+            self.count()?;
+        }
+        for (at, _) in path.match_indices('/') {
+            if self.made.insert(path[..at].to_owned()) {
+                self.count()?;
+            }
+        }
+        self.target
+            .create_directories(path, self.limits.directory_permissions)
     }
 
     /// Writes one file from `source`, which has to end at the file's end.
     fn file(&mut self, path: String, source: &mut dyn Read) -> Result<()> {
         self.admit_file(&path)?;
         if let Some((parent, _)) = path.rsplit_once('/') {
-            self.directory(parent)?;
+            self.directory(parent, false)?;
         }
         let mut file =
             self.target
@@ -310,12 +330,24 @@ impl<'a> Writer<'a> {
     }
 
     fn zip(&mut self, archive: impl Read + Seek) -> Result<()> {
-        let mut archive = zip::ZipArchive::new(archive).map_err(broken)?;
+        let directory = self.limits.max_entries.saturating_mul(DIRECTORY_PER_ENTRY);
+        let allowance = Rc::new(Cell::new(TAR_METADATA.saturating_add(directory)));
+        let metered = Metered {
+            inner: archive,
+            allowance: Rc::clone(&allowance),
+            total: Rc::new(Cell::new(u64::MAX)),
+        };
+        let mut archive = zip::ZipArchive::new(metered).map_err(|error| match error {
+            zip::result::ZipError::Io(error) => read_error(error),
+            error => broken(error),
+        })?;
+        // From here on the bounds are on what comes out.
+        allowance.set(u64::MAX);
+        if archive.has_duplicate_names() {
+            return Err(Error::Refused("the archive has a name twice".into()));
+        }
         if archive.len() as u64 > self.limits.max_entries {
-            return Err(Error::LimitExceeded(format!(
-                "more than {} entries",
-                self.limits.max_entries
-            )));
+            return Err(self.too_many());
         }
         for index in 0..archive.len() {
             let mut entry = archive.by_index(index).map_err(broken)?;
@@ -331,8 +363,7 @@ impl<'a> Writer<'a> {
                 0o120_000 => self.link()?,
                 0 | 0o100_000 | 0o040_000 => {
                     if entry.is_dir() {
-                        self.report.directories += 1;
-                        self.directory(&path)?;
+                        self.directory(&path, true)?;
                     } else {
                         self.file(path, &mut entry)?;
                     }
@@ -345,20 +376,30 @@ impl<'a> Writer<'a> {
 
     fn tar(&mut self, stream: impl Read) -> Result<()> {
         let allowance = Rc::new(Cell::new(TAR_METADATA));
+        let headers = self.limits.max_entries.saturating_mul(HEADERS_PER_ENTRY);
+        let total = Rc::new(Cell::new(
+            self.budget
+                .saturating_add(headers)
+                .saturating_add(TAR_METADATA),
+        ));
         let mut archive = tar::Archive::new(Metered {
             inner: stream,
             allowance: Rc::clone(&allowance),
+            total,
         });
         let mut entries = archive.entries().map_err(broken)?;
         loop {
-            // What is left of the last member was read or is skipped now; headers have their own allowance.
-            allowance.set(allowance.get().max(TAR_METADATA));
+            // The last member was read; headers, and what is skipped, have an allowance of their own.
+            allowance.set(TAR_METADATA);
             let Some(entry) = entries.next() else { break };
             let mut entry = entry.map_err(read_error)?;
             use tar::EntryType as T;
             let kind = entry.header().entry_type();
             match kind {
-                T::XGlobalHeader => continue,
+                T::XGlobalHeader => {
+                    self.count()?;
+                    continue;
+                }
                 T::Regular | T::Continuous | T::GNUSparse | T::Directory | T::Symlink | T::Link => {
                 }
                 _ => return Err(special()),
@@ -369,8 +410,7 @@ impl<'a> Writer<'a> {
             };
             match kind {
                 T::Directory => {
-                    self.report.directories += 1;
-                    self.directory(&path)?;
+                    self.directory(&path, true)?;
                 }
                 T::Symlink | T::Link => self.link()?,
                 _ => {
@@ -394,15 +434,23 @@ fn special() -> Error {
     Error::Refused("the archive has a device, pipe or other special entry".into())
 }
 
-/// Bounds how much the tar reader takes between two members: it reads long names and pax records whole.
+/// Bounds how much a reader takes: between two members, since long names, pax records and a zip's directory are read whole
+/// into memory, and in total, since what is skipped has to be decompressed too.
 struct Metered<R> {
     inner: R,
     allowance: Rc<Cell<u64>>,
+    total: Rc<Cell<u64>>,
+}
+
+impl<R: Seek> Seek for Metered<R> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.inner.seek(to)
+    }
 }
 
 impl<R: Read> Read for Metered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let left = self.allowance.get();
+        let left = self.allowance.get().min(self.total.get());
         if left == 0 && !buffer.is_empty() {
             return Err(std::io::Error::other(Bound(
                 "the archive's headers are too large",
@@ -412,7 +460,8 @@ impl<R: Read> Read for Metered<R> {
             .len()
             .min(usize::try_from(left).unwrap_or(usize::MAX));
         let n = self.inner.read(&mut buffer[..want])?;
-        self.allowance.set(left - n as u64);
+        self.allowance.set(self.allowance.get() - n as u64);
+        self.total.set(self.total.get() - n as u64);
         Ok(n)
     }
 }

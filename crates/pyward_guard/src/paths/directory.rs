@@ -203,6 +203,15 @@ impl Directory {
         }
     }
 
+    /// A directory by its name in `dir`: no link, and on another file system only where that is allowed.
+    fn enter(&self, dir: &Dir, name: &std::path::Path) -> Result<Dir> {
+        #[cfg(target_os = "linux")]
+        if !self.portable {
+            return linux::enter(dir, name, self.cross_mounts);
+        }
+        dir.open_dir_nofollow(name).map_err(resolve_error)
+    }
+
     /// The directory a path is in, and its last name.
     fn parent<'a, 'p>(&'a self, path: &'p str) -> Result<(Parent<'a>, &'p str)> {
         check_relative(path)?;
@@ -244,7 +253,7 @@ impl Directory {
                 Err(e) => return Err(resolve_error(e)),
             }
             // With links allowed the walk still cannot leave `self`: a link is refused here, not followed.
-            at.dir = at.dir.open_dir_nofollow(part).map_err(resolve_error)?;
+            at.dir = self.enter(&at.dir, part.as_ref())?;
         }
         Ok(())
     }
@@ -311,10 +320,48 @@ impl Directory {
             {
                 return Err(Error::Refused("the path is a symbolic link".into()));
             }
-            dir.remove_dir_all(last).map_err(resolve_error)
+            self.remove_tree(dir, last)
         } else {
             dir.remove_dir(last).map_err(resolve_error)
         }
+    }
+
+    /// Empties and removes directories. What lies very deep is moved up first, so that depth costs neither descriptors nor
+    /// stack.
+    fn remove_tree(&self, parent: &Dir, name: &str) -> Result<()> {
+        let mut pending = vec![name.to_owned()];
+        while let Some(name) = pending.pop() {
+            self.remove_below(parent, name.as_ref(), parent, 0, &mut pending)?;
+        }
+        Ok(())
+    }
+
+    fn remove_below(
+        &self,
+        dir: &Dir,
+        name: &std::path::Path,
+        top: &Dir,
+        depth: usize,
+        pending: &mut Vec<String>,
+    ) -> Result<()> {
+        const DEEPEST: usize = 64;
+        let child = self.enter(dir, name)?;
+        for entry in child.entries()? {
+            let entry = entry?;
+            let inner = std::path::PathBuf::from(entry.file_name());
+            if !entry.file_type()?.is_dir() {
+                child
+                    .remove_file_or_symlink(&inner)
+                    .map_err(resolve_error)?;
+            } else if depth < DEEPEST {
+                self.remove_below(&child, &inner, top, depth + 1, pending)?;
+            } else {
+                let moved = format!(".{}.tmp", random_name(12)?);
+                child.rename(&inner, top, &moved).map_err(resolve_error)?;
+                pending.push(moved);
+            }
+        }
+        dir.remove_dir(name).map_err(resolve_error)
     }
 
     /// Renames within the base; without `replace` an existing target is an error.
@@ -326,6 +373,10 @@ impl Directory {
                 .dir()
                 .rename(from_last, to_parent.dir(), to_last)
                 .map_err(resolve_error);
+        }
+        #[cfg(target_os = "linux")]
+        if !self.portable {
+            return linux::rename_new(from_parent.dir(), from_last, to_parent.dir(), to_last);
         }
         rename_new(from_parent.dir(), from_last, to_parent.dir(), to_last)
     }
@@ -414,20 +465,21 @@ fn make_dir(dir: &Dir, name: &str, permissions: u32) -> std::io::Result<()> {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn rename_new(from: &Dir, from_name: &str, to: &Dir, to_name: &str) -> Result<()> {
-    rustix::fs::renameat_with(
-        from,
-        from_name,
-        to,
-        to_name,
-        rustix::fs::RenameFlags::NOREPLACE,
-    )
-    .map_err(|e| resolve_error(e.into()))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn rename_new(from: &Dir, from_name: &str, to: &Dir, to_name: &str) -> Result<()> {
+    if from
+        .symlink_metadata(from_name)
+        .map_err(resolve_error)?
+        .is_dir()
+    {
+        // Directories have no hard links. A directory that appears meanwhile is replaced by the system only if it is empty.
+        return match to.symlink_metadata(to_name) {
+            Ok(_) => Err(Error::Io(std::io::ErrorKind::AlreadyExists.into())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                from.rename(from_name, to, to_name).map_err(resolve_error)
+            }
+            Err(e) => Err(resolve_error(e)),
+        };
+    }
     // A hard link fails when the target exists, which a rename does not promise everywhere.
     from.hard_link(from_name, to, to_name)
         .map_err(resolve_error)?;
@@ -547,6 +599,30 @@ mod linux {
             rustix::fs::ftruncate(&fd, 0).map_err(|e| Error::Io(e.into()))?;
         }
         Ok(File::from(fd))
+    }
+
+    /// A directory by its name in `dir`.
+    pub(super) fn enter(dir: &Dir, name: &std::path::Path, cross_mounts: bool) -> Result<Dir> {
+        let mut resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
+        if !cross_mounts {
+            resolve |= ResolveFlags::NO_XDEV;
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat2(dir, name, flags, Bits::empty(), resolve)
+            .map(|fd| Dir::from_std_file(File::from(fd)))
+            .map_err(|e| resolve_error(e.into()))
+    }
+
+    pub(super) fn rename_new(from: &Dir, from_name: &str, to: &Dir, to_name: &str) -> Result<()> {
+        rustix::fs::renameat_with(
+            from,
+            from_name,
+            to,
+            to_name,
+            rustix::fs::RenameFlags::NOREPLACE,
+        )
+        .map_err(|e| resolve_error(e.into()))
     }
 
     pub(super) fn open_dir(directory: &Directory, path: &str) -> Result<Dir> {

@@ -166,10 +166,14 @@ pub fn sniff(content: &[u8]) -> Option<&'static str> {
 }
 
 fn markup(content: &[u8]) -> Option<&'static str> {
-    let head = &content[..content.len().min(1024)];
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    // White space and comments before it can be long.
+    let head = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let start = head.iter().position(|b| !b.is_ascii_whitespace())?;
-    let lower = head[start..].to_ascii_lowercase();
+    let head = &head[start..];
+    if head[0] != b'<' {
+        return None;
+    }
+    let lower = head[..head.len().min(64 << 10)].to_ascii_lowercase();
     let has = |needle: &[u8]| memchr::memmem::find(&lower, needle).is_some();
     if lower.starts_with(b"<?xml")
         || lower.starts_with(b"<!--")

@@ -24,6 +24,18 @@ use crate::{Error, Result};
 const FILES_ABI: u32 = 3;
 const PORTS_ABI: u32 = 4;
 const SCOPE_ABI: u32 = 6;
+/// From this version on a domain can allow renaming from one directory to another.
+const REFER_ABI: u32 = 2;
+
+/// True when this user's other processes are out of reach for a program without capabilities even without Landlock:
+/// they have capabilities, or Yama lets only ancestors look into a process.
+fn memory_is_guarded(user: u32) -> bool {
+    user == 0
+        || std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
+            .ok()
+            .and_then(|scope| scope.trim().parse::<u32>().ok())
+            .is_some_and(|scope| scope > 0)
+}
 
 /// Raw system call; the result as `Err(errno)`.
 ///
@@ -82,8 +94,11 @@ pub(super) fn host() -> Host {
     let effective = status_field("CapEff")
         .and_then(|hex| u64::from_str_radix(&hex, 16).ok())
         .unwrap_or(0);
+    let effective_user = rustix::process::geteuid().as_raw();
+    let landlock_abi = landlock_abi();
     Host {
-        landlock_abi: landlock_abi(),
+        landlock_abi,
+        isolates_processes: landlock_abi > 0 || memory_is_guarded(effective_user),
         seccomp: seccomp_available(),
         no_new_privileges: syscall(
             libc::SYS_prctl,
@@ -91,7 +106,7 @@ pub(super) fn host() -> Host {
         )
         .is_ok(),
         change_user: effective & (SETUID | SETGID) == SETUID | SETGID,
-        effective_user: rustix::process::geteuid().as_raw(),
+        effective_user,
         threads: status_field("Threads")
             .and_then(|n| n.parse().ok())
             .unwrap_or(0),
@@ -185,8 +200,19 @@ impl Prepared {
                 identity.user, identity.group, identity.groups
             ));
         }
-        let ruleset = ruleset(sandbox, host.landlock_abi, program, &mut enforced)?;
-        let programs = seccomp::programs(sandbox.syscalls, &sandbox.network, deny_processes)?;
+        // A user of its own has no other processes that are of interest.
+        let guarded = sandbox
+            .identity
+            .as_ref()
+            .is_some_and(|i| i.user != host.effective_user)
+            || memory_is_guarded(host.effective_user);
+        let ruleset = ruleset(sandbox, host.landlock_abi, guarded, program, &mut enforced)?;
+        let programs = seccomp::programs(
+            sandbox.syscalls,
+            &sandbox.network,
+            deny_processes,
+            program.is_some(),
+        )?;
         enforced.push(format!("seccomp profile {:?}", sandbox.syscalls).to_lowercase());
         enforced.push(match &sandbox.network {
             Network::Off => "no network".to_owned(),
@@ -296,6 +322,15 @@ fn bounding_set() -> std::result::Result<(), i32> {
             Err(libc::EINVAL) => break, // past the kernel's last capability
             // Without CAP_SETPCAP; then nothing may be regained either, thanks to no-new-privs, unless the user is root.
             Err(libc::EPERM) if !rustix::process::geteuid().is_root() => break,
+            // Root within a process that was restricted before has dropped them already.
+            Err(libc::EPERM) => match syscall(
+                libc::SYS_prctl,
+                [libc::PR_CAPBSET_READ as usize, capability, 0, 0, 0],
+            ) {
+                Ok(0) => {}
+                Err(libc::EINVAL) => break,
+                _ => return Err(libc::EPERM),
+            },
             Err(other) => return Err(other),
         }
     }
@@ -354,10 +389,22 @@ fn drop_user(identity: &Identity) -> std::result::Result<(), i32> {
     )?;
     syscall(libc::SYS_setresgid, [group, group, group, 0, 0])?;
     syscall(libc::SYS_setresuid, [user, user, user, 0, 0])?;
+    if ids(libc::SYS_getresuid)? == [identity.user; 3]
+        && ids(libc::SYS_getresgid)? == [identity.group; 3]
+        && syscall(libc::SYS_setresuid, [0, 0, 0, 0, 0]).is_err()
+    {
+        Ok(())
+    } else {
+        Err(libc::EPERM)
+    }
+}
+
+/// Real, effective and saved id, by `getresuid` or `getresgid`.
+fn ids(call: libc::c_long) -> std::result::Result<[u32; 3], i32> {
     let mut ids = [0_u32; 3];
     let [real, effective, saved] = &mut ids;
     syscall(
-        libc::SYS_getresuid,
+        call,
         [
             (&raw mut *real) as usize,
             (&raw mut *effective) as usize,
@@ -366,11 +413,7 @@ fn drop_user(identity: &Identity) -> std::result::Result<(), i32> {
             0,
         ],
     )?;
-    if ids == [identity.user; 3] && syscall(libc::SYS_setresuid, [0, 0, 0, 0, 0]).is_err() {
-        Ok(())
-    } else {
-        Err(libc::EPERM)
-    }
+    Ok(ids)
 }
 
 fn landlock_error(error: impl std::fmt::Display) -> Error {
@@ -380,6 +423,7 @@ fn landlock_error(error: impl std::fmt::Display) -> Error {
 fn ruleset(
     sandbox: &Sandbox,
     abi: u32,
+    guarded: bool,
     program: Option<&Path>,
     enforced: &mut Vec<String>,
 ) -> Result<Option<OwnedFd>> {
@@ -387,9 +431,6 @@ fn ruleset(
         Network::TcpConnect(ports) => Some(ports),
         _ => None,
     };
-    if sandbox.files.is_none() && ports.is_none() {
-        return Ok(None);
-    }
     if sandbox.files.is_some() && abi < FILES_ABI {
         return Err(Error::Unsupported(format!(
             "file rules need Landlock ABI {FILES_ABI} (Linux 6.2), there is {abi}"
@@ -400,25 +441,57 @@ fn ruleset(
             "port rules need Landlock ABI {PORTS_ABI} (Linux 6.7), there is {abi}"
         )));
     }
+    if abi == 0 && !guarded {
+        return Err(Error::Unsupported(
+            "there is neither Landlock (Linux 5.13) nor Yama to keep the program from the memory of the user's other processes".into(),
+        ));
+    }
+    enforced.push("no access to the memory of other processes".to_owned());
+    // Any domain is closed against the processes outside of it, through `/proc/PID/mem` too. The first version also takes
+    // away renaming from one directory to another, so that it is used only where nothing else helps.
+    let plain = sandbox.files.is_none() && ports.is_none();
+    if plain && guarded && abi < REFER_ABI {
+        return Ok(None);
+    }
     let version = ABI::from(abi as i32);
+    let restrict_network = abi >= PORTS_ABI && sandbox.network != Network::Full;
     let mut builder = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     if sandbox.files.is_some() {
         builder = builder
             .handle_access(AccessFs::from_all(version))
             .map_err(landlock_error)?;
     }
-    if abi >= PORTS_ABI && sandbox.network != Network::Full {
+    if restrict_network {
         builder = builder
             .handle_access(AccessNet::from_all(version))
             .map_err(landlock_error)?;
     }
     if abi >= SCOPE_ABI {
-        builder = builder
-            .scope(Scope::from_all(version))
-            .map_err(landlock_error)?;
+        builder = builder.scope(Scope::Signal).map_err(landlock_error)?;
         enforced.push("no signals out of the sandbox".to_owned());
+        if sandbox.files.is_some() || sandbox.network != Network::Full {
+            builder = builder
+                .scope(Scope::AbstractUnixSocket)
+                .map_err(landlock_error)?;
+            enforced.push("no abstract Unix sockets out of the sandbox".to_owned());
+        }
+    }
+    let nothing_else = sandbox.files.is_none() && !restrict_network && abi < SCOPE_ABI;
+    if nothing_else {
+        // A domain has to govern something: what takes a capability anyway, and renaming, which stays allowed.
+        let mut access = BitFlags::from(AccessFs::MakeBlock);
+        if abi >= REFER_ABI {
+            access |= AccessFs::Refer;
+        }
+        builder = builder.handle_access(access).map_err(landlock_error)?;
     }
     let mut created = builder.create().map_err(landlock_error)?;
+    if nothing_else && abi >= REFER_ABI {
+        let root = PathFd::new("/").map_err(landlock_error)?;
+        created = created
+            .add_rule(PathBeneath::new(root, AccessFs::Refer))
+            .map_err(landlock_error)?;
+    }
     if let Some(files) = &sandbox.files {
         created = file_rules(created, files, version, program)?;
         enforced.push(format!("files: Landlock ABI {abi}"));

@@ -21,6 +21,8 @@ use crate::{Error, Result};
 pub struct Host {
     /// Landlock ABI version, 0 without Landlock. File rules need 3 (Linux 6.2), TCP port rules 4 (Linux 6.7).
     pub landlock_abi: u32,
+    /// A sandbox keeps a program from the memory of the user's other processes: with Landlock, with Yama, or as root.
+    pub isolates_processes: bool,
     /// Seccomp filters.
     pub seccomp: bool,
     /// `PR_SET_NO_NEW_PRIVS`.
@@ -64,7 +66,7 @@ pub enum Network {
     Full,
 }
 
-/// User to run as; supplementary groups become exactly `groups`.
+/// User to run as; supplementary groups become exactly `groups`. No id is 0 or 2^32 - 1 (which stands for "no change").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// User id; not 0.
@@ -231,6 +233,9 @@ fn is_loader_variable(name: &str) -> bool {
         "GIT_CONFIG",
         "NODE_",
         "RUBY",
+        "DOTNET_STARTUP_HOOKS",
+        "CORECLR_",
+        "COR_PROFILER",
     ];
     const NAMES: &[&str] = &[
         "BASH_ENV",
@@ -246,6 +251,31 @@ fn is_loader_variable(name: &str) -> bool {
         "PYTHONINSPECT",
         "PYTHONBREAKPOINT",
         "PYTHONUSERBASE",
+        "PYTHONPLATLIBDIR",
+        "PYTHONPYCACHEPREFIX",
+        "PYTHONEXECUTABLE",
+        "LUA_INIT",
+        "LUA_PATH",
+        "LUA_CPATH",
+        "PERL5DB",
+        "PHPRC",
+        "PHP_INI_SCAN_DIR",
+        "R_PROFILE",
+        "ZDOTDIR",
+        "OPENSSL_CONF",
+        "OPENSSL_ENGINES",
+        "OPENSSL_MODULES",
+        "GIO_EXTRA_MODULES",
+        "GTK_MODULES",
+        "QT_PLUGIN_PATH",
+        "GST_PLUGIN_PATH",
+        "GST_PLUGIN_SYSTEM_PATH",
+        "MAGICK_CODER_MODULE_PATH",
+        "MAGICK_FILTER_MODULE_PATH",
+        "SSLKEYLOGFILE",
+        "LOCPATH",
+        "GETCONF_DIR",
+        "MANPAGER",
         "PERL5LIB",
         "PERL5OPT",
         "PERLLIB",
@@ -277,10 +307,13 @@ fn is_loader_variable(name: &str) -> bool {
 
 fn check_identity(sandbox: &Sandbox) -> Result<()> {
     if let Some(identity) = &sandbox.identity
-        && (identity.user == 0 || identity.group == 0 || identity.groups.contains(&0))
+        && [identity.user, identity.group]
+            .iter()
+            .chain(&identity.groups)
+            .any(|&id| id == 0 || id == u32::MAX)
     {
         return Err(Error::InvalidInput(
-            "the user and groups to drop to are not root's".into(),
+            "the user and groups to drop to are not root's, and numbers below 4294967295".into(),
         ));
     }
     Ok(())
@@ -318,6 +351,9 @@ fn check(command: &Command) -> Result<()> {
     }
     if command.timeout.is_zero() || command.timeout > Duration::from_secs(7 * 24 * 3600) {
         return invalid("the timeout is over 0 and at most a week");
+    }
+    if command.grace > Duration::from_secs(3600) {
+        return invalid("the grace is at most an hour");
     }
     if command.umask & !0o777 != 0 {
         return invalid("umask is mode bits up to 0o777");

@@ -22,13 +22,20 @@ fn unsupported(error: impl std::fmt::Display) -> Error {
 }
 
 /// The programs to install, in order. The kernel runs all of them and takes the strictest answer.
+/// `keep_group` takes away leaving the process group.
 pub(super) fn programs(
     syscalls: Syscalls,
     network: &Network,
     deny_processes: bool,
+    keep_group: bool,
 ) -> Result<Vec<BpfProgram>> {
     let mut denied = Rules::new();
-    deny_dangerous(&mut denied);
+    deny_dangerous(&mut denied)?;
+    if keep_group {
+        // Leaving the process group would escape the kill at the end.
+        denied.insert(libc::SYS_setsid, vec![]);
+        denied.insert(libc::SYS_setpgid, vec![]);
+    }
     deny_network(&mut denied, network)?;
     if deny_processes || syscalls == Syscalls::Strict {
         deny_new_processes(&mut denied, deny_processes)?;
@@ -99,7 +106,7 @@ fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule> {
     SeccompRule::new(conditions).map_err(unsupported)
 }
 
-fn deny_dangerous(rules: &mut Rules) {
+fn deny_dangerous(rules: &mut Rules) -> Result<()> {
     for &number in DANGEROUS {
         rules.insert(number, vec![]);
     }
@@ -132,9 +139,38 @@ fn deny_dangerous(rules: &mut Rules) {
         })
         .collect();
     rules.insert(libc::SYS_ioctl, ioctl);
+    // The limits of other processes of the user; 0 is the process itself.
+    rules.insert(
+        libc::SYS_prlimit64,
+        vec![rule(vec![condition(0, Len::Dword, Op::Ne, 0)?])?],
+    );
+    Ok(())
+}
+
+/// Rules for an argument that holds a socket type, by which all types but these are denied.
+fn socket_types_but(argument: u8, allowed: &[i32]) -> Result<Vec<SeccompRule>> {
+    (0..16)
+        .filter(|kind| !allowed.contains(kind))
+        .map(|kind| {
+            rule(vec![condition(
+                argument,
+                Len::Dword,
+                Op::MaskedEq(0xf),
+                kind as u64,
+            )?])
+        })
+        .collect()
 }
 
 fn deny_network(rules: &mut Rules, network: &Network) -> Result<()> {
+    if *network != Network::Full {
+        // Pairs of stream sockets stay within the process and its children. A datagram socket of a pair could still send
+        // to any other Unix socket.
+        rules.insert(
+            libc::SYS_socketpair,
+            socket_types_but(1, &[libc::SOCK_STREAM, libc::SOCK_SEQPACKET])?,
+        );
+    }
     match network {
         Network::Full => {}
         Network::Off => {
@@ -146,20 +182,31 @@ fn deny_network(rules: &mut Rules, network: &Network) -> Result<()> {
                 condition(0, Len::Dword, Op::Ne, libc::AF_INET as u64)?,
                 condition(0, Len::Dword, Op::Ne, libc::AF_INET6 as u64)?,
             ])?];
-            for kind in (0..16).filter(|&kind| kind != libc::SOCK_STREAM as u64) {
-                deny.push(rule(vec![condition(
-                    1,
-                    Len::Dword,
-                    Op::MaskedEq(0xf),
-                    kind,
-                )?])?);
-            }
+            deny.extend(socket_types_but(1, &[libc::SOCK_STREAM])?);
             deny.push(rule(vec![
                 condition(2, Len::Dword, Op::Ne, 0)?,
                 condition(2, Len::Dword, Op::Ne, libc::IPPROTO_TCP as u64)?,
             ])?);
             rules.insert(libc::SYS_socket, deny);
             rules.insert(libc::SYS_listen, vec![]);
+            // Landlock governs `connect`. With TCP fast open, sending connects; upper layer protocols turn a TCP socket
+            // into one of another kind.
+            let fast_open = libc::MSG_FASTOPEN as u64;
+            for (call, flags) in [
+                (libc::SYS_sendto, 3),
+                (libc::SYS_sendmsg, 2),
+                (libc::SYS_sendmmsg, 3),
+            ] {
+                let connects = condition(flags, Len::Dword, Op::MaskedEq(fast_open), fast_open)?;
+                rules.insert(call, vec![rule(vec![connects])?]);
+            }
+            rules.insert(
+                libc::SYS_setsockopt,
+                vec![rule(vec![
+                    condition(1, Len::Dword, Op::Eq, libc::IPPROTO_TCP as u64)?,
+                    condition(2, Len::Dword, Op::Eq, libc::TCP_ULP as u64)?,
+                ])?],
+            );
         }
     }
     Ok(())
@@ -187,9 +234,6 @@ fn deny_new_processes(rules: &mut Rules, exec: bool) -> Result<()> {
 }
 
 const DANGEROUS: &[i64] = &[
-    // Leaving the process group would escape the kill at the end.
-    libc::SYS_setsid,
-    libc::SYS_setpgid,
     // Other processes.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,

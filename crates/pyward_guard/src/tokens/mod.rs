@@ -1,4 +1,4 @@
-//! Tokens: signed and expiring, JWT/JWS/JWE, PASETO v4, and the reading of itsdangerous tokens.
+//! Tokens: signed and expiring, JWT/JWS/JWE, PASETO v4, and those of itsdangerous.
 
 pub mod itsdangerous;
 pub mod jose;

@@ -22,7 +22,9 @@ class Proxies:
     """Reverse proxies whose ``X-Forwarded-For`` is believed, by address or network.
 
     The client is the last address in the chain that is not a trusted proxy; whatever a client writes in front of it
-    changes nothing.
+    changes nothing. Raises :class:`~pyward_guard.InvalidInput` for what is no address or network.
+
+    CWE-348; ASVS 5.0: v5.0.0-4.1.3, v5.0.0-15.3.4.
 
     >>> Proxies(["10.0.0.0/8"]).client("10.0.0.2", "6.6.6.6, 203.0.113.7, 10.0.0.9")
     '203.0.113.7'

@@ -59,15 +59,18 @@ class Expression:
         if isinstance(names, str) or isinstance(functions, str):
             raise InvalidInput("names and functions are lists of names")
         self.source = source
-        self._inner = _core.EvalExpression(
-            source,
-            list(names),
-            list(functions),
-            max_source=max_source,
-            max_depth=max_depth,
-            max_steps=max_steps,
-            max_text=max_text,
-        )
+        try:
+            self._inner = _core.EvalExpression(
+                source,
+                list(names),
+                list(functions),
+                max_source=max_source,
+                max_depth=max_depth,
+                max_steps=max_steps,
+                max_text=max_text,
+            )
+        except UnicodeEncodeError:
+            raise InvalidInput("the expression is not valid Unicode") from None
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"

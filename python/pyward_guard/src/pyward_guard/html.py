@@ -3,7 +3,7 @@
 :func:`escape` and :func:`sanitize` give :class:`Markup`, a ``str`` that Jinja2, Django, MarkupSafe and every other user
 of the ``__html__`` protocol takes as safe; adding or formatting anything else into it escapes that first.
 
-Practice: I3, I5. Protects against CWE-79, CWE-80, CWE-83, CWE-84, CWE-87, CWE-116, CWE-1336.
+Practice: I3, I5. Protects against CWE-79, CWE-80, CWE-83, CWE-84, CWE-87, CWE-116, CWE-1336; ASVS 5.0: v5.0.0-1.1.2.
 
 >>> escape("<b> & 'quotes'")
 Markup('&lt;b&gt; &amp; &#39;quotes&#39;')
@@ -48,7 +48,7 @@ class Markup(str):
 
     Making one by hand is a statement that the text is safe: prefer :func:`escape`, :func:`sanitize`, :func:`render`.
 
-    CWE-79.
+    CWE-79; ASVS 5.0: v5.0.0-1.1.2.
 
     >>> Markup("<b>%s</b>") % "<script>"
     Markup('<b>&lt;script&gt;</b>')
@@ -229,7 +229,7 @@ def escape_script_string(value: object) -> Markup:
 def escape_css_string(value: object) -> Markup:
     """A value for the inside of a CSS string literal.
 
-    CWE-79.
+    CWE-79; ASVS 5.0: v5.0.0-1.2.1.
 
     >>> escape_css_string("a'}")
     Markup('a\\\\000027 \\\\00007d ')
@@ -250,7 +250,10 @@ class Policy:
     absolute URL to resolve them against. ``link_hosts`` and ``resource_hosts`` bound where links and embedded images
     lead (subdomains included). ``id`` needs an ``id_prefix``.
 
-    CWE-79.
+    ``tags`` and ``attributes`` (by tag) are what stays, ``generic_attributes`` stay on every tag, ``classes`` are class names by tag,
+    ``schemes`` those of URLs. ``link_rel`` is put on every link. Longer texts than ``max_bytes`` (UTF-8) are refused.
+
+    CWE-79; ASVS 5.0: v5.0.0-1.3.1.
 
     >>> policy = preset("comment").allow(tags=["table", "tr", "td"], styles=["color"])
     >>> Sanitizer(policy).clean('<td style="color: red; position: fixed">x</td>')
@@ -312,7 +315,7 @@ def preset(name: Preset) -> Policy:
     """A policy to use or to start from: ``text`` (no tags), ``inline`` (emphasis, code, links), ``comment`` (and
     paragraphs, lists, quotations), ``article`` (and headings, tables, images).
 
-    CWE-79.
+    CWE-79; ASVS 5.0: v5.0.0-1.3.1.
 
     >>> sorted(preset("comment").tags - preset("inline").tags)[:3]
     ['blockquote', 'dd', 'dl']
@@ -332,7 +335,7 @@ class Sanitizer:
     under a second cleaning. Text that would cost far more than its size (elements nested deeper than 512, emphasis opened
     anew in thousands of paragraphs) is refused.
 
-    ASVS 5.0: v5.0.0-1.3.1, v5.0.0-1.3.4. CWE-79, CWE-400.
+    ASVS 5.0: v5.0.0-1.3.1, v5.0.0-1.3.4, v5.0.0-1.3.5. CWE-79, CWE-400.
 
     Raises:
         InvalidInput: the policy allows what cannot be made safe.
@@ -439,6 +442,10 @@ def render(template: Any) -> Markup:
     style elements, hosts of URLs, other sites in ``<script src>``) are refused. Nested templates and
     :class:`Markup` are taken as they are in text; lists and tuples of them are joined.
 
+    Raises:
+        InvalidInput: not a template string.
+        Refused: a value in a place that cannot be made safe, or a template that ends within a tag.
+
     ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.2.2, v5.0.0-1.2.3. CWE-79, CWE-83.
 
     Example: ``render(t'<a href="{url}" title="{title}">{text}</a>')``
@@ -490,7 +497,7 @@ def jinja_environment(
     ``url`` (scheme check), ``url_part``, ``sanitize``. The ``safe`` filter is refused unless
     ``insecure_allow_safe_filter=True``, which is logged.
 
-    ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7. CWE-79, CWE-1336.
+    ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7, v5.0.0-1.3.10. CWE-79, CWE-1336.
 
     Raises:
         jinja2.TemplateSyntaxError: when such a template is compiled.

@@ -51,6 +51,8 @@ _MAX_VALUES = 10_000
 def neutralise(text: str, *, max_bytes: int = 16_384) -> str:
     """Text that cannot start a new line, drive a terminal or hide: control characters become visible escapes.
 
+    At most ``max_bytes`` bytes (UTF-8) are kept.
+
     ASVS 5.0: v5.0.0-16.4.1. CWE-117, CWE-150.
 
     >>> neutralise("ok\\nERROR forged \\x1b[2J")
@@ -70,6 +72,8 @@ class Redactor:
     credentials in URLs, cloud and code-host keys, private keys, password hashes, and card numbers (checked by Luhn).
     ``personal=True`` adds e-mail and IP addresses, phone and social security numbers, IBANs. ``keys`` are further names,
     ``patterns`` further shapes (Rust ``regex`` syntax).
+
+    Lines are cut at ``max_bytes`` (UTF-8). Raises :class:`~pyward_guard.InvalidInput` for patterns that cannot be read.
 
     ASVS 5.0: v5.0.0-14.2.4, v5.0.0-16.2.5. CWE-532, CWE-359.
 
@@ -225,7 +229,7 @@ def structlog_processor(redactor: Redactor | None = None) -> Callable[[Any, str,
 
     ``exc_info`` becomes the text ``exception``, redacted line by line: a renderer further on would format it with secrets.
 
-    CWE-117, CWE-532.
+    CWE-117, CWE-532; ASVS 5.0: v5.0.0-16.2.5, v5.0.0-16.4.1.
 
     >>> process = structlog_processor()
     >>> process(None, "info", {"event": "login\\nforged", "password": "hunter2"})
@@ -284,6 +288,9 @@ def private_handler(
 
     A symbolic link, a second name, another owner or anything but a regular file in its place is refused.
 
+    A file is put away when it reaches ``max_bytes`` bytes; ``backups`` old ones are kept. Raises
+    :class:`~pyward_guard.InvalidInput` for less than 1000 bytes or no backup.
+
     ASVS 5.0: v5.0.0-16.4.2. CWE-59, CWE-532, CWE-732.
 
     Raises:
@@ -304,7 +311,10 @@ def private_handler(
 
 @dataclass(frozen=True)
 class Verified:
-    """Result of the verification of an audit log."""
+    """Result of the verification of an audit log.
+
+    ``records`` is how many there are, ``head`` the last link: keep it elsewhere and compare it next time.
+    """
 
     records: int
     head: bytes
@@ -331,7 +341,9 @@ class AuditLog:
     does, unless ``repair=True``: the half line then goes to a file beside it (``.half-line-`` and the time), and the log
     says so in a record ``audit_log_repaired``.
 
-    ASVS 5.0: v5.0.0-16.4.2. CWE-778, CWE-345, CWE-353.
+    Raises :class:`~pyward_guard.InvalidInput` for a key of less than 16 bytes. ``sync`` waits for the disk after each record.
+
+    ASVS 5.0: v5.0.0-16.4.2, v5.0.0-16.2.2. CWE-778, CWE-345, CWE-353.
 
     Raises:
         Refused: the existing log has been altered, or is not private to this user.
@@ -640,7 +652,11 @@ _LEVELS: Final[dict[str, int]] = {
 
 @dataclass(frozen=True)
 class SecurityEvent:
-    """One security event."""
+    """One security event.
+
+    ``event`` is the name with its parameters, ``level`` that of :mod:`logging`, ``time`` seconds since 1970; ``description``
+    and ``fields`` are redacted.
+    """
 
     event: str
     """Name, with its parameters behind a colon: ``authn_login_fail:ada``."""
@@ -665,7 +681,7 @@ def security_event(
     The name and level are those of the OWASP Logging Vocabulary; parameters, description and fields are redacted and
     neutralised. A failing hook is logged and does not reach the caller.
 
-    ASVS 5.0: v5.0.0-16.2.1, v5.0.0-16.3.1, v5.0.0-16.3.2, v5.0.0-16.3.3. CWE-778.
+    ASVS 5.0: v5.0.0-16.2.1, v5.0.0-16.3.1, v5.0.0-16.3.2, v5.0.0-16.3.3, v5.0.0-16.2.2, v5.0.0-16.2.4. CWE-778.
 
     Raises:
         InvalidInput: not a name of the vocabulary.
@@ -699,7 +715,7 @@ def security_event(
 def add_alert(hook: Callable[[SecurityEvent], None], *, level: int = logging.CRITICAL) -> None:
     """Calls ``hook`` for every security event of at least this level: to page somebody, count, or block.
 
-    CWE-778.
+    CWE-778; ASVS 5.0: v5.0.0-16.3.3.
 
     >>> seen = []
     >>> add_alert(seen.append)

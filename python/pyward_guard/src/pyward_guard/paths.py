@@ -91,7 +91,7 @@ def check_relative(path: RelativePath) -> str:
 def is_device_name(name: str) -> bool:
     """True for names that Windows reserves for devices, with or without an extension.
 
-    CWE-67.
+    CWE-67; ASVS 5.0: v5.0.0-5.3.2.
 
     >>> is_device_name("nul.txt"), is_device_name("null.txt")
     (True, False)
@@ -106,7 +106,7 @@ def safe_name(name: str, *, max_bytes: int = 200) -> str:
     trailing dots and spaces go; the rest is NFC-normalised; device names get a leading underscore; a name longer than
     ``max_bytes`` (1 to 255) is cut and keeps its extension.
 
-    ASVS 5.0: v5.0.0-5.3.2, v5.0.0-5.4.1. CWE-22, CWE-73, CWE-451.
+    ASVS 5.0: v5.0.0-5.3.2, v5.0.0-5.4.1, v5.0.0-5.4.2. CWE-22, CWE-73, CWE-451.
 
     Raises:
         InvalidInput: nothing of the name can be kept.
@@ -123,7 +123,7 @@ def sniff(content: bytes) -> str | None:
     Markup wins over magic numbers, since some program will run it. Unknown binary formats are
     ``application/octet-stream``.
 
-    CWE-434, CWE-646.
+    CWE-434, CWE-646; ASVS 5.0: v5.0.0-5.2.2.
 
     >>> sniff(b"GIF89a..."), sniff(b" <script>alert(1)</script>"), sniff(b"plain")
     ('image/gif', 'text/html', 'text/plain')
@@ -134,7 +134,7 @@ def sniff(content: bytes) -> str | None:
 def resolution() -> Literal["openat2", "walk"]:
     """How this host resolves paths: by the kernel in one call, or component by component over handles.
 
-    CWE-22, CWE-367.
+    CWE-22, CWE-367; ASVS 5.0: v5.0.0-5.3.2.
 
     >>> resolution() in ("openat2", "walk")
     True
@@ -144,7 +144,10 @@ def resolution() -> Literal["openat2", "walk"]:
 
 @dataclass(frozen=True)
 class Entry:
-    """One directory entry; symbolic links are not followed."""
+    """One directory entry; symbolic links are not followed.
+
+    ``name`` is that within its directory, ``kind`` what it is, ``size`` bytes.
+    """
 
     name: str
     kind: Literal["file", "directory", "symlink", "other"]
@@ -156,7 +159,10 @@ class Entry:
 class ArchiveLimits:
     """Bounds of an extraction; all sizes in bytes.
 
-    ASVS 5.0: v5.0.0-5.2.3. CWE-409, CWE-770.
+    ``max_archive_bytes`` bounds the archive, ``max_file_bytes`` each file and ``max_total_bytes`` all of them; ``max_depth`` counts
+    directories below one another. ``file_permissions`` and ``directory_permissions`` are the mode bits of what is made.
+
+    ASVS 5.0: v5.0.0-5.2.3, v5.0.0-5.2.5. CWE-409, CWE-770.
 
     >>> ArchiveLimits(max_total_bytes=10_000_000).max_entries
     10000
@@ -164,6 +170,7 @@ class ArchiveLimits:
 
     max_archive_bytes: int = 256 * _MIB
     max_entries: int = 10_000
+    """Files and directories together, also directories that only the files' paths name."""
     max_file_bytes: int = 256 * _MIB
     max_total_bytes: int = 1024 * _MIB
     max_ratio: int = 200
@@ -192,7 +199,11 @@ class ArchiveLimits:
 
 @dataclass(frozen=True)
 class ExtractReport:
-    """What an extraction made."""
+    """What an extraction made.
+
+    ``format`` is that of the archive; ``files`` are paths beneath the destination; ``directories``, ``skipped_links`` and
+    ``total_bytes`` count.
+    """
 
     format: str
     """``zip``, ``tar``, ``tar.gz``, ``tar.bz2`` or ``tar.xz``, told by content."""
@@ -213,7 +224,7 @@ class Directory:
     Only regular files are opened: a pipe or a device is refused, and opening never blocks. New files get mode 0600.
     The object is safe to share between threads.
 
-    ASVS 5.0: v5.0.0-5.3.2. CWE-22, CWE-59, CWE-61, CWE-367.
+    ASVS 5.0: v5.0.0-5.3.2, v5.0.0-13.2.5, v5.0.0-15.4.2. CWE-22, CWE-59, CWE-61, CWE-367.
 
     Raises (all methods):
         Refused: the path would leave the base, has a refused link, or names something that is not a regular file.
@@ -254,7 +265,10 @@ class Directory:
         """
         if type(path) is not str:
             path = _text(path)
-        raw = self._inner.open_descriptor(path, mode, permissions)
+        try:
+            raw = self._inner.open_descriptor(path, mode, permissions)
+        except UnicodeEncodeError:
+            raise InvalidInput("the name is not valid Unicode") from None
         if sys.platform == "win32":
             import msvcrt
 
@@ -302,9 +316,12 @@ class Directory:
         def opener(_name: str, _flags: int) -> int:
             return self.open_descriptor(path, plain, permissions=permissions)  # type: ignore[arg-type]
 
-        if "b" in mode:
-            return open(_text(path), mode, buffering, opener=opener)
-        return open(_text(path), mode, buffering, encoding, errors, newline, opener=opener)
+        try:
+            if "b" in mode:
+                return open(_text(path), mode, buffering, opener=opener)
+            return open(_text(path), mode, buffering, encoding, errors, newline, opener=opener)
+        except UnicodeEncodeError:
+            raise InvalidInput("the name is not valid Unicode") from None
 
     def read_bytes(self, path: RelativePath, *, max_bytes: int = 64 * _MIB) -> bytes:
         """Content of a file; over ``max_bytes`` it is a :class:`LimitExceeded`."""
@@ -402,7 +419,7 @@ class Directory:
 
     def extract(
         self,
-        archive: bytes | str | os.PathLike[str] | BinaryIO,
+        archive: bytes | str | os.PathLike[str] | IO[bytes],
         destination: RelativePath,
         *,
         limits: ArchiveLimits | None = None,
@@ -413,7 +430,7 @@ class Directory:
         names that occur twice and anything over the ``limits`` are errors; after an error nothing stays behind.
         Owners, set-id bits and times of the archive are ignored.
 
-        ASVS 5.0: v5.0.0-5.2.3, v5.0.0-5.3.3. CWE-22, CWE-59, CWE-409.
+        ASVS 5.0: v5.0.0-5.2.3, v5.0.0-5.3.3, v5.0.0-5.2.5. CWE-22, CWE-59, CWE-409.
 
         >>> import io, tempfile, zipfile
         >>> with zipfile.ZipFile(archive := io.BytesIO(), "w") as out:
@@ -432,9 +449,18 @@ class Directory:
         elif isinstance(archive, (bytes, bytearray, memoryview)):
             content = bytes(archive)
         else:
-            content = archive.read(bounds.max_archive_bytes + 1)
+            content = _read(archive, bounds.max_archive_bytes + 1)
         made = self._inner.extract(path, content, _utf8(_text(destination)), bounds._core())
         return ExtractReport(made[0], tuple(made[1]), *made[2:])
+
+
+def _read(source: IO[bytes], most: int) -> bytes:
+    """All of a file, at most ``most`` bytes. One call of ``read`` may give less than there is."""
+    pieces: list[bytes] = []
+    while most > 0 and (piece := source.read(most)):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
 
 
 Reencode = Callable[[bytes, str], bytes]
@@ -442,7 +468,11 @@ Reencode = Callable[[bytes, str], bytes]
 
 @dataclass(frozen=True)
 class Upload:
-    """An upload that passed the policy."""
+    """An upload that passed the policy.
+
+    ``media_type`` is told by the content, ``stored_name`` random, ``display_name`` the sender's made harmless, ``size`` bytes after
+    re-encoding, ``dimensions`` width and height of an image in pixels.
+    """
 
     media_type: str
     """By content, not by what the sender said."""
@@ -514,11 +544,15 @@ class UploadPolicy:
         return Upload(media_type, stored, display, len(content), dimensions)
 
     def store(
-        self, source: bytes | BinaryIO, name: str, declared_type: str | None = None, *, directory: Directory
+        self, source: bytes | IO[bytes], name: str, declared_type: str | None = None, *, directory: Directory
     ) -> Upload:
         """Checks an upload and writes it to ``directory`` under its random name, mode 0600.
 
         At most ``max_bytes`` + 1 bytes of a file are read. Keep the directory out of what the web server serves.
+
+        Raises as :meth:`check` does (``LimitExceeded``, ``Refused``), and ``OSError``.
+
+        ASVS 5.0: v5.0.0-5.2.1, v5.0.0-5.2.2, v5.0.0-5.3.1, v5.0.0-5.3.2.
 
         >>> import io, tempfile
         >>> quarantine = Directory(tempfile.mkdtemp())
@@ -526,7 +560,7 @@ class UploadPolicy:
         >>> quarantine.read_bytes(stored.stored_name)
         b'hi'
         """
-        content = source if isinstance(source, bytes) else source.read(self.max_bytes + 1)
+        content = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else _read(source, self.max_bytes + 1)
         if len(content) > self.max_bytes:
             raise LimitExceeded(f"limit exceeded: the upload is larger than {self.max_bytes} bytes")
         content, upload = self._checked(content, name, declared_type)
@@ -537,10 +571,10 @@ class UploadPolicy:
 def reencode_image(content: bytes, media_type: str) -> bytes:
     """Decodes an image and encodes its pixels anew: metadata (place, camera) and anything hidden behind them is gone.
 
-    For PNG, JPEG, GIF (first frame), WebP, BMP, TIFF. Needs Pillow. A hook for :class:`UploadPolicy`, which bounds the
+    A photograph is turned as its metadata says. For PNG, JPEG, GIF (first frame), WebP, BMP, TIFF. Needs Pillow. A hook for :class:`UploadPolicy`, which bounds the
     pixels first.
 
-    CWE-434, CWE-1230.
+    CWE-434, CWE-1230; ASVS 5.0: v5.0.0-5.2.2, v5.0.0-14.2.8.
 
     Raises:
         Refused: the image cannot be decoded, or is of another type.
@@ -548,11 +582,14 @@ def reencode_image(content: bytes, media_type: str) -> bytes:
     Example: ``UploadPolicy(["image/png"], reencode=reencode_image)``
     """
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise need("pillow", "reencode_image") from None
     import io
+    import struct
+    import zlib
 
+    extensions = {"PNG": "png", "JPEG": "jpg", "GIF": "gif", "WEBP": "webp", "BMP": "bmp", "TIFF": "tif"}
     formats = {
         "image/png": "PNG",
         "image/jpeg": "JPEG",
@@ -564,13 +601,26 @@ def reencode_image(content: bytes, media_type: str) -> bytes:
     name = formats.get(media_type)
     if name is None:
         raise Refused(f"refused: images of type {media_type} cannot be re-encoded")
+    _, _, _, said = _core.PathsUploadPolicy([media_type], len(content), 2**64 - 1).check(
+        content, len(content), f"image.{extensions[name]}", None
+    )
     try:
         # Only the decoder of the type that was checked may run.
         with Image.open(io.BytesIO(content), formats=[name]) as image:
-            pixels = image.convert("RGB" if name == "JPEG" else "RGBA" if name in ("PNG", "WEBP") else image.mode)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            # The bound on the pixels was on what the header says to another reader.
+            if image.size != said:
+                raise Refused("refused: the dimensions of the image are ambiguous")
+            image.load()
+            transparency = image.info.get("transparency") if name == "GIF" else None
+            turned = ImageOps.exif_transpose(image)
+            pixels = turned.convert("RGB" if name == "JPEG" else "RGBA" if name in ("PNG", "WEBP") else turned.mode)
+    except (
+        UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, struct.error,
+        zlib.error, Image.DecompressionBombError,
+    ):  # fmt: skip
         raise Refused("refused: the image cannot be decoded") from None
-    pixels.info = {}
+    # What the decoder found beside the pixels would be written again.
+    pixels.info = {} if transparency is None else {"transparency": transparency}
     out = io.BytesIO()
     pixels.save(out, name)
     return out.getvalue()
@@ -591,10 +641,11 @@ def temporary_file() -> IO[bytes]:
 def temporary_directory() -> Iterator[Directory]:
     """A private directory (mode 0700) as a :class:`Directory`, removed with its content at the end of the block.
 
-    CWE-377, CWE-379, CWE-732.
+    CWE-377, CWE-379, CWE-732; ASVS 5.0: v5.0.0-14.2.4.
 
     >>> with temporary_directory() as directory:
     ...     directory.write_text("x", "y")
     """
-    with tempfile.TemporaryDirectory(prefix="pyward-", ignore_cleanup_errors=True) as name:
+    # What cannot be removed is an error: it may be secret.
+    with tempfile.TemporaryDirectory(prefix="pyward-") as name:
         yield Directory(name)

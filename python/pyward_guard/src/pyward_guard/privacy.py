@@ -58,7 +58,7 @@ def pseudonym(value: str, *, key: bytes, purpose: str) -> str:
     Without the key nobody can tell whose it is, nor try values out; other purposes give other pseudonyms, so that data
     sets cannot be joined. ``key`` has at least 16 random bytes, kept apart from the data.
 
-    CWE-359.
+    CWE-359; ASVS 5.0: v5.0.0-14.2.4.
 
     Raises:
         InvalidInput: the key is too short, or the purpose empty.
@@ -76,7 +76,11 @@ def pseudonym(value: str, *, key: bytes, purpose: str) -> str:
 
 @dataclass(frozen=True)
 class Personal:
-    """Marks a field as personal data, in an annotation: ``email: Annotated[str, Personal("email")]``."""
+    """Marks a field as personal data, in an annotation: ``email: Annotated[str, Personal("email")]``.
+
+    ``kind`` is how it is masked, ``regulations`` what applies, ``purpose`` why it is kept, ``retention_days`` how long,
+    ``special`` whether it is of a special category (GDPR article 9).
+    """
 
     kind: Kind
     regulations: tuple[Regulation, ...] = ("GDPR",)
@@ -88,7 +92,7 @@ class Personal:
 
 @dataclass(frozen=True)
 class Field:
-    """One entry of the inventory."""
+    """One entry of the inventory. ``model`` and ``name`` say where it is, ``personal`` what is known of it."""
 
     model: str
     name: str
@@ -125,7 +129,7 @@ def inventory(models: Iterable[type]) -> list[Field]:
     """The fields of dataclasses, pydantic models, typed dictionaries, SQLAlchemy models (``info={"personal": ...}``) and
     any annotated class that are marked as :class:`Personal`, for a record of processing (GDPR article 30).
 
-    ASVS 5.0: v5.0.0-14.1.1. CWE-359.
+    ASVS 5.0: v5.0.0-14.1.1, v5.0.0-14.1.2, v5.0.0-14.2.7. CWE-359.
 
     >>> @dataclass
     ... class User:
@@ -145,7 +149,7 @@ def mask_mapping(instance: object) -> dict[str, Any]:
     """The attributes of a marked object with personal ones masked, for logs and support screens; marked objects within it,
     also in lists and dictionaries, become such mappings too.
 
-    CWE-359.
+    CWE-359; ASVS 5.0: v5.0.0-14.2.6.
 
     >>> @dataclass
     ... class User:
@@ -229,7 +233,9 @@ class MemoryTokenStore:
 class SQLiteTokenStore:
     """Entries in an SQLite file that only its owner reads, shared by the threads and processes of one host.
 
-    Forgotten entries are overwritten in the file. CWE-311, CWE-359, CWE-732.
+    Forgotten entries are overwritten in the file. CWE-311, CWE-359, CWE-732; ASVS 5.0: v5.0.0-14.2.4.
+
+    ``timeout`` is how many seconds to wait for a lock.
 
     Raises ``sqlite3.Error`` when the file cannot be used.
 
@@ -277,7 +283,9 @@ class Vault:
     data anonymous. ``seal`` and ``unseal`` encrypt the stored values, with the token as associated data: give the
     methods of a ``pyward_guard.crypto`` key set. ``index_key`` (16 random bytes or more) finds a value's token again.
 
-    CWE-311, CWE-359.
+    Raises :class:`~pyward_guard.InvalidInput` for an ``index_key`` that is too short.
+
+    CWE-311, CWE-359; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-14.2.7.
 
     Raises:
         Refused: the token is not known.

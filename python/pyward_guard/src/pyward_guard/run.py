@@ -67,10 +67,15 @@ class OutputExceeded(Failed, LimitExceeded):
 
 @dataclass(frozen=True)
 class Host:
-    """What the host can enforce."""
+    """What the host can enforce.
+
+    ``seccomp`` and ``no_new_privileges`` are kernel features, ``effective_user`` is the number of the user.
+    """
 
     landlock_abi: int
     """0 without Landlock; file rules need 3 (Linux 6.2), TCP port rules 4 (Linux 6.7)."""
+    isolates_processes: bool
+    """A sandbox keeps a program from the memory of the user's other processes: with Landlock, with Yama, or as root."""
     seccomp: bool
     no_new_privileges: bool
     change_user: bool
@@ -82,13 +87,13 @@ class Host:
     @property
     def confines(self) -> bool:
         """True when the default :class:`Sandbox` can be enforced."""
-        return self.seccomp and self.no_new_privileges
+        return self.seccomp and self.no_new_privileges and self.isolates_processes
 
 
 def host() -> Host:
     """Looks at what the host can enforce; nothing is changed.
 
-    CWE-250.
+    CWE-250; ASVS 5.0: v5.0.0-15.2.5.
 
     >>> host().landlock_abi >= 0
     True
@@ -96,6 +101,7 @@ def host() -> Host:
     raw = _core.run_host()
     return Host(
         raw["landlock_abi"],
+        bool(raw["isolates_processes"]),
         bool(raw["seccomp"]),
         bool(raw["no_new_privileges"]),
         bool(raw["change_user"]),
@@ -106,7 +112,12 @@ def host() -> Host:
 
 @dataclass(frozen=True)
 class Identity:
-    """User and groups to run as, by number; none of them root's. ``groups`` are all the supplementary groups."""
+    """User and groups to run as, by number; none of them root's. ``groups`` are all the supplementary groups.
+
+    Neither ``user`` nor ``group`` is 0.
+
+    ASVS 5.0: v5.0.0-13.2.2.
+    """
 
     user: int
     group: int
@@ -115,6 +126,8 @@ class Identity:
     @classmethod
     def of(cls, name: str) -> Identity:
         """The account ``name`` with its own group and no supplementary ones.
+
+        Raises :class:`~pyward_guard.InvalidInput` when there is no such account.
 
         >>> Identity.of("nobody").user > 0
         True
@@ -139,13 +152,18 @@ class Sandbox:
     everything else is out of reach (Landlock). Written files are not executable. ``system`` adds what ordinary programs
     need: ``/usr``, ``/lib*``, ``/bin``, loader cache, time zones, certificates, ``/dev/null`` and the like.
 
-    ``network`` is ``False`` (no sockets at all), a list of TCP ports that may be connected to (no listening, no UDP and
+    Other processes of the same user are out of reach: their memory, environment and descriptors, and from Linux 6.12 on
+    signals to them.
+
+    ``network`` is ``False`` (no sockets but pairs of streams within the program), a list of TCP ports that may be connected to (no listening, no UDP and
     so no DNS), or ``True``.
 
     ``syscalls="default"`` denies administration, tracing, namespaces, leaving the process group, ``bpf``, ``io_uring``,
     ``keyctl`` and such; ``"strict"`` allows only what programs need that compute on files, without new processes.
 
-    ASVS 5.0: v5.0.0-15.2.5. CWE-250, CWE-272, CWE-653.
+    ``identity`` is the user to run as; changing it needs root.
+
+    ASVS 5.0: v5.0.0-15.2.5, v5.0.0-13.2.2. CWE-250, CWE-272, CWE-653.
 
     >>> Sandbox(read=["/srv/in"], write=["/srv/out"]).network
     False
@@ -206,7 +224,9 @@ UNCONFINED: Final = Unconfined()
 class Limits:
     """Resource limits (``setrlimit``); ``None`` leaves what is inherited. Core dumps are always off.
 
-    ASVS 5.0: v5.0.0-13.1.3. CWE-400, CWE-770.
+    ``cpu_seconds`` is processor time; ``open_files`` and ``processes`` count, the latter all processes of the user.
+
+    CWE-400, CWE-770; ASVS 5.0: v5.0.0-15.2.2.
 
     >>> Limits(memory_bytes=512 << 20).cpu_seconds is None
     True
@@ -231,7 +251,7 @@ class Limits:
 class Operand(str):
     """A value from outside as an argument: refused when it starts with ``-``, since a program would take it as an option.
 
-    CWE-88.
+    CWE-88; ASVS 5.0: v5.0.0-1.2.5.
 
     >>> Operand("file.txt")
     'file.txt'
@@ -252,7 +272,7 @@ class Operand(str):
 
 @dataclass(frozen=True)
 class Completed:
-    """How a program ended and what it wrote."""
+    """How a program ended and what it wrote. ``stdout`` and ``stderr`` are what it wrote, in bytes; ``ended`` says by what."""
 
     returncode: int
     """Exit code; minus the signal's number when a signal ended it."""
@@ -303,8 +323,17 @@ def _run(
         text = os.fspath(argument)
         if not isinstance(text, str):
             raise InvalidInput("every argument is a str or a path")
+        if isinstance(argument, os.PathLike) and text.startswith("-"):
+            raise Refused("refused: a path starts with a dash, which programs take for an option")
         arguments.append(str(text))
+    if max_output < 0 or umask < 0:
+        raise InvalidInput("max_output and umask are not negative")
     given = _DEFAULT_ENVIRONMENT if environment is None else environment
+    try:
+        for text in (*arguments, *given.keys(), *given.values()):
+            os.fsencode(text)
+    except UnicodeEncodeError:
+        raise InvalidInput("an argument or a variable is not valid Unicode") from None
     code, signal, ended, stdout, stderr, duration, enforced = _core.run_command(
         arguments,
         environment=[(name, value) for name, value in given.items()],
@@ -391,7 +420,9 @@ async def arun(
 ) -> Completed:
     """:func:`run` for asyncio. Cancelling the task ends the process group before the cancellation goes on.
 
-    CWE-78.
+    Takes and raises the same: ``timeout`` and ``grace`` are seconds, ``max_output`` bytes.
+
+    CWE-78; ASVS 5.0: v5.0.0-1.2.5, v5.0.0-15.2.5.
 
     >>> import asyncio
     >>> asyncio.run(arun(["/bin/echo", "hello"], timeout=5)).stdout
@@ -415,6 +446,9 @@ async def arun(
             if not future.cancelled():
                 future.exception()
             raise
+        finally:
+            # Also when the coroutine is closed or cancelled once more: the end of the block waits for the thread.
+            cancel.cancel()
 
 
 def find_program(
@@ -425,7 +459,9 @@ def find_program(
     The file it resolves to, and the directories it is in, have to belong to root or to the user who runs this, and
     nobody else may write to them.
 
-    CWE-426, CWE-427.
+    Raises :class:`~pyward_guard.InvalidInput` for a name with a slash.
+
+    CWE-426, CWE-427; ASVS 5.0: v5.0.0-1.2.5.
 
     Raises:
         Refused: not found, or others can replace it.
@@ -467,7 +503,9 @@ def restrict_self(
     starting programs and processes. ``python=True`` keeps this interpreter's own files readable for later imports when
     the sandbox has file rules.
 
-    ASVS 5.0: v5.0.0-15.2.5. CWE-250, CWE-272, CWE-653.
+    Raises :class:`~pyward_guard.InvalidInput` for a path that does not exist.
+
+    ASVS 5.0: v5.0.0-15.2.5, v5.0.0-13.2.2. CWE-250, CWE-272, CWE-653.
 
     Raises:
         Unsupported: the host cannot enforce it; nothing has changed, unless the message says so.

@@ -9,7 +9,7 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from . import _core
 from ._core import InvalidInput, KeySet, LimitExceeded, Refused, VerificationFailed
@@ -39,7 +39,7 @@ def json_dumps(value: Any) -> bytes:
     Raises :class:`~pyward_guard.InvalidInput` for what readers do not agree on: NaN, integers beyond 64 bits, lone
     surrogates, more than 100 levels.
 
-    CWE-502.
+    CWE-502; ASVS 5.0: v5.0.0-1.5.3.
 
     >>> json_dumps({"a": [1, None]})
     b'{"a":[1,null]}'
@@ -65,7 +65,7 @@ def json_loads(data: bytes | str, *, max_size: int = 1 << 20) -> Any:
 def msgpack_dumps(value: Any) -> bytes:
     """MessagePack of dicts, lists, strings, bytes, numbers, booleans and None.
 
-    CWE-502.
+    CWE-502; ASVS 5.0: v5.0.0-1.5.2.
 
     >>> msgpack_dumps([1, b"x"])
     b'\\x92\\x01\\xc4\\x01x'
@@ -76,9 +76,11 @@ def msgpack_dumps(value: Any) -> bytes:
 def msgpack_loads(data: bytes, *, max_size: int = 1 << 20, max_depth: int = 64) -> Any:
     """Bounded MessagePack: no extension types but times (as seconds since 1970), no key twice, nothing after the end.
 
+    ``max_size`` is in bytes, ``max_depth`` in levels.
+
     Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`.
 
-    CWE-502.
+    CWE-502; ASVS 5.0: v5.0.0-1.5.2.
 
     >>> msgpack_loads(b"\\x92\\x01\\xc4\\x01x")
     [1, b'x']
@@ -91,7 +93,8 @@ class SignedSerializer(Generic[T]):
 
     ``keys`` and ``payload`` are as for :class:`~pyward_guard.tokens.SignedTokens`; ``purpose`` separates uses of one key
     set; ``format`` is ``"json"`` or ``"msgpack"``. Values of up to 32 KiB; they are signed, not encrypted.
-    CWE-502, CWE-345, CWE-353; ASVS 5.0: v5.0.0-1.5.2, v5.0.0-9.1.1.
+    ``lifetime`` is in seconds or a ``timedelta``. Raises :class:`~pyward_guard.InvalidInput` for another format.
+    CWE-502, CWE-345, CWE-353; ASVS 5.0: v5.0.0-1.5.2, v5.0.0-9.1.1, v5.0.0-15.3.5.
 
     >>> jobs = SignedSerializer(KeySet.generate("mac"), purpose="job-queue", lifetime=3600, payload=dict)
     >>> jobs.loads(jobs.dumps({"resize": 7}))
@@ -107,7 +110,7 @@ class SignedSerializer(Generic[T]):
         purpose: str,
         lifetime: int | timedelta,
         payload: type[T] | None = None,
-        format: str = "json",
+        format: Literal["json", "msgpack"] = "json",
     ) -> None:
         if format not in ("json", "msgpack"):
             raise InvalidInput("the format is json or msgpack")
@@ -151,6 +154,7 @@ class SignedPickle:
     For data of your own programs that JSON and MessagePack cannot carry. ``allow`` lists classes and functions; everything
     a pickle names must be on it, also what its classes name. The signature is checked first, the instructions are scanned
     next, and only then is the pickle read. ``max_size`` is in bytes.
+    Raises :class:`~pyward_guard.InvalidInput` for an entry of ``allow`` that would run anything.
     CWE-502; ASVS 5.0: v5.0.0-1.5.2.
 
     >>> import decimal
@@ -222,6 +226,7 @@ def yaml_loads(
 
     ``max_aliases`` bounds references and ``max_nodes`` the document *with* references followed, which stops expansion
     bombs ("billion laughs"). Needs the package PyYAML.
+    ``max_size`` is in bytes, ``max_depth`` in levels.
     Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`.
     CWE-502, CWE-776, CWE-674; ASVS 5.0: v5.0.0-1.5.2.
 
@@ -313,6 +318,7 @@ def xml_loads(
     """Safe XML with the standard library's parser: no document type, no entities, no external anything, bounded.
 
     Gives an ``xml.etree.ElementTree.Element``. Comments and processing instructions are dropped.
+    ``max_size`` is in bytes, ``max_depth`` in levels.
     Raises :class:`~pyward_guard.InvalidInput`, :class:`~pyward_guard.Refused` for a document type, or
     :class:`~pyward_guard.LimitExceeded`.
     CWE-611, CWE-776, CWE-827; ASVS 5.0: v5.0.0-1.5.1.

@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -57,7 +57,9 @@ class Identifier:
 
     With ``allowed``, only those names pass: for names that come from outside, such as a sort column.
 
-    CWE-89.
+    Raises :class:`~pyward_guard.InvalidInput` without a name.
+
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> SQL("select * from {t}").format(t=Identifier("order")).compile("qmark", "sqlite").text
     'select * from "order"'
@@ -91,7 +93,10 @@ _Item = tuple[Literal["text", "value"], Any] | tuple[Literal["identifier"], Iden
 
 
 class Query:
-    """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`. CWE-89."""
+    """SQL with its values, ready to be compiled for a driver. Made by :meth:`SQL.format`, :func:`query` and :func:`join`.
+    Raises :class:`~pyward_guard.Refused` when it is made by hand.
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
+    """
 
     __slots__ = ("_items",)
 
@@ -165,6 +170,8 @@ def _is_constant(text: str, depth: int) -> bool:
 class SQL:
     """A piece of SQL written in the code. Only a string literal is accepted, at the place where it is written.
 
+    Raises :class:`~pyward_guard.InvalidInput` for anything but a str.
+
     ASVS 5.0: v5.0.0-1.2.4. CWE-89.
 
     Raises:
@@ -228,13 +235,26 @@ def _field(value: Any) -> list[_Item]:
         for index, each in enumerate(values):
             if index:
                 items.append(("text", ", "))
-            items.extend(_field(each) if isinstance(each, Identifier) else [("value", each)])
+            items.extend(_field(each) if isinstance(each, Identifier) else [("value", _value(each))])
         return [*items, ("text", ")")]
-    return [("value", value)]
+    return [("value", _value(value))]
+
+
+def _value(value: Any) -> Any:
+    # Drivers that put values into the text take a mapping apart, and old ones do not quote its keys (CVE-2024-36039).
+    if isinstance(value, Mapping):
+        raise InvalidInput("a mapping is not a value of SQL; use the JSON type of the driver or json.dumps")
+    if isinstance(value, (Query, SQL, Identifier)):
+        raise InvalidInput("a list has values, or is put together by join()")
+    if hasattr(value, "__clause_element__") or type(value).__module__.partition(".")[0] == "sqlalchemy":
+        raise InvalidInput("expressions of SQLAlchemy are not values")
+    return value
 
 
 def unchecked_sql(text: str, *, reason: str) -> Query:
     """SQL from elsewhere than the code, such as a migration file: nothing is checked but the log line that is left.
+
+    Raises :class:`~pyward_guard.InvalidInput` without a reason.
 
     CWE-89.
 
@@ -252,7 +272,9 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
 
     Parts joined by ``and`` and ``or`` are put in parentheses.
 
-    CWE-89.
+    Raises :class:`~pyward_guard.InvalidInput` for another separator, for strings, and for nothing to join.
+
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> where = join(" and ", [SQL("a = {x}").format(x=1), SQL("b is null or c")])
     >>> SQL("select 1 where {w}").format(w=where).compile().text
@@ -277,7 +299,10 @@ def join(separator: Literal[", ", " and ", " or ", " union all ", " "], parts: I
 def query(template: Any) -> Query:
     """A query from a template string (``t"..."``, Python 3.14): what stands in braces is filled as by :meth:`SQL.format`.
 
-    CWE-89.
+    Raises :class:`~pyward_guard.InvalidInput` for a str, :class:`~pyward_guard.Refused` for a conversion or format in the
+    braces.
+
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4.
 
     Example: ``query(t"select * from {Identifier(table)} where id = {user_id}")``
     """
@@ -303,14 +328,19 @@ def query(template: Any) -> Query:
 def escape_like(text: str, *, escape: str = "!") -> str:
     """Text for the inside of a ``LIKE`` pattern, with ``%`` and ``_`` taken literally; write ``LIKE {p} ESCAPE '!'``.
 
-    CWE-89, CWE-943.
+    Raises :class:`~pyward_guard.InvalidInput` for an ``escape`` of other than one character.
+
+    CWE-89, CWE-943; ASVS 5.0: v5.0.0-1.2.4.
 
     >>> "%" + escape_like("50%_off") + "%"
     '%50!%!_off%'
     """
     if len(escape) != 1:
         raise InvalidInput("the escape character is one character")
-    return _core.sql_escape_like(text, escape)
+    try:
+        return _core.sql_escape_like(text, escape)
+    except UnicodeEncodeError:
+        raise InvalidInput("the text is not valid Unicode") from None
 
 
 class Database:
@@ -319,7 +349,10 @@ class Database:
     One transaction: it is committed when the block ends, rolled back on an error, and the connection is closed in any
     case. Not for use by several threads at once.
 
-    CWE-89.
+    CWE-89; ASVS 5.0: v5.0.0-1.2.4, v5.0.0-2.3.3.
+
+    Raises:
+        InvalidInput: ``max_rows`` or ``max_statements`` is negative.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     db.fetch_one(SQL("select {a} + 1").format(a=1))
@@ -341,6 +374,8 @@ class Database:
         self._dialect: Dialect = dialect
         self._max_rows = max_rows
         self._left = max_statements
+        if max_rows < 0 or max_statements < 0:
+            raise InvalidInput("max_rows and max_statements are not negative")
         self._before = before
 
     def _cursor(self, statement: Query | SQL) -> Any:
@@ -423,10 +458,11 @@ def connect_sqlite(
     ``path`` is trusted (``":memory:"`` for none); a missing file is an error unless ``create``. Times are seconds,
     ``max_length`` the bytes of a row, a text or a statement (Python 3.11 and later).
 
-    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.1.2. CWE-89, CWE-400, CWE-404.
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-400, CWE-404.
 
     Raises:
         sqlite3.OperationalError: the file is missing or locked, or a statement took too long (``interrupted``).
+        InvalidInput: a time or a bound is negative, not a number or over a day.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     _ = db.execute(SQL("create table t (a integer)"))
@@ -436,6 +472,9 @@ def connect_sqlite(
     """
     import sqlite3
 
+    _milliseconds(statement_timeout, "statement_timeout")
+    if not 0 <= lock_timeout <= 86_400:
+        raise InvalidInput("lock_timeout is 0 to 86400 seconds")
     if os.fspath(path) == ":memory:":
         uri = ":memory:"
     else:
@@ -455,6 +494,11 @@ def connect_sqlite(
             connection.execute(statement)
         if read_only:
             connection.execute("pragma query_only = on")
+        if sys.version_info >= (3, 12):
+            # A name in double quotes that there is no column for would be taken for a string.
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DDL, False)
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
         if sys.version_info >= (3, 11):
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_length)
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -492,7 +536,8 @@ def _sqlite_authorizer(action: int, first: str | None, second: str | None, *_: A
     # Settings that weaken what was set up; reading them is fine.
     if action == sqlite3.SQLITE_PRAGMA and second is not None and (first or "").lower() in (
         "foreign_keys", "trusted_schema", "query_only", "writable_schema", "journal_mode", "synchronous", "temp_store_directory",
-        "data_store_directory", "ignore_check_constraints", "mmap_size", "legacy_alter_table",
+        "data_store_directory", "ignore_check_constraints", "mmap_size", "legacy_alter_table", "defer_foreign_keys",
+        "cell_size_check", "busy_timeout", "locking_mode", "soft_heap_limit", "hard_heap_limit", "max_page_count",
     ):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK
@@ -525,10 +570,12 @@ def connect_postgresql(
     """A PostgreSQL connection (psycopg 3) with time limits, a fixed search path, and TLS with a verified certificate
     unless the server is local.
 
-    ``conninfo`` and ``parameters`` are libpq's; a weaker ``sslmode`` than ``verify-full`` for a remote server is refused.
-    Times are seconds.
+    ``conninfo`` and ``parameters`` are libpq's, and its variables (``PGHOST``, ...) count; a weaker ``sslmode`` than
+    ``verify-full`` for a remote server is refused. Times are seconds.
 
-    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
+    Raises :class:`~pyward_guard.InvalidInput` for times out of range and for ``options``.
+
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
     Raises:
         MissingPackage: psycopg is not installed.
@@ -542,11 +589,17 @@ def connect_postgresql(
         import psycopg.conninfo
     except ImportError:
         raise need("psycopg", "connect_postgresql") from None
+    if connect_timeout < 1:
+        raise InvalidInput("connect_timeout is at least 1 second")
     given: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(conninfo, **parameters)
-    remote = not all(_local(host) for host in str(given.get("host") or given.get("hostaddr") or "/").split(","))
+    if given.get("service") or os.environ.get("PGSERVICE"):
+        raise InvalidInput("a service file is not read: name the server by host")
+    # Both: the address is what is connected to, the name what a certificate is checked against.
+    hosts = [str(given.get(key) or os.environ.get(variable) or "") for key, variable in (("host", "PGHOST"), ("hostaddr", "PGHOSTADDR"))]
+    remote = not all(_local(host or None) for listed in hosts for host in listed.split(","))
     if remote and given.setdefault("sslmode", "verify-full") != "verify-full":
         raise Refused("refused: a remote PostgreSQL server is used with sslmode=verify-full only")
-    if remote:
+    if remote and not os.environ.get("PGSSLROOTCERT"):
         given.setdefault("sslrootcert", "system")
     settings = {
         "statement_timeout": _milliseconds(statement_timeout, "statement_timeout"),
@@ -598,7 +651,7 @@ def connect_mysql(
 
     Times are seconds. ``ca_file`` is the certificate authority of the server, the system's by default.
 
-    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.1.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
+    ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
     Raises:
         MissingPackage: PyMySQL is not installed.

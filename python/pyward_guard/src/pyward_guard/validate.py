@@ -78,7 +78,7 @@ def email(value: str) -> str:
 
     Quoted local parts, comments and address literals are refused. That the address exists is for a message to it to show.
 
-    ASVS 5.0: v5.0.0-2.2.1. CWE-20, CWE-93.
+    ASVS 5.0: v5.0.0-2.2.1, v5.0.0-1.3.11. CWE-20, CWE-93.
 
     >>> email("First.Last@EXAMPLE.org")
     'First.Last@example.org'
@@ -104,6 +104,8 @@ def url(
     What parsers read in different ways is refused, not repaired. To fetch a URL from outside, use ``pyward_guard.http``,
     which also checks where the name resolves to.
 
+    At most ``max_bytes`` bytes.
+
     ASVS 5.0: v5.0.0-1.2.2, v5.0.0-2.2.1. CWE-20, CWE-601, CWE-918.
 
     >>> url("HTTPS://Example.org/a?b#c")
@@ -126,7 +128,7 @@ def url(
 def phone(value: str) -> str:
     """An international phone number in E.164 form.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> phone("+49 (30) 123-456")
     '+4930123456'
@@ -152,7 +154,7 @@ class CardNumber(NamedTuple):
 def card_number(value: str) -> CardNumber:
     """A payment card number (12 to 19 digits, Luhn, known range); its ``repr`` shows the last four digits only.
 
-    CWE-20, CWE-359.
+    CWE-20, CWE-359; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> card_number("4111 1111 1111 1111")
     CardNumber(...1111, visa)
@@ -163,7 +165,7 @@ def card_number(value: str) -> CardNumber:
 def iban(value: str) -> str:
     """An IBAN without spaces: known country, its length, fitting check digits.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> iban("de89 3704 0044 0532 0130 00")
     'DE89370400440532013000'
@@ -188,7 +190,7 @@ def user_name(value: str, *, min_length: int = 3, max_length: int = 30, ascii_on
 def confusable(first: str, second: str) -> bool:
     """True when two texts can be taken for each other (same skeleton by Unicode UTS #39), case apart.
 
-    CWE-1007.
+    CWE-1007; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> confusable("paypal", "p\u0430yp\u0430l"), confusable("paypal", "payment")
     (True, False)
@@ -216,7 +218,7 @@ def plain_text(
     text that is compared or searched; it changes what was typed. This makes the text honest, not safe for HTML: escape
     it on output.
 
-    ASVS 5.0: v5.0.0-1.1.1, v5.0.0-2.2.1. CWE-20, CWE-1007.
+    ASVS 5.0: v5.0.0-1.1.1, v5.0.0-2.2.1, v5.0.0-1.3.3. CWE-20, CWE-1007.
 
     >>> plain_text("naïve", max_length=10)
     'naïve'
@@ -234,7 +236,7 @@ def plain_text(
 def slug(value: str, *, max_length: int = 100) -> str:
     """Lower-case ASCII letters and digits in groups joined by single dashes.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> slug("a-tale-of-2-cities")
     'a-tale-of-2-cities'
@@ -245,7 +247,7 @@ def slug(value: str, *, max_length: int = 100) -> str:
 def file_name(value: str, *, max_length: int = 200) -> str:
     """A file name that is safe as it is on every platform; use ``paths.safe_name`` to make one safe.
 
-    CWE-22, CWE-73.
+    CWE-22, CWE-73; ASVS 5.0: v5.0.0-2.2.1, v5.0.0-5.3.2.
 
     >>> file_name("report.pdf")
     'report.pdf'
@@ -262,7 +264,7 @@ def file_name(value: str, *, max_length: int = 200) -> str:
 def country(value: str) -> str:
     """An ISO 3166-1 alpha-2 country code, in capitals.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> country("de")
     'DE'
@@ -273,7 +275,7 @@ def country(value: str) -> str:
 def locale(value: str) -> str:
     """A locale of language, script and region (BCP 47), in canonical case.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> locale("zh_hant_tw")
     'zh-Hant-TW'
@@ -284,7 +286,7 @@ def locale(value: str) -> str:
 def colour(value: str) -> str:
     """A colour as ``#rrggbb`` or ``#rrggbbaa``.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> colour("#FA0")
     '#ffaa00'
@@ -295,7 +297,7 @@ def colour(value: str) -> str:
 def uuid(value: str) -> str:
     """A UUID in its one textual form (RFC 9562), lower case.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> uuid("6BA7B810-9DAD-11D1-80B4-00C04FD430C8")
     '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
@@ -306,7 +308,7 @@ def uuid(value: str) -> str:
 def ip_address(value: str) -> str:
     """An IPv4 or IPv6 address in canonical form; leading zeros, short and hexadecimal forms of IPv4 are refused.
 
-    CWE-20, CWE-1389.
+    CWE-20, CWE-1389; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> ip_address("2001:DB8:0::1")
     '2001:db8::1'
@@ -317,7 +319,7 @@ def ip_address(value: str) -> str:
 def cidr(value: str) -> str:
     """A network such as ``192.0.2.0/24``; bits behind the prefix have to be zero.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> cidr("192.0.2.0/24")
     '192.0.2.0/24'
@@ -328,7 +330,7 @@ def cidr(value: str) -> str:
 def iso_date(value: str) -> datetime.date:
     """A date as ``YYYY-MM-DD`` (RFC 3339), no other form of ISO 8601.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> iso_date("2024-02-29")
     datetime.date(2024, 2, 29)
@@ -346,7 +348,7 @@ def iso_datetime(value: str) -> datetime.datetime:
     """A point in time as RFC 3339 has it: date, time to the second or finer (cut to microseconds), and offset (``Z`` or
     ``+hh:mm``).
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> iso_datetime("2024-02-29T12:00:00Z").isoformat()
     '2024-02-29T12:00:00+00:00'
@@ -373,6 +375,8 @@ def json(
     max_text: int = 65_536,
 ) -> Any:
     """Parses JSON (RFC 8259) within bounds; a name twice in an object, ``NaN``, and integers beyond 64 bits are errors.
+
+    ``max_bytes`` and ``max_text`` are bytes (UTF-8), ``max_depth`` levels, ``max_items`` values in all.
 
     ASVS 5.0: v5.0.0-1.5.3, v5.0.0-2.2.1. CWE-20, CWE-400, CWE-674, CWE-1286.
 
@@ -435,7 +439,7 @@ class Pattern:
 class Check:
     """Makes a pydantic type of a validator: ``Annotated[str, Check(slug)]``, with options as keywords.
 
-    CWE-20.
+    CWE-20; ASVS 5.0: v5.0.0-2.2.1, v5.0.0-2.2.2.
 
     >>> Short = Annotated[str, Check(plain_text, max_length=5)]
     """

@@ -154,8 +154,20 @@ fn a_schema_finds_wrong_rules() {
 
 #[test]
 fn a_decision_does_not_slow_down_with_the_number_of_rules() {
+    // The best of several runs over a few and over many rules, in turns: a scan would take a hundred times as long.
+    let (few, many) = (engine_of(1_000), engine_of(100_000));
+    let mut best = [f64::MAX; 2];
+    for _ in 0..7 {
+        for (best, (engine, size)) in best.iter_mut().zip([(&few, 1_000), (&many, 100_000)]) {
+            *best = best.min(seconds_for_decisions(engine, size));
+        }
+    }
+    assert!(best[1] < best[0] * 20.0, "{best:?}");
+}
+
+fn engine_of(size: u32) -> Engine {
     let engine = Engine::new();
-    for n in 0..100_000u32 {
+    for n in 0..size {
         let mut rule = Rule::new(&format!("r{n}"), Effect::Permit);
         rule.principal = Scope::In(entity("Role", n));
         rule.actions = Actions::In(vec![entity("Action", "read")]);
@@ -163,8 +175,12 @@ fn a_decision_does_not_slow_down_with_the_number_of_rules() {
         engine.add(rule).unwrap();
         engine.link(&entity("User", n), &entity("Role", n)).unwrap();
     }
+    engine
+}
+
+fn seconds_for_decisions(engine: &Engine, size: u32) -> f64 {
     let started = std::time::Instant::now();
-    for n in (0..100_000u32).step_by(100) {
+    for n in (0..size).step_by(size as usize / 500) {
         assert!(
             engine
                 .decide(&request(&n.to_string(), "read", &n.to_string()))
@@ -178,12 +194,7 @@ fn a_decision_does_not_slow_down_with_the_number_of_rules() {
                 .allowed
         );
     }
-    // 2000 decisions; a scan over 100,000 rules would take seconds.
-    assert!(
-        started.elapsed().as_millis() < 500,
-        "{:?}",
-        started.elapsed()
-    );
+    started.elapsed().as_secs_f64()
 }
 
 const CONDITIONS: [&str; 7] = [

@@ -21,7 +21,7 @@ def public(view: View) -> View:
     >>> @public
     ... def health(): return "ok"
 
-    CWE-862.
+    CWE-862; ASVS 5.0: v5.0.0-8.2.1.
     """
     setattr(view, MARK, "public")
     return view

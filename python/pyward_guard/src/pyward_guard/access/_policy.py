@@ -44,7 +44,10 @@ def Role(name: str) -> Entity:
 
 @dataclass(frozen=True)
 class Kind:
-    """All entities of a type, or those of them that are inside another entity."""
+    """All entities of a type, or those of them that are inside another entity.
+
+    ``name`` is the type, ``within`` a folder, group or tenant that the entity has to be inside of.
+    """
 
     name: str
     within: Entity | None = None
@@ -127,7 +130,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class Case:
-    """One line of a policy test: who, does what, to which, and whether that is allowed."""
+    """One line of a policy test: who, does what, to which, and whether that is allowed.
+
+    ``principal``, ``action`` and ``resource`` are as for :meth:`Policy.decide`, ``allowed`` what is expected, ``context`` the
+    circumstances.
+    """
 
     principal: Entity | EntityData
     action: str
@@ -160,7 +167,7 @@ class Policy:
     Conditions (``when``, ``unless``) are expressions of the Cedar language over ``principal``, ``action``,
     ``resource`` and ``context``. They are code: write them, never build them from data.
 
-    CWE-862, CWE-863.
+    CWE-862, CWE-863; ASVS 5.0: v5.0.0-8.1.1, v5.0.0-8.2.1, v5.0.0-8.2.2, v5.0.0-8.2.4, v5.0.0-8.3.2, v5.0.0-8.4.1.
     """
 
     def __init__(self) -> None:
@@ -209,7 +216,10 @@ class Policy:
         return self._engine.remove(id)
 
     def to_cedar(self) -> str:
-        """All rules in Cedar's language, for review, diffs and other tools."""
+        """All rules in Cedar's language, for review, diffs and other tools.
+
+        ASVS 5.0: v5.0.0-8.1.1.
+        """
         return self._engine.to_cedar()
 
     def validate(self, schema: str) -> list[str]:
@@ -284,6 +294,8 @@ class Policy:
         """Whether ``principal`` may do ``action`` to ``resource``, naming one deciding rule.
 
         ``others`` are further entities whose attributes conditions look at.
+
+        ASVS 5.0: v5.0.0-8.2.2.
         """
         return self._ask(principal, action, resource, context, others, False)
 
@@ -296,7 +308,10 @@ class Policy:
         context: Mapping[str, Any] | None = None,
         others: Iterable[EntityData] = (),
     ) -> Decision:
-        """As :meth:`decide`, naming every rule that took part; ``str`` of it is a sentence."""
+        """As :meth:`decide`, naming every rule that took part; ``str`` of it is a sentence.
+
+        ASVS 5.0: v5.0.0-8.1.1.
+        """
         return self._ask(principal, action, resource, context, others, True)
 
     def require(
@@ -308,7 +323,10 @@ class Policy:
         context: Mapping[str, Any] | None = None,
         others: Iterable[EntityData] = (),
     ) -> None:
-        """Returns when it is allowed; otherwise logs why and raises :class:`AccessDenied`."""
+        """Returns when it is allowed; otherwise logs why and raises :class:`AccessDenied`.
+
+        ASVS 5.0: v5.0.0-8.3.1, v5.0.0-16.3.2.
+        """
         decision = self._ask(principal, action, resource, context, others, False)
         if not decision.allowed:
             _log.warning("authz_fail %s", decision)
@@ -316,6 +334,8 @@ class Policy:
 
     def check(self, cases: Iterable[Case]) -> list[str]:
         """Runs policy tests; returns a line for each case that came out otherwise than it says.
+
+        ASVS 5.0: v5.0.0-8.1.1.
 
         >>> policy = Policy()
         >>> policy.check([Case(User("ada"), "read", Entity("Page", "7"), allowed=True)])

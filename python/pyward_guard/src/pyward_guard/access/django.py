@@ -12,6 +12,8 @@ and views say what they need::
     def edit(request, pk): ...
 
 Without ``PYWARD_ACCESS_PRINCIPAL``, ``request.user`` is taken: ``User::"<pk>"`` within a ``Role`` for each group.
+
+ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.3.1.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def _setting(name: str) -> Any:
 
 
 def principal_of(request: HttpRequest) -> Subject | None:
-    """Who makes a request: Django's user within a role for each of its groups, None for nobody."""
+    """Who makes a request: Django's user within a role for each of its groups, None for nobody. CWE-862."""
     own = _setting("PYWARD_ACCESS_PRINCIPAL")
     if own is not None:
         found: Subject | None = own(request)
@@ -75,6 +77,8 @@ def require(action: str, *, resource: Callable[..., Any] | Entity) -> Callable[[
     """Lets allowed requests through to a view, synchronous or not; others get 401 or 403.
 
     ``resource`` is an entity, or a function of the request and the view's arguments that gives an entity or its data.
+
+    ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.2.2, v5.0.0-8.3.1.
     """
 
     def decorate(view: View) -> View:
@@ -103,6 +107,8 @@ class DefaultDeny:
     """Middleware that refuses views which have no guard and are not :func:`public`.
 
     Class-based views carry the mark on their ``dispatch`` (``method_decorator(require(...), name="dispatch")``).
+
+    ASVS 5.0: v5.0.0-8.2.1.
     """
 
     sync_capable = True

@@ -58,7 +58,7 @@ class Guard:
     ``principal`` gives who makes a request, or None for somebody who is not signed in (401). ``context`` gives the
     circumstances for conditions. Both may be coroutine functions.
 
-    CWE-862, CWE-863.
+    CWE-862, CWE-863; ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.2.2, v5.0.0-8.3.1.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Guard:
         self._policy, self._principal, self._context = policy, principal, context
 
     async def decide(self, request: Request, action: str, resource: Any) -> Subject:
-        """The principal, when the request is allowed; otherwise 401 or 403."""
+        """The principal, when the request is allowed; otherwise 401 or 403. Raises ``fastapi.HTTPException`` (401 or 403)."""
         principal: Subject | None = await _value(self._principal(request))
         if principal is None:
             raise HTTPException(401, "Sign in first.")
@@ -95,7 +95,10 @@ class Guard:
         return Depends(guard)
 
     async def default_deny(self, connection: HTTPConnection) -> None:
-        """For ``FastAPI(dependencies=[Depends(guard.default_deny)])``: refuses routes that have no guard and are not public."""
+        """For ``FastAPI(dependencies=[Depends(guard.default_deny)])``: refuses routes that have no guard and are not public.
+
+        Raises ``fastapi.HTTPException`` (403).
+        """
         if not _is_guarded(connection.scope.get("route")):
             raise HTTPException(403, "You may not do this.")
 
@@ -105,7 +108,7 @@ class Guard:
 def unguarded(app: Any) -> list[str]:
     """Routes of an application without a guard that are not marked public, for a test that there are none.
 
-    CWE-862, CWE-863.
+    CWE-862, CWE-863; ASVS 5.0: v5.0.0-8.2.1.
 
     >>> import fastapi
     >>> app = fastapi.FastAPI(openapi_url=None)

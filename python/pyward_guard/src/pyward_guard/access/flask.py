@@ -43,7 +43,7 @@ class Guard:
     ``principal`` gives who makes the running request, or None for somebody who is not signed in (401); ``context``
     gives the circumstances for conditions.
 
-    CWE-862, CWE-863.
+    CWE-862, CWE-863; ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.2.2, v5.0.0-8.3.1.
     """
 
     def __init__(self, policy: Policy, *, principal: Callable[[], Subject | None], context: Callable[[], Mapping[str, Any]] | None = None) -> None:

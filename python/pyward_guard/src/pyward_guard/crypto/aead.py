@@ -42,8 +42,10 @@ class Aead:
     must be the same to decrypt: bind table, column and row with it, so that nobody can move a ciphertext to another row.
     A key may encrypt 2**32 messages: rotate before. 33 bytes are added.
 
+    Raises :class:`~pyward_guard.InvalidInput` for a key set of another kind.
+
     Protects against CWE-311, CWE-312, CWE-327, CWE-353. ASVS 5.0: v5.0.0-11.3.1, v5.0.0-11.3.2, v5.0.0-11.3.3,
-    v5.0.0-11.3.4, v5.0.0-14.2.4.
+    v5.0.0-11.3.4, v5.0.0-14.2.4, v5.0.0-11.2.1, v5.0.0-11.2.5.
 
     >>> keys = KeySet.generate("aead")
     >>> aead = Aead(keys)
@@ -121,7 +123,10 @@ class Aead:
         return _core.aead_key_id(data) != self._keys.primary_id
 
     def reencrypt(self, ciphertext: bytes, associated_data: bytes | str = b"") -> bytes:
-        """Decrypts and encrypts with the primary key."""
+        """Decrypts and encrypts with the primary key.
+
+        ASVS 5.0: v5.0.0-11.2.2.
+        """
         return self.encrypt(self.decrypt(ciphertext, associated_data), associated_data)
 
 
@@ -130,6 +135,7 @@ class DeterministicEncryption:
 
     Whoever reads the column sees which rows are equal and how often a value occurs. Use it only where you must compare
     ciphertexts *and* decrypt them; to look a value up, :class:`BlindIndex` next to :class:`Aead` shows less.
+    Raises :class:`~pyward_guard.InvalidInput` for a key set of another kind or an empty ``field``.
     CWE-327; ASVS 5.0: v5.0.0-11.3.2.
 
     >>> email = DeterministicEncryption(KeySet.generate("deterministic"), "user.email")
@@ -167,6 +173,7 @@ class BlindIndex:
 
     ``field`` separates the fields of one key set. ``bits`` (8 to 256) sets how many values share an index: few bits hide
     which rows are equal and need the hits to be decrypted and compared. ``normalize`` brings values to one form first.
+    Raises :class:`~pyward_guard.InvalidInput` for a key set of another kind, an empty ``field`` or other ``bits``.
     CWE-311; ASVS 5.0: v5.0.0-14.2.4.
 
     >>> index = BlindIndex(KeySet.generate("mac"), "user.email", normalize=str.casefold)
@@ -202,7 +209,7 @@ def constant_time_equal(a: bytes | str, b: bytes | str) -> bool:
 def fingerprint(data: bytes, *, purpose: str) -> str:
     """SHA-256 of data for a purpose, hexadecimal: unrelated to hashes of the same data for other purposes.
 
-    Not for passwords and not a signature: everyone can compute it. CWE-328.
+    Not for passwords and not a signature: everyone can compute it. CWE-328; ASVS 5.0: v5.0.0-11.4.1, v5.0.0-11.4.3.
 
     >>> fingerprint(b"x", purpose="cache") != fingerprint(b"x", purpose="etag")
     True
@@ -213,7 +220,7 @@ def fingerprint(data: bytes, *, purpose: str) -> str:
 def derive_key(secret: bytes | str, *, purpose: str, length: int = 32, salt: bytes = b"") -> bytes:
     """One key for each purpose from one random secret of at least 16 bytes (HKDF-SHA256, RFC 5869).
 
-    Not for passwords, which need a slow function. CWE-320; ASVS 5.0: v5.0.0-11.2.3.
+    Not for passwords, which need a slow function. CWE-320; ASVS 5.0: v5.0.0-11.2.3, v5.0.0-11.4.1.
 
     >>> len(derive_key(b"a random secret of 16 or more bytes", purpose="cookies"))
     32

@@ -1,6 +1,6 @@
 """Files in the age format (age-encryption.org/v1), for exchange with people and tools such as ``age`` and ``rage``.
 
-For data of an application use :func:`pyward_guard.crypto.encrypt_file`. CWE-311, CWE-353; ASVS 5.0: v5.0.0-11.3.3.
+For data of an application use :func:`pyward_guard.crypto.encrypt_file`. CWE-311, CWE-353; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-11.6.2.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["decrypt", "decrypt_file", "encrypt", "encrypt_file", "generate_ident
 def generate_identity() -> tuple[str, str]:
     """A new key pair: (``AGE-SECRET-KEY-1...``, ``age1...``).
 
-    CWE-311.
+    CWE-311; ASVS 5.0: v5.0.0-11.6.1.
 
     >>> identity, recipient = generate_identity()
     >>> decrypt(encrypt(b"hello", [recipient]), [identity])
@@ -31,7 +31,7 @@ def encrypt(data: bytes, recipients: Sequence[str] = (), *, passphrase: str | No
 
     Raises :class:`~pyward_guard.InvalidInput` for neither, both, or malformed recipients.
 
-    CWE-311.
+    CWE-311; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-11.4.4.
 
     >>> decrypt(encrypt(b"hello", passphrase="correct horse"), passphrase="correct horse")
     b'hello'
@@ -44,7 +44,7 @@ def decrypt(data: bytes, identities: Sequence[str] = (), *, passphrase: str | No
 
     Raises :class:`~pyward_guard.UnknownKey` when no key fits, else :class:`~pyward_guard.VerificationFailed`.
 
-    CWE-311.
+    CWE-311; ASVS 5.0: v5.0.0-11.3.3.
 
     >>> identity, recipient = generate_identity()
     >>> decrypt(encrypt(b"hello", [recipient]), [identity])
@@ -64,7 +64,7 @@ def encrypt_file(
 
     Raises :class:`~pyward_guard.InvalidInput` for neither recipients nor passphrase, both, or malformed ones; ``OSError``.
 
-    CWE-311.
+    CWE-311; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-11.4.4.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
@@ -92,7 +92,7 @@ def decrypt_file(
 
     Raises :class:`~pyward_guard.UnknownKey` when no key fits, else :class:`~pyward_guard.VerificationFailed`; ``OSError``.
 
-    CWE-311.
+    CWE-311; ASVS 5.0: v5.0.0-11.3.3.
 
     >>> import tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "damaged.age")

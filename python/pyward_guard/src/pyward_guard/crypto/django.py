@@ -1,7 +1,16 @@
 """Encrypted model fields for Django.
 
-The key set comes from the setting ``PYWARD_GUARD_AEAD``: an :class:`~pyward_guard.crypto.Aead`, or a function that gives
-one. CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
+The key set comes from the setting ``PYWARD_GUARD_AEAD``: an :class:`~pyward_guard.crypto.Aead`, a function that gives one,
+or the dotted name of either::
+
+    class Patient(models.Model):
+        email = EncryptedTextField()
+        email_index = BlindIndexField("email", index, db_index=True)     # index() gives a BlindIndex
+
+    Patient.objects.filter(email_index="ada@example.org")
+
+Values are bound to table and column: after renaming either, decrypt with the old name and save anew.
+CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
 """
 
 from __future__ import annotations
@@ -17,6 +26,7 @@ try:
     from django.core.exceptions import EmptyResultSet, FieldError
     from django.db import models
     from django.db.models import Lookup
+    from django.utils.module_loading import import_string
 except ImportError:
     raise need("django", "pyward_guard.crypto.django") from None
 
@@ -25,9 +35,11 @@ __all__ = ["BlindIndexField", "EncryptedJSONField", "EncryptedTextField"]
 
 def _aead() -> Aead:
     value = getattr(conf.settings, "PYWARD_GUARD_AEAD", None)
+    if isinstance(value, str):
+        value = import_string(value)
     value = value() if callable(value) else value
     if not isinstance(value, Aead):
-        raise InvalidInput("the setting PYWARD_GUARD_AEAD must be an Aead or a function that gives one")
+        raise InvalidInput("the setting PYWARD_GUARD_AEAD must be an Aead, a function that gives one, or the dotted name of either")
     return value
 
 
@@ -45,7 +57,10 @@ class _EncryptedField(models.TextField):  # type: ignore[misc, type-arg, unused-
 
 
 class EncryptedTextField(_EncryptedField):
-    """A text, stored encrypted."""
+    """A text, stored encrypted.
+
+    ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
+    """
 
     def get_prep_value(self, value: Any) -> Any:
         """Encrypts."""
@@ -57,7 +72,10 @@ class EncryptedTextField(_EncryptedField):
 
 
 class EncryptedJSONField(_EncryptedField):
-    """A JSON value, stored encrypted."""
+    """A JSON value, stored encrypted.
+
+    ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
+    """
 
     def to_python(self, value: Any) -> Any:
         """The value as it is."""
@@ -99,6 +117,8 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
     ``filter(field=...)`` and ``filter(field__in=...)`` search with the indexes of every enabled key, so rows written before
     a key rotation are found; look-ups other than these and ``isnull`` raise ``FieldError``. A unique constraint sees
     values as equal under the same key only: save the rows again after a rotation, before you destroy the old key.
+
+    ASVS 5.0: v5.0.0-14.2.4.
     """
 
     def __init__(self, source: str = "", index: Any = None, **options: Any) -> None:

@@ -35,7 +35,7 @@ class KeyWrapper(Protocol):
 class LocalKeyWrapper:
     """A :class:`KeyWrapper` over a local key set, for development and for keys from :mod:`~pyward_guard.crypto.providers`.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-11.3.3.
 
     >>> wrapper = LocalKeyWrapper(KeySet.generate("aead"))
     >>> wrapper.unwrap(wrapper.wrap(b"key", b"c"), b"c")
@@ -102,7 +102,7 @@ class EnvelopeEncryption:
 def wrap_keyset(keys: KeySet, wrapper: KeyWrapper, *, context: bytes = b"") -> str:
     """A key set encrypted by ``wrapper``, as JSON in Tink's format for encrypted key sets: safe to keep in a file.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-13.3.1.
 
     >>> wrapper = LocalKeyWrapper(KeySet.generate("aead"))
     >>> keys = KeySet.generate("mac")
@@ -126,7 +126,7 @@ def wrap_keyset(keys: KeySet, wrapper: KeyWrapper, *, context: bytes = b"") -> s
 def unwrap_keyset(text: str | bytes, wrapper: KeyWrapper, *, context: bytes = b"") -> KeySet:
     """Reads what :func:`wrap_keyset` or Tink wrote. Raises :class:`~pyward_guard.InvalidInput`, or what the wrapper raises.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-13.3.1.
 
     >>> wrapper = LocalKeyWrapper(KeySet.generate("aead"))
     >>> unwrap_keyset(wrap_keyset(KeySet.generate("mac"), wrapper), wrapper).kind

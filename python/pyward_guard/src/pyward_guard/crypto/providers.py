@@ -22,14 +22,19 @@ _MAX_FILE = 1 << 20
 class KeyProvider(Protocol):
     """Gives and keeps a key set."""
 
-    def load(self) -> KeySet: ...
-    def save(self, keys: KeySet) -> None: ...
+    def load(self) -> KeySet:
+        """The key set. Raises :class:`~pyward_guard.GuardError` or ``OSError`` when there is none to be had."""
+        ...
+
+    def save(self, keys: KeySet) -> None:
+        """Stores the key set, or raises as :meth:`load` does."""
+        ...
 
 
 class EnvironmentKeys:
     """A key set (JSON) in an environment variable, put there by the deployment's secret store.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-13.3.1.
 
     >>> os.environ["APP_KEYS"] = KeySet.generate("aead").to_json()
     >>> EnvironmentKeys("APP_KEYS").load().kind
@@ -47,7 +52,7 @@ class EnvironmentKeys:
         return KeySet.from_json(text)
 
     def save(self, keys: KeySet) -> None:
-        """Not possible: change it in the secret store."""
+        """Not possible: change it in the secret store. Raises :class:`~pyward_guard.Unsupported`."""
         raise Unsupported("an environment variable cannot be saved: change it in the deployment's secret store")
 
 
@@ -56,7 +61,7 @@ class FileKeys:
 
     Files, links and folders that others could have changed are refused, and so are files others can read.
 
-    CWE-312, CWE-732.
+    CWE-312, CWE-732; ASVS 5.0: v5.0.0-13.3.1, v5.0.0-13.3.2.
 
     >>> folder = tempfile.mkdtemp()
     >>> provider = FileKeys(os.path.join(folder, "keys.json"))
@@ -125,7 +130,7 @@ class KeyringKeys:
 
     Raises :class:`~pyward_guard.MissingPackage` without ``keyring``, :class:`~pyward_guard.Unsupported` for such a backend.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-13.3.1.
 
     Example: ``KeyringKeys("shop", "cards").load()``
     """
@@ -158,7 +163,7 @@ class WrappedKeys:
 
     ``context`` is bound to the file: use the name of the application and of the key set.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-13.3.1, v5.0.0-13.3.3.
 
     >>> from pyward_guard.crypto import LocalKeyWrapper
     >>> master = LocalKeyWrapper(KeySet.generate("aead"))

@@ -42,7 +42,7 @@ class _Encrypted(TypeDecorator):  # type: ignore[type-arg]
 class EncryptedString(_Encrypted):
     """A string, stored encrypted as text.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
 
     >>> from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select
     >>> from pyward_guard.crypto import KeySet
@@ -72,7 +72,7 @@ class EncryptedString(_Encrypted):
 class EncryptedBytes(_Encrypted):
     """Bytes, stored encrypted.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
 
     >>> from pyward_guard.crypto import KeySet
     >>> kind = EncryptedBytes(Aead(KeySet.generate("aead")), "person.data")
@@ -95,7 +95,7 @@ class EncryptedBytes(_Encrypted):
 class EncryptedJson(_Encrypted):
     """A JSON value, stored encrypted as text.
 
-    CWE-311, CWE-312.
+    CWE-311, CWE-312; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
 
     >>> from pyward_guard.crypto import KeySet
     >>> kind = EncryptedJson(Aead(KeySet.generate("aead")), "person.data")

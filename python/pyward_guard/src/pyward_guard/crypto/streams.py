@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from typing import BinaryIO
+from typing import IO
 
 from .. import _core
 from .._core import InvalidInput, KeySet
@@ -27,7 +27,7 @@ class EncryptingWriter(io.RawIOBase):
 
     ``keys`` is a key set of the kind ``"streaming"`` (AES-256-GCM in segments of 1 MiB, Tink's ``AES256_GCM_HKDF_1MB``).
     ``target`` stays open. Leaving a ``with`` block by an exception does not write the end.
-    CWE-311, CWE-353; ASVS 5.0: v5.0.0-11.3.3.
+    CWE-311, CWE-353; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-11.3.2, v5.0.0-11.3.4.
 
     >>> keys, target = KeySet.generate("streaming"), io.BytesIO()
     >>> with EncryptingWriter(target, keys, b"backup") as writer:
@@ -37,7 +37,7 @@ class EncryptingWriter(io.RawIOBase):
     3000000
     """
 
-    def __init__(self, target: BinaryIO, keys: KeySet, associated_data: bytes = b"") -> None:
+    def __init__(self, target: IO[bytes], keys: KeySet, associated_data: bytes = b"") -> None:
         self._target = target
         self._core = _core.CipherStream.encryptor(keys, associated_data)
         self._failed = False
@@ -47,7 +47,7 @@ class EncryptingWriter(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:
-        """Takes all of ``data``."""
+        """Takes all of ``data``. Raises ``ValueError`` after :meth:`close`."""
         if self.closed:
             raise ValueError("the stream is closed")
         chunk = bytes(data)  # type: ignore[call-overload]
@@ -76,7 +76,7 @@ class DecryptingReader(io.RawIOBase):
     Only the end proves that the stream is complete: act on the data after the last read, or use :func:`decrypt_file`.
     Reads raise :class:`~pyward_guard.VerificationFailed` for changed, swapped or missing segments.
 
-    CWE-353, CWE-354.
+    CWE-353, CWE-354; ASVS 5.0: v5.0.0-11.3.3.
 
     >>> sealed, keys = io.BytesIO(), KeySet.generate("streaming")
     >>> with EncryptingWriter(sealed, keys) as writer:
@@ -88,7 +88,7 @@ class DecryptingReader(io.RawIOBase):
     pyward_guard.VerificationFailed: verification failed
     """
 
-    def __init__(self, source: BinaryIO, keys: KeySet, associated_data: bytes = b"") -> None:
+    def __init__(self, source: IO[bytes], keys: KeySet, associated_data: bytes = b"") -> None:
         self._source = source
         self._core = _core.CipherStream.decryptor(keys, associated_data)
         self._ready = b""
@@ -159,7 +159,7 @@ def decrypt_file(
 
     Raises :class:`~pyward_guard.VerificationFailed` for a changed or cut-off file.
 
-    CWE-353, CWE-354.
+    CWE-353, CWE-354; ASVS 5.0: v5.0.0-11.3.3.
 
     >>> path = os.path.join(tempfile.mkdtemp(), "cut")
     >>> with open(path, "wb") as file:

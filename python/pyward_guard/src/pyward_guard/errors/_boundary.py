@@ -18,6 +18,14 @@ _log = logging.getLogger("pyward_guard.errors")
 # Key of a WSGI environment whose response is an incident page already; no request header can set it.
 ANSWERED = "pyward.incident"
 
+# An exception that passes a header middleware by leaves a page without its headers: these are enough for what it is.
+PAGE_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
 # Crockford's base 32: read over a telephone without mistakes.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -30,12 +38,6 @@ KEPT = frozenset((
 ))  # fmt: skip
 # What SecurityMiddleware adds itself when it is asked to (`headers._middleware.FINISH`).
 FINISH = "pyward.headers"
-# The page loads nothing and runs nothing; whatever else is known better is kept.
-PAGE_HEADERS = (
-    ("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("Referrer-Policy", "no-referrer"),
-)  # fmt: skip
-
 _TITLES = {500: "Internal error", 501: "Not implemented", 502: "Bad gateway", 503: "Service unavailable", 504: "Gateway timeout"}
 
 
@@ -60,6 +62,8 @@ def log_incident(incident: Incident, error: BaseException | None, *, where: str,
     """Writes the full detail of a failure to the log ``pyward_guard.errors``, with ``incident`` as an extra field.
 
     Control characters in ``where`` are neutralised (CWE-117).
+
+    ASVS 5.0: v5.0.0-16.3.4.
 
     >>> incident = Incident.new()
     >>> try:
@@ -109,7 +113,7 @@ def render(incident: Incident, accept: str, status: int = 500) -> tuple[int, str
     HTML, problem details (RFC 9457) or plain text, whichever ``accept`` asks for; JSON when it asks for none of them.
     The body is the same for every failure but for the incident's id.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.5.1.
     """
     title = _TITLES.get(status, "Internal error")
     kind = _wants(accept)
@@ -129,7 +133,7 @@ def render(incident: Incident, accept: str, status: int = 500) -> tuple[int, str
 def asyncio_handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An exception handler for event loops: ``loop.set_exception_handler(asyncio_handler)``.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.5.4.
 
     >>> import asyncio
     >>> loop = asyncio.new_event_loop()
@@ -145,7 +149,7 @@ def install_hooks(*, tell: Callable[[str], None] | None = None) -> Callable[[], 
     The user of a program sees one line with the incident id (through ``tell``, by default on standard error), the
     traceback goes to the log only. ``KeyboardInterrupt`` and ``SystemExit`` stay as they are.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.5.4.
 
     >>> undo = install_hooks()
     >>> undo()

@@ -12,7 +12,7 @@ import contextlib
 import logging
 
 from .._web import AsgiApp, Message, Receive, Scope, Send, asgi_header
-from ._boundary import PAGE_HEADERS, FINISH, KEPT, Incident, log_incident, render
+from ._boundary import FINISH, KEPT, PAGE_HEADERS, Incident, log_incident, render
 
 __all__ = ["ErrorBoundary"]
 
@@ -28,7 +28,7 @@ class ErrorBoundary:
     applications that render their own error pages and are sure of them; exceptions are still caught.
     When the response has already begun, the connection is cut instead of finished with mixed content.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.3.4, v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
     """
 
     def __init__(self, app: AsgiApp, *, insecure_keep_server_error_bodies: bool = False) -> None:

@@ -39,14 +39,20 @@ def _answer(request: HttpRequest, incident: Incident, status: int = 500) -> Http
 
 
 def handler500(request: HttpRequest, *_: Any) -> HttpResponse:
-    """Django's view for server errors."""
+    """Django's view for server errors.
+
+    ASVS 5.0: v5.0.0-16.5.1.
+    """
     incident = Incident.new()
     log_incident(incident, sys.exc_info()[1], where=f"{request.method} {request.path}")
     return _answer(request, incident)
 
 
 class ErrorBoundary:
-    """Answers exceptions of views and responses of 500 or more with a generic page, also where ``DEBUG`` was left on."""
+    """Answers exceptions of views and responses of 500 or more with a generic page, also where ``DEBUG`` was left on.
+
+    ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
+    """
 
     sync_capable = True
     async_capable = True

@@ -21,7 +21,7 @@ from http import HTTPStatus
 from typing import Any
 
 from .._web import Environ, StartResponse, WsgiApp
-from ._boundary import ANSWERED, PAGE_HEADERS, FINISH, KEPT, Incident, log_incident, render
+from ._boundary import ANSWERED, FINISH, KEPT, PAGE_HEADERS, Incident, log_incident, render
 
 __all__ = ["ErrorBoundary", "install"]
 
@@ -34,7 +34,7 @@ class ErrorBoundary:
     See :class:`errors.asgi.ErrorBoundary`. An exception after the first bytes were sent ends the response there and is
     raised again, so that the server closes the connection.
 
-    CWE-209.
+    CWE-209; ASVS 5.0: v5.0.0-16.3.4, v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
     """
 
     def __init__(self, app: WsgiApp, *, insecure_keep_server_error_bodies: bool = False) -> None:
@@ -132,7 +132,19 @@ class _Watched:
         getattr(self._body, "close", lambda: None)()
 
 
-def install(app: Any, **options: Any) -> None:
-    """Puts the boundary around a Flask application and lets exceptions through to it. CWE-209."""
+def install(app: Any, *, insecure_keep_server_error_bodies: bool = False) -> None:
+    """Puts the boundary around a Flask application and lets exceptions through to it; call it after other middlewares.
+
+    CWE-209; ASVS 5.0: v5.0.0-16.5.1.
+
+    >>> import flask
+    >>> app = flask.Flask(__name__)
+    >>> @app.get("/")
+    ... def view(): raise RuntimeError("the database password is hunter2")
+    >>> install(app)
+    >>> answer = app.test_client().get("/")
+    >>> answer.status_code, "hunter2" in answer.text
+    (500, False)
+    """
     app.config["PROPAGATE_EXCEPTIONS"] = True
-    app.wsgi_app = ErrorBoundary(app.wsgi_app, **options)
+    app.wsgi_app = ErrorBoundary(app.wsgi_app, insecure_keep_server_error_bodies=insecure_keep_server_error_bodies)

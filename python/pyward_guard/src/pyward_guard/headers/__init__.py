@@ -4,7 +4,8 @@ Second line against cross-site scripting (CWE-79), clickjacking (CWE-1021) and M
 against cross-site request forgery (CWE-352), cleartext transport (CWE-319) and permissive CORS (CWE-942).
 
 ASVS 5.0: v5.0.0-3.4.1, v5.0.0-3.4.2, v5.0.0-3.4.3, v5.0.0-3.4.4, v5.0.0-3.4.5, v5.0.0-3.4.6, v5.0.0-3.4.7,
-v5.0.0-3.4.8, v5.0.0-3.5.1, v5.0.0-3.5.2, v5.0.0-3.5.3, v5.0.0-3.5.8, v5.0.0-4.1.2, v5.0.0-12.2.1
+v5.0.0-3.4.8, v5.0.0-3.5.1, v5.0.0-3.5.2, v5.0.0-3.5.3, v5.0.0-3.5.8, v5.0.0-4.1.2, v5.0.0-12.2.1, v5.0.0-3.2.1,
+v5.0.0-4.4.1, v5.0.0-4.4.2
 
 >>> from pyward_guard import headers
 >>> policy = headers.SecurityHeaders.app()

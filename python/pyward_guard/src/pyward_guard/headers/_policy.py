@@ -41,7 +41,7 @@ class CSP:
     Directives are given by name with underscores. The source ``'nonce'`` stands for each response's own nonce.
     ``insecure_allow_unsafe`` lets ``'unsafe-inline'`` and its like through, with a line in the log.
 
-    CWE-79.
+    CWE-79; ASVS 5.0: v5.0.0-3.4.3, v5.0.0-3.4.6, v5.0.0-3.4.7.
 
     >>> CSP(default_src=["'self'"], img_src=["'self'", "https://cdn.example"]).header("")
     "default-src 'self'; img-src 'self' https://cdn.example"
@@ -121,6 +121,15 @@ class CSP:
 @dataclass(frozen=True)
 class SecurityHeaders:
     """The headers of every response. Start from :meth:`app`, :meth:`api` or :meth:`docs` and change what differs.
+
+    ``csp`` is the Content-Security-Policy (None for none), ``hsts`` the time that browsers insist on HTTPS, with
+    ``hsts_include_subdomains`` and ``hsts_preload`` (for the browsers' built-in list). ``referrer_policy``, ``opener_policy``,
+    ``resource_policy`` and ``embedder_policy`` are the values of ``Referrer-Policy`` and the ``Cross-Origin-...-Policy`` headers.
+
+    Raises :class:`~pyward_guard.InvalidInput` for values that do not go together.
+
+    ASVS 5.0: v5.0.0-3.2.1, v5.0.0-3.4.1, v5.0.0-3.4.4, v5.0.0-3.4.5, v5.0.0-3.4.6, v5.0.0-3.4.8, v5.0.0-3.5.8,
+    v5.0.0-3.7.4, v5.0.0-13.4.6.
 
     >>> SecurityHeaders.api().but(hsts_preload=True).fields("")[1]
     ('Strict-Transport-Security', 'max-age=31536000; includeSubDomains; preload')

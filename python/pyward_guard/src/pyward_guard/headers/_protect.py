@@ -62,12 +62,19 @@ def _state() -> RequestState:
 
 
 def csp_nonce() -> str:
-    """The nonce of the running request, for ``<script nonce="...">``. CWE-79."""
+    """The nonce of the running request, for ``<script nonce="...">``. CWE-79; ASVS 5.0: v5.0.0-3.4.3.
+
+    Raises :class:`~pyward_guard.InvalidInput` outside of a request.
+    """
     return _state().nonce
 
 
 def csrf_token() -> str:
-    """A CSRF token for the running request: in a form field ``csrf_token`` or the header ``X-CSRF-Token``. CWE-352."""
+    """A CSRF token for the running request: in a form field ``csrf_token`` or the header ``X-CSRF-Token``. CWE-352; ASVS 5.0:
+    v5.0.0-3.5.1.
+
+    Raises :class:`~pyward_guard.InvalidInput` outside of a request, and when the middleware has no ``csrf``.
+    """
     state = _state()
     if state.csrf is None:
         raise InvalidInput("SecurityMiddleware was set up without CSRF protection")
@@ -75,7 +82,10 @@ def csrf_token() -> str:
 
 
 def csrf_field() -> str:
-    """A hidden form field with the token. The text is HTML (it has ``__html__``, templates do not escape it again). CWE-352."""
+    """A hidden form field with the token. The text is HTML (it has ``__html__``, templates do not escape it again). CWE-352;
+    Raises as :func:`csrf_token` does.
+    ASVS 5.0: v5.0.0-3.5.1.
+    """
     return _Markup(f'<input type="hidden" name="csrf_token" value="{html.escape(csrf_token())}">')
 
 
@@ -99,7 +109,11 @@ class CSRF:
     ``keys`` are secrets of at least 32 bytes; the first signs, all verify. ``trusted_origins`` may send such requests
     too. ``exempt`` are exact paths that authenticate in another way, such as webhooks with signatures.
 
-    CWE-352.
+    Tokens live for ``max_age`` (a ``timedelta``); forms are searched for one up to ``max_form`` bytes.
+
+    Raises :class:`~pyward_guard.InvalidInput` for short keys and malformed origins.
+
+    CWE-352; ASVS 5.0: v5.0.0-3.5.1, v5.0.0-3.5.3.
     """
 
     cookie_name = "__Host-csrf"
@@ -130,9 +144,9 @@ class CSRF:
         return "CSRF(...)"
 
     @staticmethod
-    def _binding(state: RequestState) -> bytes:
+    def _binding(state: RequestState, which: str = "handle") -> bytes:
         session = state.session
-        handle = session.handle if session is not None and getattr(session, "user", None) else None
+        handle = getattr(session, which, None) if session is not None and getattr(session, "user", None) else None
         return f"{state.cookie}\0{handle or ''}".encode()
 
     def token(self, state: RequestState) -> str:
@@ -142,7 +156,8 @@ class CSRF:
             state.fresh = True
         # The page is this client's: caches are told.
         state.issued = True
-        return self._core.issue(self._binding(state), int(time.time()))
+        # After a log-in in this request, the token comes back with the new session.
+        return self._core.issue(self._binding(state, "next_handle"), int(time.time()))
 
     def set_cookie(self, state: RequestState) -> str:
         """The ``Set-Cookie`` value for a fresh request."""
@@ -157,13 +172,13 @@ class CSRF:
         return method in SAFE_METHODS or path in self._exempt
 
     def check_origin(self, fetch_site: str | None, origin: str | None, referer: str | None, own: str) -> None:
-        """The first half: where was the request made?"""
+        """The first half: where was the request made? Raises :class:`CsrfFailed`."""
         verdict = _core.judge_origin(fetch_site, origin, referer, own, self._trusted)
         if verdict == "foreign":
             raise CsrfFailed(f"made at {(origin or referer or fetch_site or '')[:100]!r}, not at {own!r}")
 
     def check_token(self, state: RequestState, token: str | None) -> None:
-        """The second half: does it carry a token of this client?"""
+        """The second half: does it carry a token of this client? Raises :class:`CsrfFailed`."""
         wrong = self._core.verify(self._binding(state), token or "", int(time.time())) if state.cookie else "missing cookie"
         if wrong:
             raise CsrfFailed(f"token: {wrong}")
@@ -203,6 +218,13 @@ def _boundary(content_type: str) -> bytes | None:
 @dataclass(frozen=True)
 class CORS:
     """Which other origins may read responses (CWE-942). Origins are exact; there is no wildcard with credentials.
+
+    ``origins`` may read; ``methods`` and ``headers`` may be sent, ``expose`` are response headers that scripts see, ``credentials``
+    lets cookies along, and browsers keep the answer for ``max_age`` (a ``timedelta``).
+
+    Raises :class:`~pyward_guard.InvalidInput` for what is no origin, method or header name.
+
+    ASVS 5.0: v5.0.0-3.4.2.
 
     >>> CORS(["*"], credentials=True)
     Traceback (most recent call last):

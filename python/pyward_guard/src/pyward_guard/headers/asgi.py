@@ -37,7 +37,8 @@ class SecurityMiddleware(Middleware[AsgiApp]):
     addresses or networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept, except
     those of CORS where ``cors`` is given; one with a line break in it is an error (CWE-113). WebSockets with cookies are
     refused from other origins, unless ``csrf`` trusts them or ``cors`` allows them by name with credentials.
-    CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021.
+    CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021; ASVS 5.0: v5.0.0-3.4.1, v5.0.0-3.4.3, v5.0.0-3.5.1, v5.0.0-3.5.2,
+    v5.0.0-4.1.2, v5.0.0-4.1.3, v5.0.0-4.4.1, v5.0.0-4.4.2, v5.0.0-12.2.1.
 
     Raises :class:`~pyward_guard.InvalidInput` when an option is malformed.
     """

@@ -40,7 +40,10 @@ _log = logging.getLogger("pyward_guard.headers")
 
 
 class SecurityMiddleware:
-    """Adds the headers of ``PYWARD_HEADERS`` to every response and refuses unsafe requests of other origins."""
+    """Adds the headers of ``PYWARD_HEADERS`` to every response and refuses unsafe requests of other origins.
+
+    ASVS 5.0: v5.0.0-3.4.1, v5.0.0-3.4.3, v5.0.0-3.5.1.
+    """
 
     sync_capable = True
     async_capable = True
@@ -108,6 +111,8 @@ class SecurityMiddleware:
 
 def check_settings(settings: Any) -> list[str]:
     """What is weak in Django's settings, one line each; empty when nothing is.
+
+    ASVS 5.0: v5.0.0-3.3.1, v5.0.0-13.4.2.
 
     >>> class Settings:
     ...     DEBUG = True

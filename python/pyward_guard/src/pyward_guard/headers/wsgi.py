@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from .. import _core
 from .._web import Environ, StartResponse, WsgiApp, cookie_value
 from ._middleware import FINISH, FOREIGN, HTTPS_ONLY, UNKNOWN_HOST, Middleware, log, own_origin, without_http_port
-from ._protect import FORM_TYPES, CsrfFailed, RequestState, csp_nonce, csrf_field, csrf_token, current, token_in_form
+from ._policy import SecurityHeaders
+from ._protect import CORS, CSRF, FORM_TYPES, CsrfFailed, RequestState, csp_nonce, csrf_field, csrf_token, current, token_in_form
 
 __all__ = ["SecurityMiddleware", "install"]
 
@@ -38,7 +39,8 @@ class SecurityMiddleware(Middleware[WsgiApp]):
     ``https`` redirects plain HTTP (308) or refuses it; ``"insecure_off"`` is for development, and logged. ``proxies`` are
     addresses or networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept, except
     those of CORS where ``cors`` is given; one with a line break in it is an error (CWE-113).
-    CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021.
+    CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021; ASVS 5.0: v5.0.0-3.4.1, v5.0.0-3.4.3, v5.0.0-3.5.1, v5.0.0-3.5.2,
+    v5.0.0-4.1.2, v5.0.0-4.1.3, v5.0.0-12.2.1.
 
     Raises :class:`~pyward_guard.InvalidInput` when an option is malformed.
     """
@@ -138,10 +140,28 @@ class _Chained(io.RawIOBase):
         return len(chunk)
 
 
-def install(app: Any, **options: Any) -> None:
+def install(
+    app: Any,
+    *,
+    hosts: Sequence[str],
+    headers: SecurityHeaders | None = None,
+    csrf: CSRF | None = None,
+    cors: CORS | None = None,
+    https: Literal["redirect", "refuse", "insecure_off"] = "redirect",
+    proxies: Sequence[str] = (),
+) -> None:
     """Wraps a Flask application in :class:`SecurityMiddleware` and gives its templates the helpers.
 
-    CWE-693.
+    The options are those of :class:`SecurityMiddleware`. Raises :class:`~pyward_guard.InvalidInput` for malformed ones.
+
+    CWE-693; ASVS 5.0: v5.0.0-3.4.3, v5.0.0-3.5.1.
+
+    >>> import flask
+    >>> from pyward_guard.headers import CSRF
+    >>> app = flask.Flask(__name__)
+    >>> install(app, hosts=["app.example"], csrf=CSRF([b"k" * 32]))
+    >>> app.test_client().get("/", base_url="https://app.example").headers["X-Content-Type-Options"]
+    'nosniff'
     """
-    app.wsgi_app = SecurityMiddleware(app.wsgi_app, **options)
+    app.wsgi_app = SecurityMiddleware(app.wsgi_app, hosts=hosts, headers=headers, csrf=csrf, cors=cors, https=https, proxies=proxies)
     app.jinja_env.globals.update(csp_nonce=csp_nonce, csrf_token=csrf_token, csrf_field=csrf_field)

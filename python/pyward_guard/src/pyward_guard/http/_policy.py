@@ -33,6 +33,11 @@ class OutboundPolicy:
     from connecting to the last byte, in seconds. Names are resolved once, every answer is checked, and the connection
     goes to the address that was checked; every redirect is checked the same way. Responses are read uncompressed, so
     ``max_bytes`` bounds memory.
+
+    ``schemes`` are ``https`` and, if need be, ``http``; ``ports`` None means the default port of the scheme. At most
+    ``max_redirects`` are followed, 0 for none.
+
+    ASVS 5.0: v5.0.0-1.3.6, v5.0.0-13.2.4, v5.0.0-13.2.5, v5.0.0-13.2.6, v5.0.0-15.3.2.
     """
 
     schemes: Sequence[str] = ("https",)
@@ -161,6 +166,8 @@ def check_redirect(target: str, hosts: Sequence[str] = ()) -> str:
 
     Raises ``Refused`` for everything else, with all spellings that browsers read differently from servers (CWE-601).
 
+    ASVS 5.0: v5.0.0-3.7.2.
+
     >>> check_redirect("/account?tab=2"), check_redirect("https://sso.example/x", ["sso.example"])
     ('/account?tab=2', 'https://sso.example/x')
     >>> check_redirect("/\\\\evil.example")
@@ -173,7 +180,7 @@ def check_redirect(target: str, hosts: Sequence[str] = ()) -> str:
 def safe_redirect(target: str | None, *, default: str, hosts: Sequence[str] = ()) -> str:
     """As :func:`check_redirect`, with a default in place of an error.
 
-    CWE-601.
+    CWE-601; ASVS 5.0: v5.0.0-3.7.2.
 
     >>> safe_redirect("javascript:alert(1)", default="/")
     '/'

@@ -24,7 +24,7 @@ def _common(context: ssl.SSLContext, minimum: str) -> ssl.SSLContext:
 def client_context(*, ca_file: str | PathLike[str] | None = None, minimum: Literal["1.2", "1.3"] = "1.2") -> ssl.SSLContext:
     """A context for clients: certificate and host name are verified, against ``ca_file`` or the system's authorities.
 
-    ASVS 5.0: v5.0.0-12.1.1, v5.0.0-12.3.2
+    ASVS 5.0: v5.0.0-12.1.1, v5.0.0-12.3.2, v5.0.0-12.1.2, v5.0.0-12.3.3, v5.0.0-12.3.4
 
     >>> context = client_context(minimum="1.3")
     >>> context.check_hostname, context.verify_mode.name, context.minimum_version.name
@@ -41,7 +41,8 @@ def server_context(
     client_ca_file: str | PathLike[str] | None = None,
     minimum: Literal["1.2", "1.3"] = "1.2",
 ) -> ssl.SSLContext:
-    """A context for servers. With ``client_ca_file``, clients have to show a certificate of that authority. CWE-326, CWE-327.
+    """A context for servers. With ``client_ca_file``, clients have to show a certificate of that authority. CWE-326, CWE-327;
+    ASVS 5.0: v5.0.0-12.1.1, v5.0.0-12.1.2, v5.0.0-12.1.3, v5.0.0-12.3.5.
 
     Example: ``server_context("cert.pem", "key.pem", client_ca_file="clients.pem")``
     """

@@ -154,7 +154,9 @@ def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, he
 
     Bodies are bounded in size and time however they are read, redirects in number.
 
-    CWE-918.
+    Raises :class:`~pyward_guard.InvalidInput` for a ``context`` that does not verify, and requests for ``proxy`` and ``ssl``.
+
+    CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2.
     """
     context = context or client_context()
     if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:

@@ -217,7 +217,7 @@ def _no_pool() -> RuntimeError:
 
 
 class GuardTransport(httpx.HTTPTransport):
-    """An httpx transport that keeps to a policy: no proxies, no retries, no HTTP/2. CWE-918.
+    """An httpx transport that keeps to a policy: no proxies, no retries, no HTTP/2. CWE-918; ASVS 5.0: v5.0.0-1.3.6.
 
     >>> with httpx.Client(transport=GuardTransport(OutboundPolicy()), trust_env=False) as web:
     ...     web.get("http://169.254.169.254/latest")
@@ -253,7 +253,7 @@ class GuardTransport(httpx.HTTPTransport):
 
 
 class AsyncGuardTransport(httpx.AsyncHTTPTransport):
-    """As :class:`GuardTransport`, for ``httpx.AsyncClient``. CWE-918.
+    """As :class:`GuardTransport`, for ``httpx.AsyncClient``. CWE-918; ASVS 5.0: v5.0.0-1.3.6.
 
     Example: ``httpx.AsyncClient(transport=AsyncGuardTransport(OutboundPolicy()), trust_env=False)``
     """
@@ -302,12 +302,14 @@ def _options(policy: OutboundPolicy, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def client(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, **options: Any) -> httpx.Client:
-    """An ``httpx.Client`` that keeps to the policy. ``options`` are those of httpx that do not weaken it (headers, auth, base_url...). CWE-918."""
+    """An ``httpx.Client`` that keeps to the policy. ``options`` are those of httpx that do not weaken it (headers, auth,
+    base_url...). CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2, v5.0.0-13.2.6.
+    """
     return httpx.Client(transport=GuardTransport(policy, context=context), **_options(policy, options))
 
 
 def async_client(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, **options: Any) -> httpx.AsyncClient:
-    """As :func:`client`, for asyncio. CWE-918.
+    """As :func:`client`, for asyncio. CWE-918; ASVS 5.0: v5.0.0-1.3.6.
 
     Example: ``async with async_client(OutboundPolicy()) as web: await web.get(url)``
     """

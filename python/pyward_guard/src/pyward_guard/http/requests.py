@@ -114,7 +114,10 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class GuardAdapter(HTTPAdapter):
-    """A requests adapter that keeps to a policy. Bodies are read at once, within the bounds. CWE-918.
+    """A requests adapter that keeps to a policy. Bodies are read at once, within the bounds. CWE-918; ASVS 5.0: v5.0.0-1.3.6.
+
+    Raises :class:`~pyward_guard.InvalidInput` for ``verify=False``, other certificates and proxies, and what requests raises
+    (``Timeout``, ``ReadTimeout``); ``timeout`` is in seconds and never more than the policy's.
 
     >>> import requests
     >>> web = requests.Session()
@@ -185,7 +188,7 @@ class _Session(requests.Session):
 
 
 def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> requests.Session:
-    """A ``requests.Session`` that keeps to the policy. CWE-918."""
+    """A ``requests.Session`` that keeps to the policy. CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2."""
     http = _Session()
     http.trust_env = False
     http.max_redirects = policy.max_redirects

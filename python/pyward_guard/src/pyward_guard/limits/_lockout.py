@@ -40,6 +40,8 @@ class LockoutRule:
     failure doubles the lock from ``first`` up to ``longest``. All is forgotten after ``forget`` without a failure.
     A client that signed in to an account stays ``known`` there and is not held up by failures of others, so that an
     attacker cannot lock the owner out.
+
+    Counts below 1 and times that are not positive raise :class:`~pyward_guard.InvalidInput` where the rule is used.
     """
 
     account: int = 5
@@ -69,7 +71,8 @@ async def _result(value: Any) -> Any:
 
 
 class Attempt:
-    """A permitted attempt. It counts as failed until :meth:`succeeded` is called, so parallel guesses gain nothing. CWE-307.
+    """A permitted attempt. It counts as failed until :meth:`succeeded` is called, so parallel guesses gain nothing. CWE-307;
+    ASVS 5.0: v5.0.0-6.3.1.
 
     >>> with MemoryLockout().attempt("ada", "203.0.113.7") as attempt:
     ...     attempt.failures
@@ -129,7 +132,7 @@ def _refuse(wait: int, scope: str) -> LockedOut:
 class MemoryLockout:
     """Lock-out state in this process.
 
-    CWE-307.
+    CWE-307; ASVS 5.0: v5.0.0-6.3.1, v5.0.0-6.6.3.
 
     >>> lockout = MemoryLockout(LockoutRule(account=1))
     >>> with lockout.attempt("ada", "203.0.113.7"):
@@ -229,7 +232,7 @@ class _RedisTable:
 
 
 class RedisLockout(_RedisTable):
-    """Lock-out state in Redis, atomic over any number of processes and hosts. CWE-307.
+    """Lock-out state in Redis, atomic over any number of processes and hosts. CWE-307; ASVS 5.0: v5.0.0-6.3.1.
 
     Example: ``with RedisLockout(redis.Redis()).attempt(name, address) as attempt: ...``
     """
@@ -249,7 +252,7 @@ class RedisLockout(_RedisTable):
 
 
 class AsyncRedisLockout(_RedisTable):
-    """As :class:`RedisLockout`, with ``async with`` and ``redis.asyncio``. CWE-307.
+    """As :class:`RedisLockout`, with ``async with`` and ``redis.asyncio``. CWE-307; ASVS 5.0: v5.0.0-6.3.1.
 
     Example: ``async with AsyncRedisLockout(client).attempt(name, address) as attempt: ...``
     """

@@ -29,7 +29,10 @@ class TooManyRequests(Refused):
 
 @dataclass(frozen=True)
 class Bucket:
-    """A token bucket: bursts up to ``capacity``, refilled evenly with ``capacity`` per ``period``."""
+    """A token bucket: bursts up to ``capacity``, refilled evenly with ``capacity`` per ``period``.
+
+    Raises :class:`~pyward_guard.InvalidInput` when a limiter is made of values that are not positive.
+    """
 
     capacity: int
     period: timedelta
@@ -62,7 +65,11 @@ def _numbers(rule: Rule) -> tuple[str, int, int]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to a check; true when the request may go on. Times are in seconds."""
+    """The answer to a check; true when the request may go on. Times are in seconds.
+
+    ``allowed`` says it; ``remaining`` is what is left of ``limit``, ``retry_after`` when the same request would pass, ``reset_after``
+    when all of the limit is there again.
+    """
 
     allowed: bool
     remaining: int
@@ -98,7 +105,7 @@ def _verdict(limit: int, allowed: object, remaining: int, retry: int, reset: int
 def client_key(address: str) -> str:
     """The key under which a client is counted: the address, or the /64 that an IPv6 customer gets as a whole.
 
-    CWE-770.
+    CWE-770; ASVS 5.0: v5.0.0-15.3.4.
 
     >>> client_key("203.0.113.7"), client_key("2001:db8::1"), client_key("2001:db8::2")
     ('203.0.113.7', '2001:db8::/64', '2001:db8::/64')
@@ -127,7 +134,7 @@ def _checked(cost: int) -> int:
 class MemoryLimiter:
     """Counts in this process. When ``max_keys`` are known, keys nearest to rest are forgotten first.
 
-    CWE-770.
+    CWE-770; ASVS 5.0: v5.0.0-2.3.2, v5.0.0-2.4.1, v5.0.0-15.2.2.
 
     >>> limiter = MemoryLimiter(Bucket(5, timedelta(seconds=10)))
     >>> limiter.check("key", cost=5).remaining
@@ -234,7 +241,7 @@ class _RedisRule:
 
 
 class RedisLimiter(_RedisRule):
-    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts. CWE-770.
+    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
 
     Example: ``RedisLimiter(redis.Redis(), Window(100, timedelta(minutes=1))).check(client_key(address)).require()``
     """
@@ -252,7 +259,7 @@ class RedisLimiter(_RedisRule):
 
 
 class AsyncRedisLimiter(_RedisRule):
-    """As :class:`RedisLimiter`, for ``redis.asyncio``. CWE-770.
+    """As :class:`RedisLimiter`, for ``redis.asyncio``. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
 
     Example: ``(await AsyncRedisLimiter(client, Window(100, timedelta(minutes=1))).check(key)).require()``
     """

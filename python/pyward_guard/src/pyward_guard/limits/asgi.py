@@ -21,7 +21,7 @@ __all__ = ["RateLimitMiddleware", "client_of"]
 
 
 def client_of(scope: Scope, proxies: Proxies) -> str:
-    """The key under which the client of a request is counted. CWE-770.
+    """The key under which the client of a request is counted. CWE-770; ASVS 5.0: v5.0.0-4.1.3, v5.0.0-15.3.4.
 
     >>> client_of({"type": "http", "client": ("203.0.113.7", 1234), "headers": []}, Proxies())
     '203.0.113.7'
@@ -34,7 +34,7 @@ class RateLimitMiddleware:
 
     ``key`` names what is counted, by default the client's address; None lets the request pass uncounted.
 
-    CWE-770.
+    CWE-770; ASVS 5.0: v5.0.0-2.4.1, v5.0.0-4.1.3.
     """
 
     def __init__(

@@ -23,11 +23,13 @@ from typing import Any
 from .._web import Environ, Proxies, StartResponse, WsgiApp
 from ._rate import MemoryLimiter, RedisLimiter, client_key
 
-__all__ = ["RateLimitMiddleware"]
+__all__ = ["RateLimitMiddleware", "install"]
 
 
 class RateLimitMiddleware:
-    """Answers 429 with ``Retry-After`` when a client is over its limit. See :class:`limits.asgi.RateLimitMiddleware`. CWE-770."""
+    """Answers 429 with ``Retry-After`` when a client is over its limit. See :class:`limits.asgi.RateLimitMiddleware`. CWE-770;
+    ASVS 5.0: v5.0.0-2.4.1.
+    """
 
     def __init__(
         self,
@@ -56,3 +58,25 @@ class RateLimitMiddleware:
             return start_response(status, [*headers, *fields], *rest)
 
         return self.app(environ, start_with_fields)
+
+
+def install(
+    app: Any,
+    limiter: MemoryLimiter | RedisLimiter,
+    *,
+    key: Callable[[Environ], str | None] | None = None,
+    proxies: Sequence[str] = (),
+) -> None:
+    """Wraps a Flask application in :class:`RateLimitMiddleware`; the options are that class's.
+
+    CWE-770; ASVS 5.0: v5.0.0-2.4.1.
+
+    >>> import flask
+    >>> from datetime import timedelta
+    >>> from pyward_guard import limits
+    >>> app = flask.Flask(__name__)
+    >>> install(app, limits.MemoryLimiter(limits.Window(1, timedelta(minutes=1))))
+    >>> [app.test_client().get("/").status_code for _ in range(2)]
+    [404, 429]
+    """
+    app.wsgi_app = RateLimitMiddleware(app.wsgi_app, limiter, key=key, proxies=proxies)

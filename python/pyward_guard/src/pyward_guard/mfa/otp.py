@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import quote, urlencode
 
 from .. import _core
@@ -31,7 +31,7 @@ class ReplayGuard(Protocol):
 class MemoryReplayGuard:
     """A :class:`ReplayGuard` for one process.
 
-    CWE-294.
+    CWE-294; ASVS 5.0: v5.0.0-6.5.1.
 
     >>> guard = MemoryReplayGuard()
     >>> guard.advance("ada", 5), guard.advance("ada", 5), guard.advance("ada", 6)
@@ -73,7 +73,10 @@ class Totp:
     Every code is accepted once: give ``last_step`` from the user's row and store what comes back, or a
     :class:`ReplayGuard`. Limit attempts as well (:mod:`pyward_guard.limits`): a code of six digits can be guessed.
 
-    Protects against CWE-308, CWE-294, CWE-208. ASVS 5.0: v5.0.0-6.3.3, v5.0.0-6.5.1, v5.0.0-6.5.5, v5.0.0-6.5.8.
+    Raises :class:`~pyward_guard.InvalidInput` for malformed or short secrets, and periods or windows out of range (15 to 300
+    seconds, 0 to 10).
+
+    Protects against CWE-308, CWE-294, CWE-208. ASVS 5.0: v5.0.0-6.3.3, v5.0.0-6.5.1, v5.0.0-6.5.5, v5.0.0-6.5.8, v5.0.0-6.5.3.
 
     >>> totp = Totp.generate()
     >>> step = totp.verify(totp.code(), last_step=None)
@@ -88,7 +91,7 @@ class Totp:
         self,
         secret: str,
         *,
-        algorithm: str = "SHA1",
+        algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1",
         digits: int = 6,
         period: int = 30,
         window: int = 1,
@@ -102,7 +105,7 @@ class Totp:
         self._period, self._window = period, window
 
     @classmethod
-    def generate(cls, *, algorithm: str = "SHA1", digits: int = 6, period: int = 30, window: int = 1) -> Totp:
+    def generate(cls, *, algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1", digits: int = 6, period: int = 30, window: int = 1) -> Totp:
         """A new random secret of the hash's length (160 bits for ``SHA1``)."""
         core = _core.Otp.generate(algorithm, digits)
         return cls(core.secret_base32(), algorithm=algorithm, digits=digits, period=period, window=window)
@@ -130,6 +133,8 @@ class Totp:
         """Checks a code and makes ``guard`` remember it, safe against two requests at a time.
 
         Raises :class:`~pyward_guard.VerificationFailed`.
+
+        ASVS 5.0: v5.0.0-6.5.1.
         """
         if not guard.advance(user, self.verify(code, last_step=None, at=at)):
             raise VerificationFailed("verification failed")
@@ -154,7 +159,7 @@ class Totp:
 class Hotp:
     """Counter-based codes (RFC 4226), for hardware tokens. See :class:`Totp` for the parameters.
 
-    CWE-294.
+    CWE-294; ASVS 5.0: v5.0.0-6.5.1.
 
     >>> hotp = Hotp("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
     >>> hotp.verify("287082", counter=0)
@@ -164,7 +169,7 @@ class Hotp:
     __slots__ = ("_core",)
 
     def __init__(
-        self, secret: str, *, algorithm: str = "SHA1", digits: int = 6, insecure_short_secret: bool = False
+        self, secret: str, *, algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1", digits: int = 6, insecure_short_secret: bool = False
     ) -> None:
         self._core = _core.Otp.from_base32(secret, algorithm, digits, insecure_short_secret)
         if insecure_short_secret:

@@ -10,7 +10,7 @@ from .. import _core
 
 @dataclass(frozen=True)
 class RecoveryCodes:
-    """A new set of codes."""
+    """A new set of codes. ``codes`` are shown to the user once, ``hashes`` are stored."""
 
     #: To show to the user, once.
     codes: tuple[str, ...] = field(repr=False)
@@ -21,7 +21,9 @@ class RecoveryCodes:
 def generate_recovery_codes(count: int = 10) -> RecoveryCodes:
     """``count`` (1 to 50) codes of 80 random bits in groups of four, and their Argon2id hashes.
 
-    CWE-256, CWE-330; ASVS 5.0: v5.0.0-6.5.2, v5.0.0-6.5.3.
+    Raises :class:`~pyward_guard.InvalidInput` for another count.
+
+    CWE-256, CWE-330; ASVS 5.0: v5.0.0-6.5.2, v5.0.0-6.5.3, v5.0.0-6.5.4.
 
     >>> made = generate_recovery_codes(2)
     >>> len(made.codes), len(made.codes[0])

@@ -3,7 +3,7 @@
 The package does the cryptography; this module holds what applications get wrong: challenges are random, bound to one
 ceremony and user, used once and short-lived; origin and relying party are fixed by configuration; user verification is
 required; a signature counter that does not grow is refused. CWE-287, CWE-294, CWE-346; ASVS 5.0: v5.0.0-6.3.3,
-v5.0.0-6.5.1, v5.0.0-6.5.7. Needs the package webauthn.
+v5.0.0-6.5.1, v5.0.0-6.5.7, v5.0.0-6.7.2. Needs the package webauthn.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ChallengeStore(Protocol):
 class MemoryChallengeStore:
     """A :class:`ChallengeStore` for one process.
 
-    CWE-294.
+    CWE-294; ASVS 5.0: v5.0.0-6.5.1.
 
     >>> store = MemoryChallengeStore()
     >>> store.put("k", "v", 60)
@@ -52,7 +52,7 @@ class MemoryChallengeStore:
         self._entries: dict[str, tuple[str, float]] = {}
 
     def put(self, key: str, value: str, lifetime: int) -> None:
-        """Stores a value."""
+        """Stores a value. ``lifetime`` is in seconds."""
         with self._lock:
             now = time.monotonic()
             if len(self._entries) >= self._max:
@@ -70,7 +70,11 @@ class MemoryChallengeStore:
 
 @dataclass(frozen=True)
 class WebAuthnCredential:
-    """What to store of a registered credential."""
+    """What to store of a registered credential.
+
+    ``credential_id`` finds it, ``public_key`` verifies, ``sign_count`` is replaced after each use; ``backup_eligible`` says
+    that it may be synchronised between devices.
+    """
 
     credential_id: bytes
     public_key: bytes
@@ -84,6 +88,10 @@ class WebAuthn:
 
     ``rp_id`` is the domain, ``origins`` the exact origins of the pages. ``require_user_verification`` (PIN or biometrics)
     makes the credential two factors in one. A challenge lives ``lifetime`` seconds.
+
+    Raises :class:`~pyward_guard.InvalidInput` for origins that are not exact or not in the domain of ``rp_id``.
+
+    ASVS 5.0: v5.0.0-6.3.3, v5.0.0-6.5.7, v5.0.0-6.7.2.
 
     >>> webauthn = WebAuthn("example.org", "Shop", ["https://example.org"], MemoryChallengeStore())
     >>> options = webauthn.begin_registration("ceremony-id-in-the-session", user_id=b"7", user_name="ada")
@@ -202,6 +210,8 @@ class WebAuthn:
     @staticmethod
     def credential_id(response: str | Mapping[str, Any]) -> bytes:
         """The credential id that a response claims, to look the credential up. Not verified yet.
+
+        Raises :class:`~pyward_guard.InvalidInput` when there is none.
 
         >>> WebAuthn.credential_id({"id": "AQI"})
         b'\\x01\\x02'

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 from .. import _core
 from .._core import InvalidInput
@@ -27,7 +28,11 @@ _SCHEMES = ("argon2id", "bcrypt", "scrypt")
 
 @dataclass(frozen=True)
 class Verification:
-    """Outcome of :meth:`PasswordHasher.verify`; true when the password is right."""
+    """Outcome of :meth:`PasswordHasher.verify`; true when the password is right.
+
+    ``ok``: the password is right. ``needs_rehash``: store a new hash now. ``scheme``: what the stored hash was made with (``dummy``
+    work reports that of the hasher). ``truncated``: bcrypt looked at the first 72 bytes only.
+    """
 
     #: The password is right.
     ok: bool
@@ -58,8 +63,10 @@ class PasswordHasher:
 
     Verifies: Argon2 (all variants), bcrypt, scrypt, PBKDF2, SHA-crypt, and the formats of Django, passlib and Werkzeug.
 
+    Raises :class:`~pyward_guard.InvalidInput` for another scheme and for parameters below the minimum.
+
     Protects against CWE-256, CWE-916, CWE-759, CWE-760, CWE-204, CWE-400.
-    ASVS 5.0: v5.0.0-11.4.2, v5.0.0-6.2.8, v5.0.0-6.3.8.
+    ASVS 5.0: v5.0.0-11.4.2, v5.0.0-6.2.8, v5.0.0-6.3.8, v5.0.0-15.2.2.
 
     >>> hasher = PasswordHasher(peppers={"2026": b"a secret from the environment"})
     >>> stored = hasher.hash("correct horse battery staple")
@@ -71,7 +78,7 @@ class PasswordHasher:
 
     def __init__(
         self,
-        scheme: str = "argon2id",
+        scheme: Literal["argon2id", "bcrypt", "scrypt"] = "argon2id",
         *,
         time_cost: int | None = None,
         memory_kib: int = 19456,
@@ -186,7 +193,7 @@ def _hasher() -> PasswordHasher:
 def hash(password: str | bytes) -> str:
     """:meth:`PasswordHasher.hash` with the defaults.
 
-    CWE-256, CWE-916.
+    CWE-256, CWE-916; ASVS 5.0: v5.0.0-11.4.2.
 
     >>> hash("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     True
@@ -197,7 +204,7 @@ def hash(password: str | bytes) -> str:
 def verify(password: str | bytes, stored: str | None) -> Verification:
     """:meth:`PasswordHasher.verify` with the defaults.
 
-    CWE-256, CWE-916.
+    CWE-256, CWE-916; ASVS 5.0: v5.0.0-6.2.8, v5.0.0-6.3.8.
 
     >>> verify("correct horse", None).ok
     False
@@ -206,10 +213,10 @@ def verify(password: str | bytes, stored: str | None) -> Verification:
 
 
 async def hash_async(password: str | bytes) -> str:
-    """:meth:`PasswordHasher.hash_async` with the defaults. CWE-256, CWE-916."""
+    """:meth:`PasswordHasher.hash_async` with the defaults. CWE-256, CWE-916; ASVS 5.0: v5.0.0-11.4.2."""
     return await _hasher().hash_async(password)
 
 
 async def verify_async(password: str | bytes, stored: str | None) -> Verification:
-    """:meth:`PasswordHasher.verify_async` with the defaults. CWE-256, CWE-916."""
+    """:meth:`PasswordHasher.verify_async` with the defaults. CWE-256, CWE-916; ASVS 5.0: v5.0.0-6.2.8, v5.0.0-6.3.8."""
     return await _hasher().verify_async(password, stored)

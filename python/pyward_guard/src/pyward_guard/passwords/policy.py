@@ -18,7 +18,11 @@ from .hashing import PasswordHasher
 
 @dataclass(frozen=True)
 class Strength:
-    """An estimate of how hard a password is to guess (zxcvbn)."""
+    """An estimate of how hard a password is to guess (zxcvbn).
+
+    ``score`` is 0 (at once) to 4 (out of reach), ``guesses_log10`` the decimal logarithm of the guesses needed; ``warning``
+    and ``suggestions`` are for the user.
+    """
 
     #: 0 (too guessable) to 4 (very unguessable).
     score: int
@@ -47,7 +51,9 @@ def strength(password: str, context: Iterable[str] = ()) -> Strength:
 class BreachSource(Protocol):
     """Knows how often a password occurs in breaches."""
 
-    def count(self, password: str) -> int: ...
+    def count(self, password: str) -> int:
+        """How often the password occurs, 0 when it is not known. Raises ``OSError`` when the source cannot be asked."""
+        ...
 
 
 class BreachFile:
@@ -73,7 +79,7 @@ class BreachFile:
 class BreachRanges:
     """A folder of k-anonymity range files, named by the first five digits of the hash, with or without ``.txt``.
 
-    CWE-521.
+    CWE-521; ASVS 5.0: v5.0.0-6.2.4, v5.0.0-6.2.12.
 
     >>> import hashlib, tempfile
     >>> folder = tempfile.mkdtemp()
@@ -97,7 +103,7 @@ class RemoteRanges:
 
     Only those five digits leave the host.
 
-    CWE-521.
+    CWE-521; ASVS 5.0: v5.0.0-6.2.12.
 
     >>> source = RemoteRanges(lambda prefix: "1E4C9B93F3F0682250B6CF8331B7EE68FD8:3" if prefix == "5BAA6" else "")
     >>> source.count("password")
@@ -116,7 +122,7 @@ class RemoteRanges:
 class CommonPasswords:
     """A list of common passwords in the clear, one a line (at most 64 MiB), compared without regard to case.
 
-    CWE-521.
+    CWE-521; ASVS 5.0: v5.0.0-6.2.4.
 
     >>> import tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "common")
@@ -139,7 +145,7 @@ class CommonPasswords:
 
 @dataclass(frozen=True)
 class PolicyProblem:
-    """One rule a password breaks."""
+    """One rule a password breaks. ``code`` is for programs (``too-short``, ``context``, ...), ``message`` for the user."""
 
     #: ``too-short``, ``too-long``, ``too-weak``, ``breached``, ``context``, ``reused`` or ``not-text``.
     code: str
@@ -149,7 +155,10 @@ class PolicyProblem:
 
 @dataclass(frozen=True)
 class PolicyReport:
-    """What is wrong with a password; true when nothing is."""
+    """What is wrong with a password; true when nothing is.
+
+    ``problems`` are the rules that are broken, ``strength`` the estimate.
+    """
 
     problems: tuple[PolicyProblem, ...]
     strength: Strength
@@ -169,8 +178,10 @@ class PasswordPolicy:
 
     ``min_length`` and ``max_length`` are in characters. ``min_score`` is zxcvbn's (0 to 4). ``breaches`` are the lists to
     ask. ``context`` are words of the site or company that no password may be built around. ``history`` is how many old
-    hashes are compared. ``max_age`` is for rules you are held to: without a reason to suspect a password, expiry makes
+    hashes are compared. ``max_age`` (a ``timedelta``) is for rules you are held to: without a reason to suspect a password, expiry makes
     passwords worse (ASVS 5.0: v5.0.0-6.2.10).
+
+    ``hasher`` compares with the history, by default one with the default parameters.
 
     CWE-521, CWE-262; ASVS 5.0: v5.0.0-6.2.1, v5.0.0-6.2.4, v5.0.0-6.2.5, v5.0.0-6.2.9, v5.0.0-6.2.11, v5.0.0-6.2.12.
 
@@ -231,6 +242,8 @@ class PasswordPolicy:
     def is_expired(self, changed_at: datetime, now: datetime | None = None) -> bool:
         """Whether a password that was set at ``changed_at`` (with time zone) is past ``max_age``.
 
+        Raises :class:`~pyward_guard.InvalidInput` for times without a time zone.
+
         >>> policy = PasswordPolicy(max_age=timedelta(days=365))
         >>> policy.is_expired(datetime(2000, 1, 1, tzinfo=timezone.utc))
         True
@@ -257,7 +270,7 @@ def _built_around(password: str, words: Iterable[str]) -> bool:
 
 @dataclass(frozen=True)
 class GeneratedPassword:
-    """A new random password."""
+    """A new random password. ``entropy_bits`` is how many random bits are in it."""
 
     password: str = field(repr=False)
     #: Base-2 logarithm of how many passwords were equally likely.
@@ -282,7 +295,7 @@ def generate_password(length: int = 20, *, symbols: bool = True) -> GeneratedPas
 def generate_passphrase(words: int = 7, *, separator: str = "-", capitalize: bool = False) -> GeneratedPassword:
     """A passphrase of ``words`` (4 to 64) English words, 11 bits of entropy each.
 
-    CWE-330, CWE-521.
+    CWE-330, CWE-521; ASVS 5.0: v5.0.0-6.4.1.
 
     >>> generate_passphrase().entropy_bits
     77.0

@@ -28,7 +28,10 @@ Event = Callable[[str, Mapping[str, Any]], None]
 class Cookie:
     """How the id travels. The defaults are the strict ones: ``__Host-`` prefix, Secure, HttpOnly, SameSite=Lax.
 
-    ASVS 5.0: v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4
+    ``name`` keeps the ``__Host-`` prefix unless ``insecure_over_plain_http`` (for development, with a line in the log);
+    ``same_site`` may be ``Strict``; ``persistent`` keeps the cookie after the browser was closed.
+
+    ASVS 5.0: v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4, v5.0.0-3.3.5
 
     >>> Cookie().header("ID")
     '__Host-session=ID; Path=/; Secure; HttpOnly; SameSite=Lax'
@@ -51,7 +54,7 @@ class Cookie:
             object.__setattr__(self, "name", self.name.removeprefix("__Host-").removeprefix("__Secure-"))
 
     def header(self, value: str, max_age: int | None = None) -> str:
-        """The ``Set-Cookie`` value; ``max_age`` of 0 deletes."""
+        """The ``Set-Cookie`` value; ``max_age`` is in seconds, 0 deletes."""
         parts = [f"{self.name}={value}", "Path=/"]
         if max_age is not None:
             parts.append(f"Max-Age={max_age}")
@@ -63,7 +66,10 @@ class Cookie:
 
 @dataclass(frozen=True)
 class SetCookie:
-    """What :meth:`SessionManager.save` wants the client told."""
+    """What :meth:`SessionManager.save` wants the client told.
+
+    ``value`` is the cookie's, ``max_age`` its ``Max-Age`` in seconds, None until the browser closes, 0 to delete it.
+    """
 
     value: str = field(repr=False)
     """The id, or empty to delete the cookie."""
@@ -77,6 +83,9 @@ class Binding:
 
     ``"reject"`` ends the session, ``"warn"`` logs and lists it in :attr:`Session.warnings`, ``"off"`` does not look.
     Browsers update themselves and phones change networks, hence the mild defaults.
+
+    ``user_agent`` and ``network`` (/24 or /48) are traits that the middlewares know; ``others`` are traits of your own, which
+    you give to ``load`` and ``save``.
     """
 
     user_agent: Literal["reject", "warn", "off"] = "warn"
@@ -85,6 +94,7 @@ class Binding:
     """Further traits that the application passes to ``load``, such as a TLS client certificate."""
 
     def rules(self) -> dict[str, str]:
+        """What is looked at, by trait. Raises :class:`~pyward_guard.InvalidInput` for other words."""
         rules = {"user_agent": self.user_agent, "network": self.network, **self.others}
         for name, rule in rules.items():
             if rule not in ("reject", "warn", "off"):
@@ -203,7 +213,8 @@ class _Logic:
         fresh = old is None or session._cleared
         created = now if fresh or old is None else old.created
         expires = now + self._absolute if fresh or old is None else old.expires
-        value, new_key = session_new()
+        value, new_key = session._next or session_new()
+        session._next = None
         digests = [(name, trait_digest(new_key, name, traits[name])) for name in self._binding if traits and name in traits]
         record = SessionRecord(session._user, created, now, expires, digests, data)
         until, encoded = record.until(self._idle), record.encode()
@@ -272,7 +283,8 @@ class SessionManager(_Logic):
     event (``session_created``, ``session_rotated``, ``session_expired``, ``session_rejected``,
     ``session_trait_changed``, ``session_ended``, ``session_revoked``, ``sessions_revoked``) and its details.
 
-    ASVS 5.0: v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1, v5.0.0-7.4.2
+    ASVS 5.0: v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1, v5.0.0-7.4.2, v5.0.0-7.1.1, v5.0.0-7.2.1, v5.0.0-7.2.3,
+    v5.0.0-7.4.3, v5.0.0-7.4.5, v5.0.0-7.5.2
 
     >>> manager = SessionManager(MemoryStore(), max_per_user=1)
     >>> phone, laptop = manager.load(None), manager.load(None)
@@ -346,7 +358,9 @@ class SessionManager(_Logic):
 class AsyncSessionManager(_Logic):
     """As :class:`SessionManager`, for asyncio. A blocking store (SQLite) is called in a thread.
 
-    CWE-384, CWE-613.
+    ``idle``, ``absolute`` and ``touch`` are ``timedelta`` there, too.
+
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1.
 
     >>> import asyncio
     >>> async def demo():

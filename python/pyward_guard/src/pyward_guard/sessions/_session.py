@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from .._core import InvalidInput, SessionRecord
+from .._core import InvalidInput, SessionRecord, session_new
 
 
 def moment(milliseconds: int) -> datetime:
@@ -22,7 +22,11 @@ def handle_of(key: bytes) -> str:
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """What a user may know of one of their sessions, for a list of devices."""
+    """What a user may know of one of their sessions, for a list of devices.
+
+    ``handle`` names it for :meth:`SessionManager.revoke`; ``created``, ``seen`` and ``expires`` are its times (UTC), ``data``
+    what it holds.
+    """
 
     handle: str
     """Names the session in :meth:`SessionManager.revoke`."""
@@ -41,9 +45,11 @@ class Session(MutableMapping[str, Any]):
 
     Changes are kept by :meth:`SessionManager.save`, which the middlewares call at the end of the request; a value that
     was changed in place counts as a change. The id does not show in ``repr``.
+
+    ASVS 5.0: v5.0.0-7.2.4.
     """
 
-    __slots__ = ("_cleared", "_data", "_destroyed", "_key", "_raw", "_record", "_rotate", "_state", "_user", "warnings")
+    __slots__ = ("_cleared", "_data", "_destroyed", "_key", "_next", "_raw", "_record", "_rotate", "_state", "_user", "warnings")
 
     def __init__(self, key: bytes | None = None, record: SessionRecord | None = None, state: int = 0) -> None:
         self._key = key
@@ -55,6 +61,7 @@ class Session(MutableMapping[str, Any]):
         self._rotate = False
         self._destroyed = False
         self._cleared = False
+        self._next: tuple[str, bytes] | None = None
         self.warnings: tuple[str, ...] = ()
         """Names of client traits that changed since the session began (those bound with ``"warn"``)."""
 
@@ -109,6 +116,20 @@ class Session(MutableMapping[str, Any]):
         return None if self._key is None else handle_of(self._key)
 
     @property
+    def next_handle(self) -> str | None:
+        """The handle that the session has from the next request on: another one after :meth:`login` and :meth:`rotate`.
+
+        What is bound to the session and made in the same response, such as a CSRF token, is bound to this.
+        """
+        if self._destroyed:
+            return None
+        if not self._rotate:
+            return self.handle
+        if self._next is None:
+            self._next = session_new()
+        return handle_of(self._next[1])
+
+    @property
     def created(self) -> datetime | None:
         """When the session began."""
         return None if self._record is None else moment(self._record.created)
@@ -122,6 +143,10 @@ class Session(MutableMapping[str, Any]):
         """Signs a user in: new id, new lifetimes, and an empty session unless ``keep`` carries the data over.
 
         Call it after the last factor was checked (CWE-384).
+
+        Raises :class:`~pyward_guard.InvalidInput` for an empty user.
+
+        ASVS 5.0: v5.0.0-7.2.4.
         """
         if not user:
             raise InvalidInput("login needs a user")
@@ -136,7 +161,10 @@ class Session(MutableMapping[str, Any]):
         self._rotate = True
 
     def logout(self) -> None:
-        """Ends the session here and in the store."""
+        """Ends the session here and in the store.
+
+        ASVS 5.0: v5.0.0-7.4.1.
+        """
         self._user = None
         self._data = {}
         self._destroyed = True

@@ -71,7 +71,7 @@ class AsyncStore(Protocol):
 class MemoryStore:
     """Sessions in this process: fast, and gone with it. For tests and single-process applications.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1.
 
     >>> len(MemoryStore(limit=1000))
     0
@@ -125,7 +125,9 @@ def _statements(table: str, mark: str, binary: str, big: str) -> dict[str, str]:
 class SQLiteStore:
     """Sessions in an SQLite file (WAL), shared by the processes of one host. The file is readable by its owner only.
 
-    CWE-384, CWE-613.
+    ``timeout`` is how many seconds to wait for a lock.
+
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     >>> import tempfile, os
     >>> folder = tempfile.TemporaryDirectory()
@@ -208,7 +210,7 @@ class PostgresStore:
     ``database`` is a connection string, or a callable that lends a connection, such as the ``connection`` method of a
     ``psycopg_pool.ConnectionPool``. Call :meth:`create_tables` once.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     Example: ``SessionManager(PostgresStore("postgresql://app@db/app"))``
     """
@@ -414,13 +416,15 @@ def _plain_pool(client: Any) -> Any:
 
 
 class RedisStore(_RedisKeys):
-    """Sessions in Redis 6.2 or newer through redis-py. Records expire by themselves; loading is one GET.
+    """Sessions in Redis 6.2 or newer through redis-py 5.3 or newer. Records expire by themselves; loading is one GET.
 
     Rotation is one script, so a session never exists twice. Not for Redis Cluster: a session and the index of its user
     live in different slots. A plain client's connections are read from directly, which costs less than its ``get``;
     when that fails, the client's own ``get`` is tried once with what it does for retries.
 
-    CWE-384, CWE-613.
+    Raises :class:`~pyward_guard.InvalidInput` for a client that decodes responses.
+
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
     Example: ``SessionManager(RedisStore(redis.Redis()))``
     """
@@ -495,6 +499,8 @@ class RedisStore(_RedisKeys):
 
 class AsyncRedisStore(_RedisKeys):
     """As :class:`RedisStore`, for ``redis.asyncio``. CWE-384, CWE-613.
+
+    Raises :class:`~pyward_guard.InvalidInput` for a client that decodes responses.
 
     Example: ``AsyncSessionManager(AsyncRedisStore(redis.asyncio.Redis()))``
     """

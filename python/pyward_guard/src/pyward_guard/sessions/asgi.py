@@ -25,6 +25,8 @@ __all__ = ["SessionMiddleware", "session_of"]
 def session_of(scope: Scope) -> Session:
     """The session of a request; an error when the middleware is not installed. CWE-384, CWE-613.
 
+    Raises :class:`~pyward_guard.InvalidInput` then.
+
     >>> session_of({"type": "http", "session": Session()}).is_new
     True
     """
@@ -40,7 +42,7 @@ class SessionMiddleware:
     Changes made after the response started are not saved. Responses to signed-in users are marked ``no-store`` unless
     the application says otherwise. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed.
 
-    CWE-384, CWE-613.
+    CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-14.3.2.
     """
 
     def __init__(self, app: AsgiApp, manager: AsyncSessionManager, *, proxies: Sequence[str] = ()) -> None:

@@ -10,7 +10,7 @@ In the settings::
 Ids have 256 bits and are stored hashed; ``login()`` and ``cycle_key()`` rotate as usual. With the middleware of this
 module, sessions are bound to client traits as ``PYWARD_SESSION_BINDING`` (a ``Binding``) says.
 
-ASVS 5.0: v5.0.0-7.2.2, v5.0.0-7.2.4
+ASVS 5.0: v5.0.0-7.2.2, v5.0.0-7.2.4, v5.0.0-7.2.1, v5.0.0-7.3.1, v5.0.0-7.3.2
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ __all__ = ["SessionMiddleware", "SessionStore", "manager"]
 
 @lru_cache(maxsize=1)
 def manager() -> SessionManager:
-    """The manager behind Django's sessions, made from the settings: for listing and revoking a user's sessions."""
+    """The manager behind Django's sessions, made from the settings: for listing and revoking a user's sessions.
+
+    ASVS 5.0: v5.0.0-7.4.2, v5.0.0-7.5.2.
+    """
     store: Any = getattr(conf.settings, "PYWARD_SESSION_STORE", None)
     if isinstance(store, str):
         store = import_string(store)
@@ -59,7 +62,10 @@ def _user_of(data: dict[str, Any]) -> str | None:
 
 
 class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
-    """Django's session object over a :class:`~pyward_guard.sessions.Store`."""
+    """Django's session object over a :class:`~pyward_guard.sessions.Store`.
+
+    ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.2.4.
+    """
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
@@ -77,20 +83,24 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         return session
 
     def load(self) -> dict[str, Any]:
+        """What the session holds. Called by Django."""
         if not self.session_key:
             return {}
         session = self._open()
         return dict(session) if session is not None else {}
 
     def exists(self, session_key: str) -> bool:
+        """Whether there is such a session. Called by Django."""
         return not manager().load(session_key, self._guard_traits).is_new
 
     def create(self) -> None:
+        """A new id. Called by Django."""
         self._session_key, _ = session_new()
         self.save(must_create=True)
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
+        """Writes the session; raises Django's ``UpdateError`` when it was revoked meanwhile. Called by Django."""
         if self.session_key is None:
             return self.create()
         from .._core import SessionRecord, trait_digest
@@ -130,6 +140,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         self._guard_record = record
 
     def delete(self, session_key: str | None = None) -> None:
+        """Ends the session. Called by Django."""
         target = session_key or self.session_key
         key = None if target is None else globals()["session_key"](target)
         if key is not None:
@@ -142,16 +153,21 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
 
     @classmethod
     def clear_expired(cls) -> None:
+        """For ``manage.py clearsessions``."""
         manager().purge()
 
 
 class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-ignore]
-    """Django's session middleware, with the client's traits handed to the session."""
+    """Django's session middleware, with the client's traits handed to the session.
+
+    ASVS 5.0: v5.0.0-7.2.1.
+    """
 
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
         self._proxies = Proxies(getattr(conf.settings, "PYWARD_PROXIES", ()))
 
     def process_request(self, request: Any) -> None:
+        """Called by Django before each view."""
         super().process_request(request)
         request.session._guard_traits = shown_traits(request.META, manager().bound_traits, self._proxies)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._core import InvalidInput
 from .._optional import need
 from .._web import Proxies
 from ._manager import SessionManager
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.wrappers import Request, Response
 
-__all__ = ["FlaskSession", "GuardSessionInterface"]
+__all__ = ["FlaskSession", "GuardSessionInterface", "current_session"]
 
 
 class FlaskSession(SessionMixin):
@@ -78,8 +79,32 @@ class FlaskSession(SessionMixin):
         return len(self.guard)
 
 
+def current_session() -> FlaskSession:
+    """``flask.session`` of the running request with its own type, so that editors know ``user``, ``login`` and the rest.
+
+    CWE-384; ASVS 5.0: v5.0.0-7.2.4. Raises :class:`~pyward_guard.InvalidInput` when the application has another session interface.
+
+    >>> import flask
+    >>> from pyward_guard.sessions import MemoryStore, SessionManager
+    >>> app = flask.Flask(__name__)
+    >>> app.session_interface = GuardSessionInterface(SessionManager(MemoryStore()))
+    >>> with app.test_request_context("/"):
+    ...     current_session().login("ada")
+    ...     current_session().user
+    'ada'
+    """
+    import flask
+
+    session = flask.session._get_current_object()  # type: ignore[attr-defined]
+    if not isinstance(session, FlaskSession):
+        raise InvalidInput("set app.session_interface to a GuardSessionInterface first")
+    return session
+
+
 class GuardSessionInterface(SessionInterface):
-    """Flask's hook for sessions, over a :class:`~pyward_guard.sessions.SessionManager`. CWE-384, CWE-613."""
+    """Flask's hook for sessions, over a :class:`~pyward_guard.sessions.SessionManager`. CWE-384, CWE-613; ASVS 5.0:
+    v5.0.0-7.2.1, v5.0.0-14.3.2.
+    """
 
     def __init__(self, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:
         self.manager = manager

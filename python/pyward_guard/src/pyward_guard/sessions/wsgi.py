@@ -59,7 +59,9 @@ def mark(headers: list[tuple[str, str]], manager: SessionManager, session: Sessi
 
 
 class SessionMiddleware:
-    """Loads the session before the application runs and saves it as the response starts. CWE-384, CWE-613."""
+    """Loads the session before the application runs and saves it as the response starts. CWE-384, CWE-613; ASVS 5.0:
+    v5.0.0-7.2.1, v5.0.0-14.3.2.
+    """
 
     def __init__(self, app: WsgiApp, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:
         self.app = app

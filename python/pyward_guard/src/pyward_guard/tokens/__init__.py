@@ -11,6 +11,7 @@ signed bytes that are no claims        :func:`sign_jws`, :class:`JwsVerifier`
 tokens with readable-by-nobody data    :class:`PasetoLocal`, :func:`encrypt_jwe`
 log-in at an identity provider         :mod:`pyward_guard.tokens.oauth`
 old itsdangerous or Flask tokens       :class:`ItsdangerousReader`
+tokens that itsdangerous still reads   :class:`ItsdangerousWriter`
 =====================================  ==================================================================
 
 CWE-287, CWE-330, CWE-345, CWE-347, CWE-613.
@@ -19,14 +20,18 @@ CWE-287, CWE-330, CWE-345, CWE-347, CWE-613.
 from __future__ import annotations
 
 from .._core import KeySet, UnknownKey
+from .itsdangerous import ItsdangerousReader, ItsdangerousWriter
 from .jwt import (
     AsyncJwksClient,
+    ContentEncryption,
     JweDecrypter,
     Jwk,
     JwksClient,
     JwsVerifier,
     JwtIssuer,
     JwtVerifier,
+    KeyAlgorithm,
+    SigningAlgorithm,
     encrypt_jwe,
     jwks_document,
     parse_jwks,
@@ -44,23 +49,27 @@ from .random import (
     random_token,
     uuid7,
 )
-from .signed import ItsdangerousReader, SignedToken, SignedTokens
+from .signed import SignedToken, SignedTokens
 
 __all__ = [
     "AsyncJwksClient",
+    "ContentEncryption",
     "ItsdangerousReader",
+    "ItsdangerousWriter",
     "JweDecrypter",
     "Jwk",
     "JwksClient",
     "JwsVerifier",
     "JwtIssuer",
     "JwtVerifier",
+    "KeyAlgorithm",
     "KeySet",
     "PasetoLocal",
     "PasetoPublic",
     "PasetoSigner",
     "SignedToken",
     "SignedTokens",
+    "SigningAlgorithm",
     "UnknownKey",
     "encrypt_jwe",
     "jwks_document",

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from .. import _core
 from .._core import InvalidInput, Jwk, UnknownKey, VerificationFailed
@@ -64,7 +64,7 @@ class JwtIssuer:
         self,
         key: Jwk,
         *,
-        algorithm: str,
+        algorithm: SigningAlgorithm,
         lifetime: int | timedelta,
         issuer: str | None = None,
         audience: str | Sequence[str] | None = None,
@@ -102,26 +102,35 @@ class JwtIssuer:
         return self._core.sign(result)
 
 
+SigningAlgorithm = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+]  # fmt: skip
+"""Signatures (RFC 7518, RFC 8037, RFC 9864); ``none`` is not among them."""
+
+KeyAlgorithm = Literal["dir", "A128KW", "A256KW", "RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]
+"""How the key of an encrypted token travels (RFC 7518 section 4)."""
+
+ContentEncryption = Literal["A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512"]
+"""How the content of a token is encrypted (RFC 7518 section 5)."""
+
+
 class _Verify(Protocol):
     def __call__(self, token: str, now: float | None = None) -> dict[str, Any]: ...
-
-
-class _KeySource(Protocol):
-    def keys(self) -> list[Jwk]: ...
-    def refresh(self) -> bool: ...
 
 
 class JwtVerifier:
     """Verifies signed JWTs: explicit algorithms, keys by id, expiry, issuer, audience, type, revocation.
 
-    ``keys`` is a :class:`Jwk`, several of them, or a :class:`JwksClient`. ``algorithms`` lists what is accepted; ``none``
-    does not exist here, and shared-secret and public-key algorithms cannot be mixed. ``issuer`` and ``audience`` take one
-    or several accepted values; a token with an audience is refused when no audience is configured. ``required`` names
-    claims that must be there. ``clock_skew`` and ``max_age`` (since ``iat``) are in seconds. ``token_type`` is the
-    expected ``typ``. ``revoked`` is called with the claims of an otherwise valid token; a true result refuses it.
+    ``keys`` is a :class:`Jwk`, several of them, or a :class:`JwksClient`, which fetches with the first token and may serve
+    several verifiers. ``algorithms`` lists what is accepted; ``none`` does not exist here, and shared-secret and public-key
+    algorithms cannot be mixed. ``issuer`` and ``audience`` take one or several accepted values; a token with an audience is
+    refused when no audience is configured. ``required`` names claims that must be there. ``clock_skew`` and ``max_age``
+    (since ``iat``) are in seconds. ``token_type`` is the expected ``typ``. ``revoked`` is called with the claims of an otherwise valid token; a true result refuses it.
+
+    Raises :class:`~pyward_guard.InvalidInput` for algorithms that are unknown or do not go together.
 
     Protects against CWE-347 (algorithm confusion, unverified tokens), CWE-345, CWE-613.
-    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1.
+    ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1, v5.0.0-6.8.2.
 
     >>> key = Jwk.from_secret(b"an HMAC key of at least 32 bytes")
     >>> token = JwtIssuer(key, algorithm="HS256", lifetime=60, audience="shop").issue(subject="7")
@@ -132,7 +141,7 @@ class JwtVerifier:
     pyward_guard.VerificationFailed: verification failed: wrong audience
     """
 
-    __slots__ = ("_core", "_source", "verify")
+    __slots__ = ("_core", "_seen", "_source", "verify")
 
     #: ``verify(token, now=None)`` gives the claims of a valid token; ``now`` (seconds since 1970) is for tests.
     #: Raises :class:`~pyward_guard.Expired`, :class:`~pyward_guard.UnknownKey` or
@@ -143,7 +152,7 @@ class JwtVerifier:
         self,
         keys: Jwk | Iterable[Jwk] | JwksClient,
         *,
-        algorithms: Sequence[str],
+        algorithms: Sequence[SigningAlgorithm],
         issuer: str | Iterable[str] | None = None,
         audience: str | Iterable[str] | None = None,
         required: Iterable[str] = ("exp",),
@@ -155,10 +164,12 @@ class JwtVerifier:
     ) -> None:
         if isinstance(algorithms, str):
             raise InvalidInput("algorithms is a list of names")
-        self._source: _KeySource | None = None
+        self._source: JwksClient | None = None
+        #: The list of the source that the core has; none yet, so that nothing is fetched before the first token.
+        self._seen: list[Jwk] = []
         if isinstance(keys, JwksClient):
             self._source = keys
-            given: list[Jwk] = keys.keys()
+            given: list[Jwk] = []
         else:
             given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JwtVerifier(
@@ -180,17 +191,24 @@ class JwtVerifier:
         return self._fetching(self._core.verify, token, now)
 
     def _fetching(self, check: Callable[[str, float | None], T], token: str, now: float | None) -> T:
-        source = cast(_KeySource, self._source)
-        if source.refresh():
-            self._core.set_keys(source.keys())
+        source = cast(JwksClient, self._source)
+        self._take(source.keys())
         try:
             return check(token, now)
         except UnknownKey:
             # The provider may have rotated its keys since the last fetch.
-            if not cast(JwksClient, source).refresh(force=True):
+            source.refresh(force=True)
+            if not self._take(source.keys()):
                 raise
-            self._core.set_keys(source.keys())
             return check(token, now)
+
+    def _take(self, keys: list[Jwk]) -> bool:
+        """Gives the core the keys, unless it has them; another verifier may have fetched them."""
+        if keys is self._seen:
+            return False
+        self._core.set_keys(keys)
+        self._seen = keys
+        return True
 
     def verify_details(self, token: str, now: float | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Like ``verify``; gives (claims, header)."""
@@ -222,7 +240,7 @@ def parse_jwks(document: str | bytes | Mapping[str, Any]) -> list[Jwk]:
 def jwks_document(keys: Iterable[Jwk]) -> str:
     """The public parts of ``keys`` as the JWKS document to publish. Shared secrets are left out.
 
-    CWE-312.
+    CWE-312; ASVS 5.0: v5.0.0-9.1.3.
 
     >>> jwks_document([Jwk.generate("HS256")])
     '{"keys":[]}'
@@ -237,7 +255,7 @@ class JwksClient:
     (:mod:`pyward_guard.http`). Keys are fetched again after ``cache_seconds``, and at most every ``min_interval``
     seconds when a token names an unknown key, so that forged tokens cannot make you hammer the provider. When a
     refresh fails, the old keys are used for ``stale_seconds`` more.
-    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3.
+    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3, v5.0.0-6.7.1.
 
     >>> key = Jwk.generate("ES256")
     >>> client = JwksClient("https://id.example/jwks", lambda url: jwks_document([key]))
@@ -297,7 +315,9 @@ class JwksClient:
 class AsyncJwksClient:
     """:class:`JwksClient` for asyncio: ``fetch`` is a coroutine function, and so is :meth:`verify`.
 
-    CWE-347.
+    ``cache_seconds``, ``min_interval`` and ``stale_seconds`` are seconds, as there.
+
+    CWE-347; ASVS 5.0: v5.0.0-9.1.3.
 
     >>> import asyncio
     >>> key = Jwk.generate("ES256")
@@ -359,11 +379,11 @@ def _check_url(url: str) -> None:
         raise InvalidInput("keys are fetched by https only")
 
 
-def sign_jws(key: Jwk, payload: bytes, *, algorithm: str, token_type: str = "JOSE") -> str:
+def sign_jws(key: Jwk, payload: bytes, *, algorithm: SigningAlgorithm, token_type: str = "JOSE") -> str:
     """Signs bytes as a compact JWS (RFC 7515), for payloads that are no claims: documents, webhooks, licences.
 
     ``payload`` has at most 32 KiB; ``token_type`` is the header's ``typ``. Raises :class:`~pyward_guard.InvalidInput` for
-    a key that has no private part or does not fit the algorithm. CWE-345, CWE-347; ASVS 5.0: v5.0.0-9.1.1.
+    a key that has no private part or does not fit the algorithm. CWE-345, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-4.1.5.
 
     >>> key = Jwk.generate("EdDSA")
     >>> JwsVerifier(key.to_public(), algorithms=["EdDSA"]).verify(sign_jws(key, b"licence 7", algorithm="EdDSA"))
@@ -393,7 +413,7 @@ class JwsVerifier:
 
     __slots__ = ("_core",)
 
-    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], token_type: str | None = None) -> None:
+    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[SigningAlgorithm], token_type: str | None = None) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JwtVerifier(given, list(algorithms), None, None, [], token_type, 0.0, None, None, None)
 
@@ -403,13 +423,19 @@ class JwsVerifier:
 
 
 def encrypt_jwe(
-    key: Jwk, payload: bytes | Mapping[str, Any], *, algorithm: str, encryption: str = "A256GCM", token_type: str | None = None
+    key: Jwk,
+    payload: bytes | Mapping[str, Any],
+    *,
+    algorithm: KeyAlgorithm,
+    encryption: ContentEncryption = "A256GCM",
+    token_type: str | None = None,
 ) -> str:
     """Encrypts bytes or claims as a compact JWE (RFC 7516).
 
     ``algorithm`` is ``dir``, ``A128KW``, ``A256KW``, ``RSA-OAEP``, ``RSA-OAEP-256``, ``ECDH-ES``, ``ECDH-ES+A128KW`` or
     ``ECDH-ES+A256KW``; ``encryption`` is ``A128GCM``, ``A256GCM``, ``A128CBC-HS256`` or ``A256CBC-HS512``.
-    With a public key anyone could have made the token: sign what is inside as well. CWE-311, CWE-327.
+    With a public key anyone could have made the token: sign what is inside as well. CWE-311, CWE-327; ASVS 5.0:
+    v5.0.0-11.3.2, v5.0.0-11.3.3.
 
     >>> key = Jwk.generate("ECDH-ES")
     >>> token = encrypt_jwe(key.to_public(), b"hidden", algorithm="ECDH-ES")
@@ -434,7 +460,9 @@ class JweDecrypter:
 
     __slots__ = ("_core",)
 
-    def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[str], encryptions: Sequence[str]) -> None:
+    def __init__(
+        self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[KeyAlgorithm], encryptions: Sequence[ContentEncryption]
+    ) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JweDecrypter(given, list(algorithms), list(encryptions))
 
@@ -443,7 +471,10 @@ class JweDecrypter:
         return self._core.decrypt(token)[0]
 
     def decrypt_claims(self, token: str) -> dict[str, Any]:
-        """The plaintext as a JSON object. Check ``exp`` and the rest yourself, or nest a signed token."""
+        """The plaintext as a JSON object. Check ``exp`` and the rest yourself, or nest a signed token.
+
+        Raises :class:`~pyward_guard.VerificationFailed` when the content is no JSON object.
+        """
         try:
             claims = json.loads(self.decrypt(token))
         except ValueError:

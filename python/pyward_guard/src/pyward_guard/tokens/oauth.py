@@ -13,14 +13,14 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from .. import _core
 from .._core import Expired, InvalidInput, Jwk, VerificationFailed
-from .jwt import JwksClient, JwtVerifier
+from .jwt import JwksClient, JwtVerifier, SigningAlgorithm
 
 __all__ = ["Login", "OidcClient", "pkce_challenge", "token_hash"]
 
@@ -32,7 +32,7 @@ def _b64url(data: bytes) -> str:
 def pkce_challenge(verifier: str) -> str:
     """The ``S256`` challenge of a PKCE verifier (RFC 7636 section 4.2).
 
-    CWE-287.
+    CWE-287; ASVS 5.0: v5.0.0-10.2.1.
 
     >>> pkce_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
     'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
@@ -43,7 +43,9 @@ def pkce_challenge(verifier: str) -> str:
 def token_hash(token: str, algorithm: str) -> str:
     """The ``at_hash`` or ``c_hash`` of a token for the ID token's algorithm (OpenID Connect Core section 3.1.3.6).
 
-    CWE-345.
+    Raises :class:`~pyward_guard.InvalidInput` for an algorithm without one.
+
+    CWE-345; ASVS 5.0: v5.0.0-10.5.1.
 
     >>> token_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "RS256")
     '77QmUPtjPfzWtF2AnpK9RQ'
@@ -58,6 +60,8 @@ def token_hash(token: str, algorithm: str) -> str:
 @dataclass(frozen=True)
 class Login:
     """What must be remembered between the request and the callback: in the user's session, on the server, once.
+
+    ``state``, ``nonce`` and ``code_verifier`` are secrets of this log-in, ``created`` is seconds since 1970.
 
     >>> Login.from_json(Login.new().to_json()).state != Login.new().state
     True
@@ -98,7 +102,11 @@ class OidcClient:
     be signed with. ``iss_parameter`` demands the ``iss`` parameter of RFC 9207 in callbacks (mix-up attacks): set it when
     the provider's metadata says ``authorization_response_iss_parameter_supported``.
 
-    CWE-287, CWE-352.
+    A log-in may take ``lifetime`` seconds; ``clock_skew`` is in seconds. Raises :class:`~pyward_guard.InvalidInput` for URLs
+    that are not HTTPS.
+
+    CWE-287, CWE-352; ASVS 5.0: v5.0.0-6.8.1, v5.0.0-6.8.2, v5.0.0-10.1.2, v5.0.0-10.2.1, v5.0.0-10.2.2, v5.0.0-10.5.1,
+    v5.0.0-10.5.2, v5.0.0-10.5.4.
 
     >>> key = Jwk.generate("RS256")
     >>> client = OidcClient("https://id.example", "shop", "https://shop.example/callback",
@@ -119,7 +127,7 @@ class OidcClient:
         authorization_endpoint: str,
         keys: JwksClient | Iterable[Jwk],
         *,
-        algorithms: Sequence[str] = ("RS256",),
+        algorithms: Sequence[SigningAlgorithm] = ("RS256",),
         scopes: Sequence[str] = ("openid",),
         iss_parameter: bool = False,
         lifetime: int = 600,
@@ -135,6 +143,8 @@ class OidcClient:
         self._issuer, self._client_id, self._redirect = issuer, client_id, redirect_uri
         self._endpoint, self._scopes = authorization_endpoint, tuple(scopes)
         self._iss_parameter, self._lifetime, self._skew = iss_parameter, lifetime, clock_skew
+        #: Where :meth:`token_request` is posted to, when the provider's metadata said so.
+        self.token_endpoint: str | None = None
         self._verifier = JwtVerifier(
             keys,
             algorithms=list(algorithms),
@@ -144,10 +154,76 @@ class OidcClient:
             clock_skew=clock_skew,
         )
 
+    @classmethod
+    def from_metadata(
+        cls,
+        metadata: str | bytes | Mapping[str, Any],
+        *,
+        issuer: str,
+        client_id: str,
+        redirect_uri: str,
+        fetch: Callable[[str], str | bytes | Mapping[str, Any]],
+        algorithms: Sequence[SigningAlgorithm] = ("RS256",),
+        scopes: Sequence[str] = ("openid",),
+        lifetime: int = 600,
+        clock_skew: float = 30.0,
+    ) -> OidcClient:
+        """A client from the provider's discovery document (``issuer + "/.well-known/openid-configuration"``), checked.
+
+        ``issuer`` is the one of your configuration: a document of another is refused, so that no provider passes for
+        another. ``fetch`` gets the keys, as for :class:`~pyward_guard.tokens.JwksClient`; the rest is as for the constructor.
+        ``token_endpoint`` of the client is the document's. Raises :class:`~pyward_guard.VerificationFailed` for another
+        issuer, :class:`~pyward_guard.InvalidInput` for a document that lacks what is needed or a provider without PKCE.
+
+        CWE-345; ASVS 5.0: v5.0.0-10.2.2, v5.0.0-10.5.3.
+
+        >>> metadata = {"issuer": "https://id.example", "authorization_endpoint": "https://id.example/authorize",
+        ...             "token_endpoint": "https://id.example/token", "jwks_uri": "https://id.example/jwks"}
+        >>> options = {"client_id": "shop", "redirect_uri": "https://shop.example/callback", "fetch": lambda url: ...}
+        >>> OidcClient.from_metadata(metadata, issuer="https://id.example", **options).token_endpoint
+        'https://id.example/token'
+        >>> OidcClient.from_metadata(metadata, issuer="https://id.example/other", **options)
+        Traceback (most recent call last):
+        pyward_guard.VerificationFailed: verification failed: wrong issuer
+        """
+        try:
+            document = dict(metadata) if isinstance(metadata, Mapping) else json.loads(metadata)
+        except ValueError:
+            raise InvalidInput("the provider's metadata is not JSON") from None
+        if not isinstance(document, dict) or document.get("issuer") != issuer:
+            raise VerificationFailed("verification failed: wrong issuer")
+        urls = [document.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
+        if not all(isinstance(url, str) for url in urls):
+            raise InvalidInput("the provider's metadata lacks an endpoint")
+        supported = document.get("code_challenge_methods_supported", ["S256"])
+        if not isinstance(supported, list) or "S256" not in supported:
+            raise InvalidInput("the provider has no PKCE with S256")
+        authorization, token, keys = (str(url) for url in urls)
+        if urlsplit(token).scheme != urlsplit(authorization).scheme:
+            raise InvalidInput("the endpoint must be an https URL")
+        client = cls(
+            issuer,
+            client_id,
+            redirect_uri,
+            authorization,
+            JwksClient(keys, fetch),
+            algorithms=algorithms,
+            scopes=scopes,
+            iss_parameter=document.get("authorization_response_iss_parameter_supported") is True,
+            lifetime=lifetime,
+            clock_skew=clock_skew,
+        )
+        client.token_endpoint = token
+        return client
+
     def start(self, **extra: str) -> tuple[str, Login]:
         """The URL to redirect the browser to, and what to keep in the session: code flow with PKCE, state and nonce.
 
         ``extra`` are further parameters (``prompt``, ``login_hint``, ``max_age``, ...).
+
+        Raises :class:`~pyward_guard.InvalidInput` for one that the protocol sets.
+
+        ASVS 5.0: v5.0.0-10.1.2, v5.0.0-10.2.3.
         """
         login = Login.new()
         fixed = {
@@ -170,6 +246,8 @@ class OidcClient:
 
         Take the log-in out of the session before, so that it is used once.
         Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`.
+
+        ASVS 5.0: v5.0.0-10.1.2, v5.0.0-10.2.1, v5.0.0-10.2.2.
         """
         if not 0 <= time.time() - login.created <= self._lifetime:
             raise Expired("expired")
@@ -203,6 +281,8 @@ class OidcClient:
         Give ``access_token`` to bind it to the ID token when ``at_hash`` is there, and ``max_age`` (seconds) when you asked
         for it, to check ``auth_time``.
         Raises :class:`~pyward_guard.Expired`, :class:`~pyward_guard.UnknownKey` or :class:`~pyward_guard.VerificationFailed`.
+
+        ASVS 5.0: v5.0.0-6.8.2, v5.0.0-6.8.4, v5.0.0-10.5.1, v5.0.0-10.5.4.
         """
         claims, header = self._verifier.verify_details(id_token)
         nonce = claims.get("nonce")

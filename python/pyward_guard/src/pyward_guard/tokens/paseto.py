@@ -73,7 +73,9 @@ class PasetoLocal:
 
     The content is hidden from whoever holds the token. ``implicit`` is authenticated but not part of the token: bind the
     tenant or the client with it. ``keys``: one key or several; the first encrypts, all decrypt (rotation).
-    CWE-311, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1.
+    ``lifetime`` and ``clock_skew`` are in seconds (the former may be a ``timedelta``). Raises
+    :class:`~pyward_guard.InvalidInput` without a key.
+    CWE-311, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1, v5.0.0-9.1.2, v5.0.0-11.3.3.
 
     >>> tokens = PasetoLocal(PasetoLocal.generate_key(), lifetime=60, audience="shop")
     >>> tokens.verify(tokens.issue({"cart": 7}, subject="ada"))["cart"]
@@ -131,6 +133,8 @@ class PasetoLocal:
 class PasetoSigner:
     """Issues signed tokens (``v4.public``: Ed25519) that :class:`PasetoPublic` verifies.
 
+    ``lifetime`` is in seconds or a ``timedelta``.
+
     CWE-345, CWE-347.
 
     >>> secret, public = PasetoSigner.generate_pair()
@@ -169,6 +173,8 @@ class PasetoSigner:
 
 class PasetoPublic:
     """Verifies signed tokens (``v4.public``) with one public key of 32 bytes or several.
+
+    ``clock_skew`` is in seconds. Raises :class:`~pyward_guard.InvalidInput` without a key.
 
     CWE-347, CWE-613; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1.
 

@@ -13,7 +13,7 @@ from .. import _core
 def random_bytes(length: int) -> bytes:
     """``length`` random bytes.
 
-    CWE-330, CWE-338.
+    CWE-330, CWE-338; ASVS 5.0: v5.0.0-11.5.1.
 
     >>> len(random_bytes(32))
     32
@@ -26,7 +26,7 @@ def random_token(nbytes: int = 32) -> str:
 
     Raises :class:`~pyward_guard.InvalidInput` below 128 bits, which could be guessed.
 
-    CWE-330, CWE-338.
+    CWE-330, CWE-338; ASVS 5.0: v5.0.0-7.2.3, v5.0.0-11.5.1.
 
     >>> len(random_token())
     43
@@ -37,7 +37,7 @@ def random_token(nbytes: int = 32) -> str:
 def random_string(length: int, alphabet: str) -> str:
     """``length`` characters drawn uniformly from ``alphabet`` (2 to 256 different characters).
 
-    CWE-330, CWE-338.
+    CWE-330, CWE-338; ASVS 5.0: v5.0.0-11.5.1.
 
     >>> set(random_string(100, "ab")) <= {"a", "b"}
     True
@@ -48,7 +48,7 @@ def random_string(length: int, alphabet: str) -> str:
 def random_digits(length: int = 6) -> str:
     """A numeric code of ``length`` digits, for codes that are typed in. Limit the attempts: a short code can be guessed.
 
-    CWE-330, CWE-338.
+    CWE-330, CWE-338; ASVS 5.0: v5.0.0-6.5.3, v5.0.0-6.5.4.
 
     >>> random_digits(8).isdigit()
     True
@@ -63,7 +63,7 @@ _ID_ALPHABET = "23456789abcdefghijkmnpqrstuvwxyz"
 def random_id(length: int = 26) -> str:
     """A lower-case id of ``length`` characters with 5 bits each (130 bits by default), safe in URLs and file names.
 
-    CWE-330, CWE-338.
+    CWE-330, CWE-338; ASVS 5.0: v5.0.0-11.5.1.
 
     >>> len(random_id())
     26
@@ -74,7 +74,7 @@ def random_id(length: int = 26) -> str:
 def random_below(bound: int) -> int:
     """A whole number from 0 to ``bound - 1``, each equally likely; ``bound`` is at most 2**32 - 1.
 
-    CWE-330, CWE-338.
+    CWE-330, CWE-338; ASVS 5.0: v5.0.0-11.5.1.
 
     >>> random_below(1)
     0
@@ -98,7 +98,7 @@ def new_lookup_token() -> tuple[str, str]:
 
     Send the token to the user and store the hash. When the token comes back, look up ``lookup_hash(token)``: whoever
     reads the table has no usable token, and the look-up leaks nothing by its timing. CWE-256, CWE-208.
-    ASVS 5.0: v5.0.0-11.4.1.
+    ASVS 5.0: v5.0.0-11.4.1, v5.0.0-6.4.1.
 
     >>> token, stored = new_lookup_token()
     >>> lookup_hash(token) == stored
@@ -112,7 +112,7 @@ def lookup_hash(token: str) -> str:
 
     Only for random tokens: a password needs :mod:`pyward_guard.passwords`.
 
-    CWE-312.
+    CWE-312; ASVS 5.0: v5.0.0-11.4.1.
 
     >>> len(lookup_hash("x"))
     64

@@ -1,4 +1,4 @@
-"""Signed, typed, expiring tokens, and the reading of itsdangerous tokens.
+"""Signed, typed, expiring tokens.
 
 Key sets are those of :mod:`pyward_guard.crypto`; their rotation protects against CWE-320 and CWE-324.
 
@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, cast, get_origin, get_type_hints
 from .. import _core
 from .._core import InvalidInput, KeySet, VerificationFailed
 
-__all__ = ["ItsdangerousReader", "KeySet", "SignedToken", "SignedTokens"]
+__all__ = ["KeySet", "SignedToken", "SignedTokens"]
 
 T = TypeVar("T")
 
@@ -80,7 +80,10 @@ def _load(value: Any, kind: type[Any] | None) -> Any:
 
 @dataclass(frozen=True)
 class SignedToken(Generic[T]):
-    """What a verified token says."""
+    """What a verified token says.
+
+    ``payload`` is what was signed, ``issued_at`` and ``expires_at`` are times (UTC), ``token_id`` is unique to the token.
+    """
 
     #: The signed value.
     payload: T
@@ -99,6 +102,8 @@ class SignedTokens(Generic[T]):
     first signs and all verify. ``purpose`` is bound into the signature: a token for one purpose is never valid for
     another. ``lifetime`` is in seconds or a ``timedelta``. ``payload`` is the type of the content: ``str``, ``int``,
     ``dict``, ..., a dataclass or a pydantic model; without it any JSON value goes. The content is signed, not encrypted.
+
+    Raises :class:`~pyward_guard.InvalidInput` for short keys, an empty purpose and lifetimes out of range.
 
     Protects against CWE-345, CWE-347 (forged or changed tokens), CWE-613 (tokens that never end), CWE-640.
     ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1, v5.0.0-6.4.3.
@@ -162,45 +167,3 @@ class SignedTokens(Generic[T]):
             expires_at=datetime.fromtimestamp(expires / 1000, timezone.utc),
             token_id=token_id,
         )
-
-
-class ItsdangerousReader:
-    """Reads tokens that the package ``itsdangerous`` wrote, for a change-over that logs nobody out.
-
-    ``secrets`` are the secret keys (all are tried), ``salt`` the serializer's salt, ``digest`` and ``key_derivation`` as
-    configured there. For Flask sessions use ``salt="cookie-session", key_derivation="hmac"``. Payloads may have up to
-    ``max_payload`` bytes after decompression (CWE-409). Issue new tokens with :class:`SignedTokens`.
-    CWE-347; ASVS 5.0: v5.0.0-9.1.1.
-
-    >>> reader = ItsdangerousReader("secret key")
-    >>> reader.loads("eyJ1c2VyIjo3fQ.pLgDPQ2eVD6kEdUxGlfvhH6ITu4")
-    {'user': 7}
-    """
-
-    __slots__ = ("_core",)
-
-    def __init__(
-        self,
-        secrets: bytes | str | Sequence[bytes | str],
-        *,
-        salt: bytes | str = b"itsdangerous",
-        digest: str = "sha1",
-        key_derivation: str = "django-concat",
-        max_payload: int = 1 << 20,
-    ) -> None:
-        values = [secrets] if isinstance(secrets, (bytes, bytearray, str)) else list(secrets)
-        self._core = _core.ItsdangerousReader(values, salt, digest, key_derivation, max_payload)
-
-    def loads(self, token: str) -> Any:
-        """The payload of a token of ``URLSafeSerializer``, which never expires.
-
-        Raises :class:`~pyward_guard.VerificationFailed`.
-        """
-        return self._core.loads(token)
-
-    def loads_timed(self, token: str, *, max_age: int) -> Any:
-        """The payload of a token of ``URLSafeTimedSerializer`` signed at most ``max_age`` seconds ago.
-
-        Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`.
-        """
-        return self._core.loads_timed(token, max_age)[0]

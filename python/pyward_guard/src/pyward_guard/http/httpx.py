@@ -138,8 +138,12 @@ class _AsyncBackend(httpcore.AsyncNetworkBackend):
         try:
             socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
         except (OSError, ValueError):
-            return await loop.run_in_executor(None, self._policy.resolve, host, port)
-        return self._policy.check_answers([host])
+            resolving = loop.run_in_executor(None, self._policy.resolve, host, port)
+            try:
+                return await asyncio.wait_for(resolving, _left(None))
+            except asyncio.TimeoutError:
+                raise httpcore.ConnectTimeout("the name did not resolve in time") from None
+        return self._policy.resolve(host, port)
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: typing.Iterable[Any] | None = None

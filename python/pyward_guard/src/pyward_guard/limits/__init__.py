@@ -21,13 +21,14 @@ Middlewares are in ``limits.asgi`` and ``limits.wsgi``; for single routes there 
 
 from .._web import Proxies
 from ._lockout import Attempt, AsyncRedisLockout, LockedOut, LockoutRule, MemoryLockout, RedisLockout
-from ._rate import AsyncRedisLimiter, Bucket, MemoryLimiter, RedisLimiter, Rule, TooManyRequests, Verdict, Window, client_key
+from ._rate import AsyncRedisLimiter, Bucket, LimitsUnavailable, MemoryLimiter, RedisLimiter, Rule, TooManyRequests, Verdict, Window, client_key
 
 __all__ = [
     "AsyncRedisLimiter",
     "AsyncRedisLockout",
     "Attempt",
     "Bucket",
+    "LimitsUnavailable",
     "LockedOut",
     "LockoutRule",
     "MemoryLimiter",

@@ -24,6 +24,8 @@ _NEVER = (1 << 64) - 1
 class TooManyRequests(Refused):
     """The allowance is used up. ``retry_after`` is in seconds, infinite when no wait will help."""
 
+    __module__ = "pyward_guard.limits"
+
     def __init__(self, retry_after: float) -> None:
         super().__init__("too many requests")
         self.retry_after = retry_after

@@ -17,6 +17,7 @@
 
 mod lockout;
 mod rate;
+mod table;
 
 pub use lockout::{Attempt, Locked, Lockout, LockoutRule, Scope};
 pub use rate::{Decision, Limiter, Rule, SEGMENTS};

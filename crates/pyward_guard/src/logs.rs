@@ -50,8 +50,33 @@ const KEY_PARTS: &[&str] = &[
 ];
 /// Whole key names that mean a secret.
 const KEYS: &[&str] = &[
-    "pwd", "pass", "token", "cookie", "cookies", "auth", "pin", "otp", "totp", "cvv", "cvc", "ssn",
-    "pan", "iban", "jwt", "salt", "nonce", "seed", "dsn", "sid",
+    "pwd",
+    "pass",
+    "pw",
+    "token",
+    "session",
+    "phpsessid",
+    "csrf",
+    "xsrf",
+    "sig",
+    "signature",
+    "cookie",
+    "cookies",
+    "auth",
+    "pin",
+    "otp",
+    "totp",
+    "cvv",
+    "cvc",
+    "ssn",
+    "pan",
+    "iban",
+    "jwt",
+    "salt",
+    "nonce",
+    "seed",
+    "dsn",
+    "sid",
 ];
 
 fn letters(key: &str) -> String {
@@ -73,6 +98,7 @@ struct Shapes {
     pair: Regex,
     fixed: Vec<(Regex, &'static str)>,
     card: Regex,
+    ipv6: Regex,
     personal: Vec<(Regex, &'static str)>,
     /// A quick look whether anything may be found at all.
     hint: regex::RegexSet,
@@ -144,14 +170,15 @@ static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
         "[:=]",
     ];
     Shapes {
-        pair: fixed(
-            r#"(?i)(["']?)([a-z0-9_.-]{2,60})(["']?)([ \t]{0,4}(?:=>|[:=])[ \t]{0,4})("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[^\s,;&"'}\])]+)"#,
-        ),
+        pair: fixed(r#"(?i)([a-z0-9_.-]{2,60})((?:\\*["'])?[ \t]{0,4}(?:=>|[:=])[ \t]{0,4})"#),
         fixed: fixed_shapes
             .into_iter()
             .map(|(pattern, with)| (fixed(pattern), with))
             .collect(),
         card: fixed(r"\b\d(?:[ -]?\d){11,18}\b"),
+        ipv6: fixed(
+            r"(?i)\b[0-9a-f]{1,4}:[0-9a-f:]{1,34}(?:(?:\d{1,3}\.){3}\d{1,3})?|::[0-9a-f:]{1,34}(?:(?:\d{1,3}\.){3}\d{1,3})?",
+        ),
         personal: vec![
             (
                 fixed(
@@ -216,8 +243,43 @@ impl Redactor {
         }
         let plain = letters(key);
         KEYS.contains(&plain.as_str()) || KEY_PARTS.iter().any(|part| plain.contains(part)) || self.extra_keys.contains(&plain)
-            // `user_token`, `X-Auth-Token`, `reset.token`.
-            || key.rsplit(['_', '-', '.']).next().is_some_and(|last| matches!(letters(last).as_str(), "token" | "pwd" | "pass" | "otp" | "pin" | "cvv"))
+            // `resetToken`, `csrfmiddlewaretoken`; not `max_tokens`.
+            || plain.ends_with("token")
+            // `db_pwd`, `X-Amz-Signature`, `connect.sid`.
+            || key.rsplit(['_', '-', '.']).next().is_some_and(|last| matches!(letters(last).as_str(), "pwd" | "pass" | "otp" | "pin" | "cvv" | "sid" | "sig" | "signature" | "session"))
+    }
+
+    /// Values behind sensitive names (`password=x`, `"token": "x"`, `Cookie: a=b; c=d`).
+    fn redact_pairs<'a>(&self, text: &'a str, pair: &Regex) -> Cow<'a, str> {
+        let mut out = String::new();
+        let (mut at, mut kept) = (0, 0);
+        while let Some(found) = pair.captures_at(text, at) {
+            let (whole, key) = (found.get_match(), &found[1]);
+            at = whole.end();
+            if !self.is_sensitive_key(key) {
+                continue;
+            }
+            let header = found[2].contains(':')
+                && matches!(
+                    letters(key).as_str(),
+                    "authorization" | "proxyauthorization" | "cookie" | "setcookie"
+                );
+            let before = text[..whole.start()].bytes().next_back();
+            let quote = before.filter(|b| matches!(b, b'"' | b'\''));
+            let end = at + value_end(&text[at..], header, quote);
+            if end == at || says_nothing(&text[at..end]) {
+                continue;
+            }
+            out.push_str(&text[kept..at]);
+            out.push_str(REDACTED);
+            at = end;
+            kept = end;
+        }
+        if kept == 0 {
+            return Cow::Borrowed(text);
+        }
+        out.push_str(&text[kept..]);
+        Cow::Owned(out)
     }
 
     /// The text without secrets. Linear in its length.
@@ -236,25 +298,18 @@ impl Redactor {
                         Err(_) => found[0].to_owned(),
                     })
             });
-            replace(&mut out, |t| {
-                shapes.pair.replace_all(t, |found: &Captures<'_>| {
-                    let value = found[5].trim_matches(['"', '\'']);
-                    // What has been replaced above stays readable.
-                    if !self.is_sensitive_key(&found[2]) || value.starts_with('[') || is_word(value)
-                    {
-                        return found[0].to_owned();
-                    }
-                    format!(
-                        "{}{}{}{}{REDACTED}",
-                        &found[1], &found[2], &found[3], &found[4]
-                    )
-                })
-            });
+            replace(&mut out, |t| self.redact_pairs(t, &shapes.pair));
         }
         if self.personal {
             for (regex, with) in &shapes.personal {
                 replace(&mut out, |t| regex.replace_all(t, *with));
             }
+            replace(&mut out, |t| {
+                shapes.ipv6.replace_all(t, |found: &Captures<'_>| {
+                    let address = found[0].parse::<std::net::Ipv6Addr>();
+                    address.map_or_else(|_| found[0].to_owned(), |_| "[ip]".to_owned())
+                })
+            });
         }
         for regex in &self.patterns {
             replace(&mut out, |t| regex.replace_all(t, REDACTED));
@@ -263,22 +318,93 @@ impl Redactor {
     }
 }
 
-/// `token: None`, `Authorization: Bearer [...]` (its value was handled).
-fn is_word(value: &str) -> bool {
-    [
-        "none",
-        "null",
-        "true",
-        "false",
-        "bearer",
-        "basic",
-        "negotiate",
-        "digest",
-        "%s",
-        "%r",
-    ]
-    .iter()
-    .any(|w| value.eq_ignore_ascii_case(w))
+/// Where the value at the start of `text` ends: quoted, bracketed, both in turn (`b'...'`, `Key("...")`), or up to a space or a
+/// delimiter. `line` is for headers, whose value is the rest of the line, or of the quotes that `quote` opened before them.
+fn value_end(text: &str, line: bool, quote: Option<u8>) -> usize {
+    let bytes = text.as_bytes();
+    let backslashes = bytes.iter().take_while(|b| **b == b'\\').count();
+    let first = bytes.get(backslashes).copied();
+    let end = if backslashes > 0 && matches!(first, Some(b'"' | b'\'')) {
+        // Quotes of a text within a text.
+        let delimiter = &bytes[..=backslashes];
+        let found = memchr::memmem::find(&bytes[delimiter.len()..], delimiter);
+        found.map_or_else(|| line_end(bytes, None), |at| at + 2 * delimiter.len())
+    } else if line && !matches!(first, Some(b'"' | b'\'' | b'[' | b'{' | b'(')) {
+        line_end(bytes, quote)
+    } else {
+        let (mut at, mut depth) = (0, 0_usize);
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' | b'\'' => {
+                    at = quoted_end(bytes, at);
+                    continue;
+                }
+                b'(' | b'[' | b'{' => depth += 1,
+                b')' | b']' | b'}' if depth > 0 => depth -= 1,
+                b')' | b']' | b'}' => break,
+                b',' | b';' | b'&' if depth == 0 => break,
+                byte if depth == 0 && byte.is_ascii_whitespace() => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        at
+    };
+    (end.min(bytes.len())..=bytes.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(bytes.len())
+}
+
+fn line_end(bytes: &[u8], quote: Option<u8>) -> usize {
+    let ends = |b: &u8| matches!(b, b'\n' | b'\r') || Some(*b) == quote;
+    bytes.iter().position(ends).unwrap_or(bytes.len())
+}
+
+/// Behind the quote that closes the one at `at`, or at the end of its line.
+fn quoted_end(bytes: &[u8], at: usize) -> usize {
+    let mut end = at + 1;
+    while let Some(byte) = bytes.get(end) {
+        match byte {
+            b'\\' => end += 1,
+            b'\n' => return end,
+            _ if *byte == bytes[at] => return end + 1,
+            _ => {}
+        }
+        end += 1;
+    }
+    bytes.len()
+}
+
+/// `token: None`, and what has been replaced already (`[jwt]`, `Bearer [redacted]`).
+fn says_nothing(value: &str) -> bool {
+    const SCHEMES: &[&str] = &["bearer", "basic", "negotiate", "digest"];
+    let value = value.trim_matches(['"', '\'']);
+    let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
+    let placed = rest.strip_prefix('[').and_then(|r| r.strip_suffix(']'));
+    let replaced = placed.is_some_and(|inner| {
+        matches!(
+            inner,
+            "redacted"
+                | "private key"
+                | "jwt"
+                | "paseto"
+                | "password hash"
+                | "api key"
+                | "aws key"
+                | "github token"
+                | "gitlab token"
+                | "slack token"
+                | "stripe key"
+                | "google key"
+                | "pypi token"
+        ) || inner
+            .strip_prefix("card ...")
+            .is_some_and(|digits| digits.len() == 4)
+    });
+    let known = |words: &[&str], text: &str| words.iter().any(|w| text.eq_ignore_ascii_case(w));
+    (replaced && (scheme.is_empty() || known(SCHEMES, scheme)))
+        || known(SCHEMES, value)
+        || known(&["none", "null", "true", "false", "%s", "%r"], value)
 }
 
 fn replace<'a>(text: &mut Cow<'a, str>, step: impl Fn(&str) -> Cow<'_, str>) {
@@ -292,7 +418,7 @@ fn replace<'a>(text: &mut Cow<'a, str>, step: impl Fn(&str) -> Cow<'_, str>) {
 pub fn neutralise(text: &str, max_bytes: usize) -> Cow<'_, str> {
     let harmful = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{E0000}'..='\u{E0FFF}')
+            || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{FFF9}'..='\u{FFFB}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{E0000}'..='\u{E0FFF}')
     };
     if text.len() <= max_bytes && !text.chars().any(harmful) {
         return Cow::Borrowed(text);
@@ -441,6 +567,31 @@ mod tests {
                 "RdescudvJ",
             ),
             ("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "abcdefghijkl"),
+            ("Authorization: Token 9944b09199c62bcf", "9944b0"),
+            ("Authorization: ApiKey user:9944b09199c6", "9944b0"),
+            ("{'Authorization': 'Token 9944b09199c62bcf'}", "9944b0"),
+            (
+                "Authorization: Digest username=\"a\", response=\"9944b0\"",
+                "9944b0",
+            ),
+            ("Cookie: a=1; other=9944b0", "9944b0"),
+            ("password=b'hunter2'", "hunter2"),
+            ("password=SecretStr('hunter2') x", "hunter2"),
+            ("password=[hunter2", "hunter2"),
+            (
+                "{\"recovery_codes\": [\"hunter2\", \"hunter3\"], \"a\": 1}",
+                "hunter3",
+            ),
+            (
+                "{\"credentials\": {\"user\": \"a\", \"value\": \"hunter2\"}}",
+                "hunter2",
+            ),
+            ("body \"{\\\"password\\\": \\\"hunter2\\\"}\"", "hunter2"),
+            ("password='hunter2 with spaces", "spaces"),
+            ("resetToken=hunter2", "hunter2"),
+            ("csrfmiddlewaretoken=hunter2", "hunter2"),
+            ("GET /x?X-Amz-Signature=hunter2&b=1", "hunter2"),
+            ("GET /x?sv=1&sig=hunter2", "hunter2"),
         ] {
             let out = redact(text);
             assert!(!out.contains(secret), "{text} -> {out}");
@@ -464,14 +615,19 @@ mod tests {
             "compass: north",
             "keyboard=de",
             "https://example.org/a:b@c",
+            "max_tokens=100",
+            "{\"password\": null}",
+            "Authorization: Bearer [redacted]",
         ] {
             assert_eq!(redact(text), text);
         }
         assert!(Redactor::default().redact("mail a@b.de").contains("a@b.de"));
         let personal = Redactor::new(&["Matricule".into()], &["X-\\d+".into()], true).unwrap();
         assert_eq!(
-            personal.redact("mail a@b.de from 192.0.2.1 X-42 matricule=7"),
-            "mail [e-mail] from [ip] [redacted] matricule=[redacted]"
+            personal.redact(
+                "mail a@b.de from 192.0.2.1 X-42 matricule=7 via 2001:db8::1 and ::1 at 12:34:56"
+            ),
+            "mail [e-mail] from [ip] [redacted] matricule=[redacted] via [ip] and [ip] at 12:34:56"
         );
         assert!(Redactor::new(&[], &["a*".into()], false).is_err());
     }
@@ -533,7 +689,7 @@ mod tests {
 
         #[test]
         fn a_password_never_stays(secret in "[A-Za-z0-9!$%*+/_~^]{6,30}", quote in "|\"|'") {
-            prop_assume!(!secret.starts_with("Bearer") && !is_word(&secret));
+            prop_assume!(!secret.starts_with("Bearer") && !says_nothing(&secret));
             let out = redact(&format!("login password={quote}{secret}{quote} done"));
             prop_assert!(!out.contains(&secret), "{}", out);
         }

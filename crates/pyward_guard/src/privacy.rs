@@ -23,7 +23,7 @@ pub fn mask_text(value: &str, keep: usize) -> String {
 /// `a***@example.org`: first character and the host; hosts stay, since they are seldom personal.
 pub fn mask_email(value: &str) -> String {
     match value.rsplit_once('@') {
-        Some((local, host)) if !local.is_empty() && !host.is_empty() => {
+        Some((local, host)) if !local.is_empty() && is_host(host) => {
             let first: String = if local.chars().count() > 2 {
                 local.chars().take(1).collect()
             } else {
@@ -33,6 +33,15 @@ pub fn mask_email(value: &str) -> String {
         }
         _ => stars(3),
     }
+}
+
+/// Anything else behind an `@` may be part of a password or a sentence.
+fn is_host(text: &str) -> bool {
+    text.contains('.')
+        && text.len() <= 253
+        && text.split('.').all(|label| {
+            !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        })
 }
 
 /// Keeps the last four digits, and the shape of a card number (PCI DSS 3.4.1 allows the last four).

@@ -382,12 +382,23 @@ impl MemoryStore {
         Ok(())
     }
 
-    /// Replaces a session that is still there; `false` when it is gone, so that a late write revives nothing.
-    pub fn replace(&self, key: &Key, user: Option<&str>, until: u64, record: Vec<u8>) -> bool {
+    /// Replaces a session that is still there, and still `expected` where that is given; else `false`, so that a late
+    /// write neither revives a session nor undoes another's.
+    pub fn replace(
+        &self,
+        key: &Key,
+        user: Option<&str>,
+        until: u64,
+        record: Vec<u8>,
+        expected: Option<&[u8]>,
+    ) -> bool {
         let mut shard = lock(self.shard(key));
         let Some(held) = shard.get_mut(key) else {
             return false;
         };
+        if expected.is_some_and(|expected| expected != held.record) {
+            return false;
+        }
         if held.user.as_deref() != user {
             self.unindex(held.user.as_deref(), key);
             self.index(user, key);
@@ -395,6 +406,44 @@ impl MemoryStore {
         }
         held.until = until;
         held.record = record;
+        true
+    }
+
+    /// Moves a session that is still there, and still `expected` where that is given, to a new key in one step: nobody
+    /// sees it twice, or not at all. Else `false`.
+    pub fn rotate(
+        &self,
+        key: &Key,
+        new: Key,
+        user: Option<&str>,
+        until: u64,
+        record: Vec<u8>,
+        expected: Option<&[u8]>,
+    ) -> bool {
+        let (from, to) = (usize::from(key[0]) % SHARDS, usize::from(new[0]) % SHARDS);
+        // Always in the order of the shards, so that two rotations do not wait for each other.
+        let mut low = lock(&self.shards[from.min(to)]);
+        let mut high = (from != to).then(|| lock(&self.shards[from.max(to)]));
+        let (source, target) = match &mut high {
+            None => (&mut low, None),
+            Some(high) if from < to => (&mut low, Some(high)),
+            Some(high) => (high, Some(&mut low)),
+        };
+        let is_expected = |held: &Held| expected.is_none_or(|expected| expected == held.record);
+        if !source.get(key).is_some_and(is_expected) {
+            return false;
+        }
+        let Some(held) = source.remove(key) else {
+            return false;
+        };
+        let moved = Held {
+            user: user.map(str::to_owned),
+            until,
+            record,
+        };
+        target.unwrap_or(source).insert(new, moved);
+        self.index(user, &new);
+        self.unindex(held.user.as_deref(), key);
         true
     }
 
@@ -410,16 +459,17 @@ impl MemoryStore {
         }
     }
 
-    /// The sessions of one user.
+    /// The sessions of one user, at one moment: one that is rotated meanwhile is not missed.
     #[must_use]
     pub fn of_user(&self, user: &str) -> Vec<(Key, Vec<u8>)> {
-        let keys: Vec<Key> = lock(&self.users)
-            .get(user)
-            .map(|keys| keys.iter().copied().collect())
-            .unwrap_or_default();
-        keys.into_iter()
-            .filter_map(|key| self.with(&key, <[u8]>::to_vec).map(|record| (key, record)))
-            .collect()
+        let shards: Vec<_> = self.shards.iter().map(lock).collect();
+        let users = lock(&self.users);
+        let keys = users.get(user).into_iter().flatten();
+        keys.filter_map(|key| {
+            let held = shards[usize::from(key[0]) % SHARDS].get(key)?;
+            Some((*key, held.record.clone()))
+        })
+        .collect()
     }
 
     /// Drops every session whose time is over and says how many.
@@ -540,12 +590,15 @@ mod tests {
         let key = [3; 32];
         store.insert(key, Some("ada"), 100, vec![1], 0).unwrap();
         assert!(store.insert(key, None, 100, vec![2], 0).is_err());
-        assert!(store.replace(&key, Some("bob"), 100, vec![2]));
+        assert!(store.replace(&key, Some("bob"), 100, vec![2], None));
         assert!(store.of_user("ada").is_empty());
         assert_eq!(store.of_user("bob"), [(key, vec![2])]);
+        assert!(!store.replace(&key, Some("bob"), 100, vec![4], Some(&[1])));
+        assert!(store.replace(&key, Some("bob"), 100, vec![4], Some(&[2])));
         assert!(store.remove(&key));
         assert!(!store.remove(&key));
-        assert!(!store.replace(&key, None, 100, vec![3]));
+        assert!(!store.replace(&key, None, 100, vec![3], None));
+        assert!(!store.rotate(&key, [9; 32], None, 100, vec![3], None));
         assert!(store.is_empty() && store.of_user("bob").is_empty());
     }
 
@@ -566,6 +619,27 @@ mod tests {
         assert!(store.of_user("ada").is_empty());
         assert_eq!(store.purge(89), 0);
         assert_eq!(store.purge(90), 1);
+    }
+
+    #[test]
+    fn a_rotating_session_is_always_somewhere() {
+        let store = MemoryStore::new(100);
+        let key = |n: u8| [n; 32];
+        store.insert(key(0), Some("ada"), 10, vec![], 0).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..20_000u32 {
+                    let (old, new) = ((n % 250) as u8, ((n + 1) % 250) as u8);
+                    assert!(store.rotate(&key(old), key(new), Some("ada"), 10, vec![], Some(&[])));
+                }
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                assert_eq!(store.of_user("ada").len(), 1);
+            }
+        });
+        assert_eq!(store.len(), 1);
     }
 
     #[test]

@@ -39,6 +39,14 @@ struct ResponseHeaders {
     removed: Vec<String>,
 }
 
+fn bytes_of<'a>(part: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+    if let Ok(text) = part.cast::<PyString>() {
+        Ok(text.to_str()?.as_bytes())
+    } else {
+        Ok(part.cast::<PyBytes>()?.as_bytes())
+    }
+}
+
 impl ResponseHeaders {
     /// The application's headers without the removed ones, then ours, except those that the application set itself.
     fn finish<'py>(
@@ -53,15 +61,20 @@ impl ResponseHeaders {
         let mut own = 0u64;
         for item in headers.try_iter()? {
             let item = item?;
-            let name = match item.cast::<PyTuple>() {
-                Ok(pair) => pair.get_item(0)?,
-                Err(_) => item.get_item(0)?,
+            let (name, value) = match item.cast::<PyTuple>() {
+                Ok(pair) => (pair.get_item(0)?, pair.get_item(1)?),
+                Err(_) => (item.get_item(0)?, item.get_item(1)?),
             };
-            let text = if let Ok(text) = name.cast::<PyString>() {
-                text.to_str()?.as_bytes()
-            } else {
-                name.cast::<PyBytes>()?.as_bytes()
-            };
+            let text = bytes_of(&name)?;
+            // Servers differ in whether they look: here a header ends where it ends (CWE-113).
+            if [text, bytes_of(&value)?]
+                .iter()
+                .any(|part| part.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)))
+            {
+                return Err(InvalidInput::new_err(
+                    "a response header of the application holds a line break",
+                ));
+            }
             let is = |known: &String| known.as_bytes().eq_ignore_ascii_case(text);
             if self.removed.iter().any(is) {
                 continue;

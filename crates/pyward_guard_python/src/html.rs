@@ -213,19 +213,33 @@ impl HtmlTracker {
         self.0.value();
         match context {
             C::Text => "text",
+            C::RawText => "raw-text",
             C::Attribute => "attribute",
             C::UrlStart => "url",
+            C::CodeUrlStart => "code-url",
             C::UrlRest => "url-part",
             C::UrlUnsettled => "url-unsettled",
             C::ScriptAttribute => "script-attribute",
+            C::ScriptAttributeString => "script-attribute-string",
             C::StyleAttribute => "style-attribute",
             C::OtherAttribute => "other-attribute",
             C::Unquoted => "unquoted",
             C::Script => "script",
+            C::ScriptString => "script-string",
+            C::ScriptUnsure => "script-unsure",
             C::Style => "style",
             C::Comment => "comment",
             C::Tag => "tag",
         }
+    }
+
+    fn copy(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// Two trackers with the same place judge all that follows alike.
+    fn place(&self) -> String {
+        self.0.place()
     }
 
     fn at_rest(&self) -> bool {

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use pyward_guard::passwords::{
     self, BreachFile, BreachRanges, CommonPasswords, Gate, Hasher, LongBcrypt, Passphrase, Pepper,
     Scheme,
 };
+
+use zeroize::Zeroizing;
 
 use crate::error::{InvalidInput, to_py};
 use crate::keys::secret;
@@ -22,7 +25,7 @@ fn scheme(name: &str, cost: u32, memory: u32, parallelism: u32) -> PyResult<Sche
         "bcrypt" => Ok(Scheme::Bcrypt { cost }),
         "scrypt" => {
             let log_n = u8::try_from(cost)
-                .map_err(|_| InvalidInput::new_err("N of scrypt is 2^13 to 2^22"))?;
+                .map_err(|_| InvalidInput::new_err("N of scrypt is 2^13 to 2^20"))?;
             Ok(Scheme::Scrypt {
                 log_n,
                 r: memory,
@@ -90,7 +93,15 @@ impl PyHasher {
         password: &Bound<'_, PyAny>,
         stored: Option<&str>,
     ) -> PyResult<(bool, bool, &'static str, bool)> {
-        let password = secret(password)?;
+        // Text that is no Unicode is what nobody's password is: the same work, and no.
+        let broken = password
+            .cast::<PyString>()
+            .is_ok_and(|text| text.to_cow().is_err());
+        let (password, stored) = if broken {
+            (Zeroizing::default(), None)
+        } else {
+            (secret(password)?, stored)
+        };
         let v = py
             .detach(|| self.0.verify(&password, stored))
             .map_err(to_py)?;
@@ -164,8 +175,8 @@ fn password_sha1(password: &str) -> String {
 }
 
 #[pyfunction]
-fn password_range_count(text: &str, suffix: &str) -> u64 {
-    passwords::range_count(text, suffix)
+fn password_range_count(text: &str, suffix: &str) -> PyResult<u64> {
+    passwords::range_count(text, suffix).map_err(to_py)
 }
 
 #[pyclass(name = "BreachFile", module = "pyward_guard._core", frozen)]

@@ -180,14 +180,38 @@ impl SessionMemory {
             .map_err(to_py)
     }
 
+    #[pyo3(signature = (key, user, until, record, expected=None))]
     fn replace(
         &self,
         key: &[u8],
         user: Option<&str>,
         until: u64,
         record: Vec<u8>,
+        expected: Option<&[u8]>,
     ) -> PyResult<bool> {
-        Ok(self.0.replace(&key_from(key)?, user, until, record))
+        Ok(self
+            .0
+            .replace(&key_from(key)?, user, until, record, expected))
+    }
+
+    #[pyo3(signature = (key, new, user, until, record, expected=None))]
+    fn rotate(
+        &self,
+        key: &[u8],
+        new: &[u8],
+        user: Option<&str>,
+        until: u64,
+        record: Vec<u8>,
+        expected: Option<&[u8]>,
+    ) -> PyResult<bool> {
+        Ok(self.0.rotate(
+            &key_from(key)?,
+            key_from(new)?,
+            user,
+            until,
+            record,
+            expected,
+        ))
     }
 
     fn remove(&self, key: &[u8]) -> PyResult<bool> {

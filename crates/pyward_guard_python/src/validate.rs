@@ -95,6 +95,9 @@ fn validate_card_number(value: &str) -> PyResult<(String, &'static str)> {
         CardNetwork::Jcb => "jcb",
         CardNetwork::UnionPay => "unionpay",
         CardNetwork::Maestro => "maestro",
+        CardNetwork::Mir => "mir",
+        CardNetwork::RuPay => "rupay",
+        CardNetwork::Troy => "troy",
     };
     Ok((digits, name))
 }

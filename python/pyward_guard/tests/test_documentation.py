@@ -23,7 +23,7 @@ from pyward_guard import access, crypto, html, sql, tokens
 
 SOURCE = Path(__file__).resolve().parents[1] / "src/pyward_guard"
 # Need settings to be configured before they are imported: their source is looked at instead.
-NEEDS_SETTINGS = ("passwords.django", "sessions.django", "access.django", "headers.django", "errors.django", "crypto.django")
+NEEDS_SETTINGS = ("limits.django", "passwords.django", "sessions.django", "access.django", "headers.django", "errors.django", "crypto.django")
 
 
 def modules() -> list[str]:

@@ -89,6 +89,7 @@ def test_nothing_leaks(client: Any, accept: str, path: str, status: int, caplog:
     for leak in ("hunter2", "Failure", "Traceback", "test_errors", "Werkzeug Debugger"):
         assert leak not in sent
     assert answer.headers["Cache-Control"] == "no-store" and answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"] and answer.headers["X-Frame-Options"] == "DENY"
     incident = re.search(r"[0-9A-Z]{5}-[0-9A-Z]{5}", answer.text)
     assert incident
     entry = next(record for record in caplog.records if getattr(record, "incident", None) == incident[0])
@@ -202,3 +203,65 @@ async def test_asyncio_handler(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         errors.asyncio_handler(loop, {"message": "Task exception", "exception": Failure("x")})
     assert "Failure" in caplog.text
+
+
+def test_wsgi_failures_before_the_first_byte() -> None:
+    """The server has had start_response: it takes a second one with the exception only, and the body is closed."""
+    closed: list[bool] = []
+
+    class Body:
+        def __iter__(self) -> Any:
+            return self
+
+        def __next__(self) -> bytes:
+            raise Failure(SECRET)
+
+        def close(self) -> None:
+            closed.append(True)
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return Body()
+
+    calls: list[Any] = []
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> None:
+        if calls and exc_info is None:
+            raise AssertionError("headers already set")
+        calls.append((status, dict(headers)))
+
+    body = b"".join(wsgi.ErrorBoundary(app)({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, start_response))
+    assert calls[-1][0].startswith("500") and closed and b"hunter2" not in body
+    assert calls[-1][1]["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_a_broken_log_handler_changes_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(logging.Handler):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise RuntimeError(SECRET)
+
+    handler = Broken()
+    logging.getLogger("pyward_guard.errors").addHandler(handler)
+    try:
+        answer = fastapi_client().get("/raise")
+    finally:
+        logging.getLogger("pyward_guard.errors").removeHandler(handler)
+    assert answer.status_code == 500 and "incident" in answer.text
+    assert "could not be logged" in capsys.readouterr().err and "hunter2" not in answer.text
+
+
+async def test_a_websocket_is_closed_once() -> None:
+    sent: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.close", "code": 1000})
+        raise Failure(SECRET)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    async def receive() -> Any:
+        return {}
+
+    await asgi.ErrorBoundary(app)({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert sent == ["websocket.close"]

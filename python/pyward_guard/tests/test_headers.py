@@ -261,6 +261,105 @@ def test_cross_site_websockets_are_refused() -> None:
         pass
 
 
+def test_sockets_with_cookies_are_refused_where_cors_is_open() -> None:
+    for options, origin, cookie, admitted in [
+        ({"cors": CORS(["*"])}, "https://evil.example", "s=1", False),
+        ({"cors": CORS(["*"])}, "https://any.example", "", True),
+        ({"cors": CORS(["https://a.example"])}, "https://a.example", "s=1", False),
+        ({"cors": CORS(["https://a.example"], credentials=True)}, "https://a.example", "s=1", True),
+        ({"csrf": CSRF([KEY], trusted_origins=["https://a.example"])}, "https://a.example", "s=1", True),
+        ({}, "https://app.example:443", "s=1", False),
+        ({}, "null", "s=1", False),
+    ]:
+        client = TestClient(starlette_application(hosts=["app.example"], **options), base_url=BASE)
+        headers = {"Origin": origin, **({"Cookie": cookie} if cookie else {})}
+        if admitted:
+            with client.websocket_connect("wss://app.example/ws", headers=headers):
+                pass
+        else:
+            with pytest.raises(WebSocketDisconnect), client.websocket_connect("wss://app.example/ws", headers=headers):
+                pass
+
+
+def test_line_breaks_in_headers_are_refused() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-name", b"a\r\nset-cookie: b=c")]})
+
+    with pytest.raises(InvalidInput):
+        TestClient(headers_asgi.SecurityMiddleware(app, hosts=["app.example"])).get(BASE)
+
+    def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("X-Name", "a\nb")])
+        return [b""]
+
+    environ = {"REQUEST_METHOD": "GET", "HTTP_HOST": "app.example", "wsgi.url_scheme": "https", "PATH_INFO": "/"}
+    with pytest.raises(InvalidInput):
+        headers_wsgi.SecurityMiddleware(wsgi_app, hosts=["app.example"])(environ, lambda *_: None)
+
+
+async def test_redirects_encode_decoded_paths() -> None:
+    """Servers that hand on no raw path have decoded `%0d%0a`."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "GET", "scheme": "http", "path": "//evil\r\nSet-Cookie: a=b", "query_string": b"", "headers": [(b"host", b"app.example:80")]}
+    await headers_asgi.SecurityMiddleware(lambda *_: None, hosts=["app.example"])(scope, receive, send)  # type: ignore[arg-type,return-value]
+    assert dict(sent[0]["headers"])[b"location"] == b"https://app.example/evil%0D%0ASet-Cookie:%20a=b"
+
+
+def test_the_policy_answers_cors_alone() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"Access-Control-Allow-Origin", b"*")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    client = TestClient(headers_asgi.SecurityMiddleware(app, hosts=["app.example"], cors=CORS(["https://a.example"])))
+    assert "access-control-allow-origin" not in client.get(BASE, headers={"Origin": "https://b.example"}).headers
+    assert client.get(BASE, headers={"Origin": "https://a.example"}).headers.get_list("access-control-allow-origin") == ["https://a.example"]
+
+
+def test_the_default_port_makes_no_other_origin(open_app: Callable[..., Call]) -> None:
+    call = open_app(csrf=CSRF([KEY]))
+    for host in ("app.example:443", "APP.example"):
+        assert call("POST", "/json", headers={"Host": host, "Origin": BASE}, json={}).status == 200, host
+
+
+def test_pages_with_tokens_are_told_to_caches(open_app: Callable[..., Call]) -> None:
+    call = open_app(csrf=CSRF([KEY]))
+    assert "Cookie" in call("GET", "/form").headers["Vary"]
+
+
+@pytest.mark.parametrize("boundary", ["asgi", "wsgi"])
+def test_error_pages_have_the_headers_too(boundary: str) -> None:
+    from pyward_guard.errors import asgi, wsgi
+
+    if boundary == "asgi":
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            raise RuntimeError
+
+        answer = TestClient(asgi.ErrorBoundary(headers_asgi.SecurityMiddleware(app, hosts=["app.example"]))).get(BASE)
+        status, headers = answer.status_code, answer.headers
+    else:
+        flask_app = flask.Flask(__name__)
+
+        @flask_app.get("/")
+        def broken() -> Any:
+            raise RuntimeError
+
+        headers_wsgi.install(flask_app, hosts=["app.example"])
+        wsgi.install(flask_app)
+        got = flask_app.test_client().get("/", base_url=BASE)
+        status, headers = got.status_code, got.headers
+    assert status == 500
+    for name in ("Strict-Transport-Security", "Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options", "Permissions-Policy", "Cross-Origin-Opener-Policy"):
+        assert name in headers, name
+
+
 def test_mistakes_are_refused() -> None:
     mistakes: list[Callable[[], Any]] = [
         lambda: CSP(),
@@ -290,6 +389,15 @@ def test_violations_are_reported() -> None:
     assert fields["Reporting-Endpoints"] == 'default="https://app.example/csp"'
     assert fields["Content-Security-Policy"].endswith("; report-to default")
     assert fields["Content-Security-Policy-Report-Only"] == "script-src 'none'; report-to default"
+
+
+def test_values_that_are_no_choice_are_refused(caplog: pytest.LogCaptureFixture) -> None:
+    for changes in ({"frames": "ALLOWALL"}, {"referrer_policy": "unsafe-url\r\nX: y"}, {"hsts": timedelta(-1)}, {"report_to": 'https://a.example/"\r\nX: y'}):
+        with pytest.raises(InvalidInput):
+            SecurityHeaders.app().but(**changes)
+    SecurityHeaders.app().but(csp=None)
+    assert "without csp" in caplog.text
+    assert CSP.hash_of("a\r\nb") == CSP.hash_of("a\nb")
 
 
 def test_unsafe_sources_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -117,6 +117,18 @@ def test_policies() -> None:
         preset("everything")  # type: ignore[arg-type]
     with pytest.raises(LimitExceeded):
         sanitize("x" * (1 << 20) + "<")
+    with pytest.raises(InvalidInput):
+        guard.safe_url("javascript:x", schemes=["javascript"])
+
+
+def test_work_is_bounded() -> None:
+    # Half of these would take minutes or gigabytes.
+    opened = "".join(f"<p><b title={i}>" for i in range(500))
+    for text in (opened + "<p>x" * 4000, "<div>" * 200_000, "&" * 1_000_000, "\u00a7" * 500_000, "<table><b>" * 100_000):
+        with pytest.raises(LimitExceeded):
+            sanitize(text, "article")
+    for text in ("<div>" * 300 + "</div>" * 300, "<p>caf\u00e9 & \u00ab bar \u00bb</p>" * 20_000, "&lt;p&gt; " * 100_000):
+        sanitize(text, "article")
 
 
 def test_links() -> None:
@@ -165,6 +177,17 @@ def test_template_strings() -> None:
     assert render(template('<a onclick="f(', "');alert(1)//", ')">')) == (
         '<a onclick="f(&#34;\\u0027);alert(1)//&#34;)">'
     )
+    # Within a string of the script, the value stays within it.
+    assert render(template('<script>let x = "', ';"alert(1)', '";</script>')) == (
+        '<script>let x = "\\u003b\\u0022alert(1)";</script>'
+    )
+    assert render(template("<a onclick='f(\"", '");alert(1)//', "\")'>")) == (
+        "<a onclick='f(\"\\u0022)\\u003balert(1)\\u002f\\u002f\")'>"
+    )
+    assert render(template('<script src="', "/app.js", '"></script>')) == '<script src="/app.js"></script>'
+    assert render(template('<script src="/static/', "a/b", '"></script>')) == '<script src="/static/a%2Fb"></script>'
+    assert render(template('<meta name="description" content="', '"x', '">')) == '<meta name="description" content="&#34;x">'
+    assert render(template("<title>", Markup("</title><script>"), "</title>")) == "<title>&lt;/title&gt;&lt;script&gt;</title>"
     assert render(template('<p style="color: ', "red", '">')) == '<p style="color: red">'
     assert render(template("<ul>", [template("<li>", x, "</li>") for x in "<a"], "</ul>")) == (
         "<ul><li>&lt;</li><li>a</li></ul>"
@@ -181,6 +204,18 @@ def test_template_strings() -> None:
         ('<a href="java', "script:alert(1)", '">'),
         ('<a href="https://', "evil", '/">'),
         ('<a href="/', "/evil", '">'),
+        ('<a href="https://example.org', ".evil", '">'),
+        ('<a href="https:/', "evil", '">'),
+        ('<script src="', "https://evil/x.js", '"></script>'),
+        ('<base href="', "//evil", '">'),
+        ('<meta http-equiv="refresh" content="', "0;url=//evil", '">'),
+        ("<script>let x = `", "${alert(1)}", "`;</script>"),
+        ("<script>a = 1 / ", "x", "</script>"),
+        ("<script>/* ", "*/ alert(1)", " */</script>"),
+        ("<a onclick=\"f(&quot;", "x", '&quot;)">'),
+        ("<script><!--<script></script>", "x", "</script>"),
+        ("<p style=\"background: url('", "x", "')\">"),
+        ("<p @click='", "x", "'>"),
         ("<p class=", "x onclick=y", ">"),
         ("<", "script", ">"),
         ("<p ", "onclick=x", ">"),
@@ -250,6 +285,10 @@ def test_jinja_escapes_and_sandboxes() -> None:
         '<a href="java{{ x }}">',
         '<a onclick="f({{ x }})">',
         '<a onclick="f({{ x|tojson }})">',
+        '<script>let x = "{{ x|tojson }}"</script>',
+        "<script>let x = `{{ x|tojson }}`</script>",
+        '<script src="{{ x|url }}"></script>',
+        '<a href="https://example.org{{ x }}">',
         "<style>{{ x }}</style>",
         "<!-- {{ x }} -->",
         "<{{ x }}>",
@@ -258,6 +297,78 @@ def test_jinja_escapes_and_sandboxes() -> None:
 def test_jinja_refuses(source: str) -> None:
     with pytest.raises(jinja2.TemplateSyntaxError):
         jinja_environment(extensions=[]) if False else jinja_environment().from_string(source)
+
+
+def test_jinja_markup_in_attributes_is_escaped_again() -> None:
+    env = jinja_environment()
+    payload = '<b title="a onmouseover=alert(1) x">'
+    for source in ('<p title="{{ x|sanitize }}">', '<a href="/x?{{ x|sanitize }}">', "<textarea>{{ x|sanitize }}</textarea>"):
+        out = env.from_string(source).render(x=payload)
+        assert out.count("<") == source.count("<") and out.count('"') == source.count('"'), out
+    assert env.from_string('<p title="{{ x }}">').render(x=sanitize(payload)).count('"') == 2
+    data = env.from_string('<p data-x="{{ x|tojson }}">').render(x={"a": " onmouseover=alert(1) "})
+    assert json.loads(stdlib_html.unescape(data.split('"')[1])) == {"a": " onmouseover=alert(1) "}
+    assert env.from_string('<p title="{{ x|e }}">').render(x="<") == '<p title="&lt;">'
+    assert env.from_string("{{ m.format(a=x) }}{{ m.format_map({'a': x}) }}").render(m=Markup("<b>{a}</b>"), x="<i>") == (
+        "<b>&lt;i&gt;</b><b>&lt;i&gt;</b>"
+    )
+
+
+def test_jinja_checks_what_calls_return() -> None:
+    env = jinja_environment()
+    source = '<a href="{{ f() }}">'
+    assert env.from_string(source).render(f=lambda: "/a?b=1&c") == '<a href="/a?b=1&amp;c">'
+    with pytest.raises(Refused):
+        env.from_string(source).render(f=lambda: "javascript:alert(1)")
+
+
+def test_jinja_safe_is_refused_by_name_too() -> None:
+    with pytest.raises(jinja2.TemplateRuntimeError):
+        jinja_environment().from_string("{{ x|map('safe')|join }}").render(x=["<script>"])
+    with pytest.raises(InvalidInput):
+        jinja_environment().overlay(autoescape=False)
+
+
+def test_jinja_branches_and_blocks() -> None:
+    templates = {
+        "base": "<title>{% block title %}{% endblock %}</title><script>{% block js %}{% endblock %}</script>"
+        "<a href='{% block link %}/x{% endblock %}'>{% block body %}{% endblock %}</a>",
+        "middle": "{% extends 'base' %}{% block body %}<p>{% block inner %}{% endblock %}</p>{% endblock %}",
+        "good": "{% extends 'middle' %}{% block title %}{{ x }}{% endblock %}{% block js %}f({{ x|tojson }}){{ super() }}{% endblock %}"
+        "{% block inner %}{{ x }}{% endblock %}",
+        "bad": "{% extends 'middle' %}{% block js %}{{ x }}{% endblock %}",
+        "leaves": "{% extends 'middle' %}{% block title %}</title>{% endblock %}",
+        "dynamic": "{% extends layout %}{% block js %}{{ x }}{% endblock %}",
+        "in_script": "<script>{% include 'part' %}</script>",
+        "part": "{{ x }}",
+    }
+    env = jinja_environment(loader=jinja2.DictLoader(templates))
+    assert env.get_template("good").render(x="<'") == (
+        "<title>&lt;&#39;</title><script>f(\"\\u003c\\u0027\")</script><a href='/x'><p>&lt;&#39;</p></a>"
+    )
+    for name in ("bad", "leaves", "dynamic", "in_script"):
+        with pytest.raises(jinja2.TemplateSyntaxError):
+            env.get_template(name)
+    for source in (
+        "{% if a %}<a href='{% else %}<a title='x' data-y='{% endif %}{{ x }}'>",
+        "{% if a %}<script>{% endif %}{{ x }}",
+        "{% for a in b %}<a {% endfor %}{{ x }}",
+        "{% macro m() %}<script>{% endmacro %}{{ m() }}{{ x }}",
+        "{% set m %}<script>{% endset %}{{ m }}{{ x }}",
+        "<script>{% call f() %}{{ x }}{% endcall %}</script>",
+        "<p>{{ x }}<script>",
+    ):
+        with pytest.raises(jinja2.TemplateSyntaxError):
+            env.from_string(source)
+    for source in (
+        "<p{% if a %} class='b'{% endif %} title='{{ x }}'>{{ x }}</p>",
+        "<p class='{% if a %}b {% elif c %}{{ x }}{% endif %}{{ x }}'>",
+        "<a href='/x{% for a in b %}/{{ a }}{% endfor %}?{{ x }}'>{% for a in b %}<b>{{ a }}</b>{% else %}{{ x }}{% endfor %}</a>",
+        "<script>{% if a %}f({{ x|tojson }});{% endif %}g({{ x|tojson }})</script>{{ x }}",
+        "{% macro field(n) %}<input name='{{ n }}'>{% endmacro %}{{ field(x) }}{% call field(x) %}{{ x }}{% endcall %}",
+        "{% filter upper %}<b>{{ x }}</b>{% endfilter %}{% with y = x %}{{ y }}{% endwith %}",
+    ):
+        env.from_string(source)
 
 
 @pytest.mark.parametrize(

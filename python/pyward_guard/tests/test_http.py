@@ -331,6 +331,59 @@ def test_old_tls_is_refused(certificate: tuple[Path, Path], server: Any) -> None
         http.client_context(minimum="1.1")  # type: ignore[arg-type]
 
 
+def test_aiohttp_bounds_redirects_and_streams(server: Any) -> None:
+    import aiohttp
+
+    from pyward_guard.http.aiohttp import session
+
+    base = f"http://127.0.0.1:{server.server_address[1]}"
+
+    async def follow(redirects: int, hops: int) -> int:
+        async with session(open_policy(server, max_redirects=redirects)) as http:
+            async with http.get(base + "/to/" * hops + "/end") as answer:
+                return answer.status
+
+    assert asyncio.run(follow(2, 2)) == 200 and asyncio.run(follow(0, 1)) == 302
+    with pytest.raises(aiohttp.TooManyRedirects):
+        asyncio.run(follow(2, 3))
+
+    async def stream(way: str) -> None:
+        async with session(open_policy(server, max_bytes=100_000)) as http, http.get(base + "/large") as answer:
+            if way == "chunks":
+                async for _ in answer.content.iter_chunked(1000):
+                    pass
+            elif way == "any":
+                async for _ in answer.content.iter_any():
+                    pass
+            elif way == "read":
+                await answer.content.read()
+            else:
+                while await answer.content.read(1000):
+                    pass
+
+    for way in ("chunks", "any", "read", "piece"):
+        with pytest.raises(ResponseTooLarge):
+            asyncio.run(stream(way))
+
+
+def test_the_host_that_is_connected_to_is_in_the_list() -> None:
+    policy = OutboundPolicy(hosts=["api.example"])
+    for host, port in (("evil.example", 443), ("api.example", 8443)):
+        with pytest.raises(OutboundRefused):
+            policy.resolve(host, port)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["0x7f.0.0.1", "0177.0.0.1", "2130706433", "127.1", "127.0.0.1.", "[::]", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:0:127.0.0.1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]",
+     "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2001:0:7f00:1::]", "[fe80::1]", "[fc00::1]", "[fec0::1]", "[ff02::1]", "[fd00:ec2::254]", "169.254.169.254", "100.100.100.200",
+     "168.63.129.16", "192.0.0.192", "0.0.0.0", "255.255.255.255", "\uff11\uff12\uff17.0.0.1", "\u2460\u2461\u2466.0.0.1", "127\u30020\u30020\u30021"],
+)  # fmt: skip
+def test_every_spelling_of_an_address_is_judged(host: str) -> None:
+    with pytest.raises(OutboundRefused):
+        OutboundPolicy().check_url(f"https://{host}/")
+
+
 def test_redirect_targets() -> None:
     assert http.check_redirect("/a?b=c") == "/a?b=c"
     assert http.safe_redirect(None, default="/") == "/"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,10 @@ from typing import Any
 
 import pytest
 from pyward_guard import InvalidInput, Refused, limits
+from pyward_guard._web import Proxies
 from pyward_guard.limits import Bucket, LockedOut, LockoutRule, Window
+from pyward_guard.limits.asgi import RateLimitMiddleware as AsgiRateLimit
+from pyward_guard.limits.wsgi import RateLimitMiddleware as WsgiRateLimit
 
 SECOND = timedelta(seconds=1)
 Make = Callable[..., Any]
@@ -300,3 +305,125 @@ async def test_a_lockout_is_never_entered_without_asking(redis_url: str) -> None
     with pytest.raises(LockedOut):
         async with memory.attempt("ada", "c"):
             pytest.fail("entered")
+
+
+# --- proxies, floods, outages -----------------------------------------------------------------------------
+
+
+def test_clients_behind_proxies() -> None:
+    proxies = Proxies(["10.0.0.0/8", "2001:db8:ffff::/48"])
+    # What sockets for both families show, and what proxies write: ports, brackets, IPv4 in IPv6.
+    assert proxies.client("::ffff:10.0.0.2", "203.0.113.7") == "203.0.113.7"
+    assert proxies.client("10.0.0.2", "6.6.6.6, 203.0.113.7:51234") == "203.0.113.7"
+    assert proxies.client("10.0.0.2", "[2001:db8::1]:51234") == "2001:db8::1"
+    assert proxies.client("10.0.0.2", "203.0.113.7, ::ffff:10.0.0.9") == "203.0.113.7"
+    assert proxies.client("2001:db8:ffff::1", "203.0.113.7, 10.1.2.3") == "203.0.113.7"
+    # What a client writes in front changes nothing; what is no address ends the chain at the last proxy.
+    for lie in ("10.0.0.1", "garbage", "", "127.0.0.1, 10.0.0.1"):
+        assert proxies.client("10.0.0.2", f"{lie}, 203.0.113.7") == "203.0.113.7"
+        assert proxies.client("198.51.100.4", f"{lie}, 203.0.113.7") == "198.51.100.4"
+    assert proxies.client("10.0.0.2", "203.0.113.7, unknown") == "10.0.0.2"
+    # A Unix socket has no address.
+    assert Proxies(["unix"]).client("", "6.6.6.6, 203.0.113.7") == "203.0.113.7"
+    assert Proxies(["unix"]).client("198.51.100.4", "203.0.113.7") == "198.51.100.4"
+    assert proxies.client("", "203.0.113.7") == "" and Proxies().client("", "203.0.113.7") == ""
+    for bad in (["0.0.0.0/0"], ["::/0"], "10.0.0.1", ["10.0.0.1/8"], ["*"]):
+        with pytest.raises(InvalidInput):
+            Proxies(bad)
+
+
+def test_a_flood_of_keys_frees_nobody_at_the_limit() -> None:
+    limiter = limits.MemoryLimiter(limits.Window(3, timedelta(minutes=1)), max_keys=1600)
+    for _ in range(3):
+        assert limiter.check("attacker")
+    assert not limiter.check("attacker")
+    for n in range(50_000):
+        limiter.check(f"new {n}")
+    assert not limiter.check("attacker")
+    lockout = limits.MemoryLockout(limits.LockoutRule(account=1, client=1_000_000), max_keys=1000)
+    with lockout.attempt("ada", "203.0.113.7"):
+        pass
+    for n in range(20_000):
+        with contextlib.suppress(limits.LockedOut), lockout.attempt(f"account {n}", f"203.0.113.{n % 50}") as attempt:
+            attempt.succeeded()
+    with pytest.raises(limits.LockedOut), lockout.attempt("ada", "198.51.100.1"):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_what_happens_without_redis_is_a_choice(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    import redis
+    import redis.asyncio
+
+    rule = limits.Window(1, timedelta(minutes=1))
+    address = {"host": "127.0.0.1", "port": free_port(), "socket_connect_timeout": 1}
+
+    async def asked(**options: Any) -> Any:
+        if kind == "sync":
+            return limits.RedisLimiter(redis.Redis(**address), rule, **options).check("key")
+        return await limits.AsyncRedisLimiter(redis.asyncio.Redis(**address), rule, **options).check("key")
+
+    async def entered(**options: Any) -> bool:
+        if kind == "sync":
+            with limits.RedisLockout(redis.Redis(**address), **options).attempt("ada", "203.0.113.7") as attempt:
+                attempt.succeeded()
+        else:
+            async with limits.AsyncRedisLockout(redis.asyncio.Redis(**address), **options).attempt("ada", "203.0.113.7") as attempt:
+                attempt.succeeded()
+        return True
+
+    with pytest.raises(limits.LimitsUnavailable) as caught:
+        asyncio.run(asked())
+    assert isinstance(caught.value, limits.TooManyRequests) and isinstance(caught.value.__cause__, redis.ConnectionError)
+    with pytest.raises(limits.LimitsUnavailable):
+        asyncio.run(entered())
+    assert "refused" in caplog.text
+    caplog.clear()
+    assert asyncio.run(asked(insecure_allow_when_unavailable=True)).allowed
+    assert asyncio.run(entered(insecure_allow_when_unavailable=True))
+    assert "not enforced" in caplog.text and "uncounted" in caplog.text
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def asgi(app: Any, scope: dict[str, Any]) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(app({"headers": [], "client": ("203.0.113.7", 1), **scope}, receive, send))
+    return sent
+
+
+def test_middlewares_count_websockets_and_answer_during_outages() -> None:
+    import redis
+    import redis.asyncio
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+
+    guarded = AsgiRateLimit(app, limits.MemoryLimiter(limits.Window(1, timedelta(minutes=1))))
+    websocket: dict[str, Any] = {"type": "websocket"}
+    assert asgi(guarded, websocket) == [{"type": "websocket.accept"}]
+    assert asgi(guarded, websocket) == [{"type": "websocket.close", "code": 1013}]
+    assert asgi(guarded, {**websocket, "extensions": {"websocket.http.response": {}}})[0]["status"] == 429
+    assert asgi(guarded, {"type": "http"})[0]["status"] == 429
+    assert asgi(guarded, {"type": "lifespan"}) == [{"type": "websocket.accept"}]
+
+    address = {"host": "127.0.0.1", "port": free_port(), "socket_connect_timeout": 1}
+    rule = limits.Window(1, timedelta(minutes=1))
+    away = AsgiRateLimit(app, limits.AsyncRedisLimiter(redis.asyncio.Redis(**address), rule))
+    answer = asgi(away, {"type": "http"})
+    assert answer[0]["status"] == 503 and (b"retry-after", b"1") in answer[0]["headers"]
+    statuses: list[str] = []
+    wsgi = WsgiRateLimit(lambda environ, start: [b"reached"], limits.RedisLimiter(redis.Redis(**address), rule))
+    assert list(wsgi({"REMOTE_ADDR": "203.0.113.7"}, lambda status, *_: statuses.append(status))) != [b"reached"]
+    assert statuses == ["503 Service Unavailable"]

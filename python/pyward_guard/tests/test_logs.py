@@ -249,3 +249,100 @@ def test_security_events(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     assert "hunter2" not in caplog.text and "secret detail" not in caplog.text
     assert logs.verify_audit_log(tmp_path / "a", key=KEY).records == 2
     assert set(logs._LEVELS) <= set(get_args(logs.Event))
+
+
+class Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError("hunter2")
+
+
+def test_what_cannot_be_said_does_not_stop_the_log(captured: Any) -> None:
+    log, stream = captured
+    log.error("%s", Unspeakable(), extra={"thing": Unspeakable()})
+    log.error(Unspeakable())
+    assert "hunter2" not in stream.getvalue() and stream.getvalue().count("\n") == 2
+
+
+def test_pairs_bytes_and_endless_data() -> None:
+    redact = logs.Redactor().data
+    assert redact([("X-Api-Key", "abc"), (b"authorization", b"abc"), ("a", "b")]) == [("X-Api-Key", logs.REDACTED), ("authorization", logs.REDACTED), ("a", "b")]
+    endless: list[Any] = []
+    endless.extend([endless] * 20)
+    assert "too many" in str(redact(endless))
+    assert "hunter2" not in logs.Redactor().text("password=b'hunter2' {\"codes\": 1, \"recovery_codes\": [\"hunter2\"]}")
+
+
+def test_structlog_tracebacks() -> None:
+    process = logs.structlog_processor()
+    try:
+        raise ValueError("password=hunter2\nforged")
+    except ValueError as error:
+        for info in (True, error, (type(error), error, error.__traceback__)):
+            event = process(None, "error", {"event": "failed", "exc_info": info})
+            assert "hunter2" not in str(event) and "ValueError" in event["exception"] and "exc_info" not in event
+            assert all(line.startswith("  | ") for line in event["exception"].split("\n"))
+    record = object()
+    assert process(None, "info", {"event": "x", "_record": record})["_record"] is record
+
+
+def test_a_second_handler_indents_nothing_twice() -> None:
+    record = logging.LogRecord("a", logging.ERROR, "f", 1, "x", (), None)
+    record.exc_text = "Traceback\npassword=hunter2"
+    for _ in range(2):
+        logs.RedactingFilter().filter(record)
+    assert record.exc_text == "  | Traceback\n  | password=[redacted]"
+
+
+def test_fields_cannot_pose_as_the_log_s_own(tmp_path: Path) -> None:
+    with logs.AuditLog(tmp_path / "audit") as log:
+        for fields in ({"event": "x"}, {"sequence": 9}, {"time": "x"}):
+            with pytest.raises(InvalidInput):
+                log.append("login", **fields)
+        for event in ("audit_signature", "audit_log_repaired"):
+            with pytest.raises(InvalidInput):
+                log.append(event)
+
+
+def test_half_a_line_is_cut_on_request_only(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    with logs.AuditLog(path, key=b"k" * 32) as log:
+        log.append("one")
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:80])
+    with pytest.raises(Refused):
+        logs.AuditLog(path, key=b"k" * 32)
+    with logs.AuditLog(path, key=b"k" * 32, repair=True) as log:
+        log.append("two")
+    assert logs.verify_audit_log(path, key=b"k" * 32).records == 3
+    assert b'"audit_log_repaired","bytes":80' in path.read_bytes()
+    (kept,) = tmp_path.glob("audit.half-line-*")
+    assert kept.read_bytes() == whole[:80] and kept.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(whole.replace(b"one", b"two"))
+    with pytest.raises(Refused):
+        logs.AuditLog(path, key=b"k" * 32, repair=True)
+
+
+def test_a_forked_child_does_not_write(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    with logs.AuditLog(path) as log:
+        log.append("parent")
+        child = os.fork()
+        if child == 0:
+            try:
+                log.append("child")
+            except InvalidInput:
+                os._exit(0)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        log.append("parent")
+    assert logs.verify_audit_log(path).records == 2
+
+
+def test_links_over_no_records_are_refused(tmp_path: Path) -> None:
+    from pyward_guard import _core
+
+    for record in (b"[]", b"x", b'{"event":"audit_signature","head":"zz"}', b"[" * 100_000):
+        path = tmp_path / "audit"
+        path.write_bytes(_core.logs_chain_link(None, bytes(32), record).hex().encode() + b" " + record + b"\n")
+        with pytest.raises(Refused):
+            logs.verify_audit_log(path, verifier=lambda head, signature: True)

@@ -61,7 +61,64 @@ def test_a_code_is_accepted_once() -> None:
         totp.verify(totp.code(now + 120), last_step=None, at=now)
 
 
-@given(st.text(max_size=12))
+def test_an_hotp_code_is_accepted_once() -> None:
+    hotp, guard = Hotp(Totp.generate().secret()), MemoryReplayGuard()
+    code = hotp.code(7)
+
+    def attempt(_: int) -> bool:
+        try:
+            return hotp.verify_once(code, user="ada", guard=guard, counter=5) == 8
+        except VerificationFailed:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(64))) == 1
+
+
+def test_a_guard_that_has_not_answered_lets_nothing_through() -> None:
+    class Awaited:
+        async def advance(self, user: str, step: int) -> bool:
+            return True
+
+    class Vague:
+        def advance(self, user: str, step: int) -> int:
+            return 1
+
+    class Rows:
+        def __init__(self, hashes: Any) -> None:
+            self._hashes = hashes
+
+        def hashes(self, user: str) -> Any:
+            return self._hashes
+
+        async def remove(self, user: str, stored: str) -> bool:
+            return True
+
+    totp = Totp.generate()
+    for guard in (Awaited(), Vague()):
+        with pytest.raises(InvalidInput, match="True or False"):
+            totp.verify_once(totp.code(), user="ada", guard=guard)  # type: ignore[arg-type]
+    made = mfa.generate_recovery_codes(1)
+    with pytest.raises(InvalidInput, match="True or False"):
+        mfa.use_recovery_code_once(made.codes[0], user="ada", store=Rows(made.hashes))  # type: ignore[arg-type]
+
+
+def test_codes_as_users_and_attackers_type_them() -> None:
+    totp = Totp("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", window=0)
+    code = totp.code(0)
+    assert totp.verify(f" {code[:3]} {code[3:]}\n", last_step=None, at=0) == 0
+    for bad in ("\ud800", "\ud800" * 6, "\x00" * 6, "1" * 100_000, " " * 100_000, "٠" * 6):
+        with pytest.raises(VerificationFailed):
+            totp.verify(bad, last_step=None, at=0)
+        with pytest.raises(VerificationFailed):
+            mfa.use_recovery_code(bad, mfa.generate_recovery_codes(1).hashes)
+    with pytest.raises(InvalidInput):
+        totp.verify(int(code), last_step=None, at=0)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        mfa.use_recovery_code("x", "$recovery")
+
+
+@given(st.text(max_size=12).filter(lambda text: not any(c.isspace() for c in text)))
 def test_any_text_is_refused_or_the_code(text: str) -> None:
     totp = Totp("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", window=0)
     if text != totp.code(0):
@@ -129,6 +186,38 @@ def test_recovery_codes() -> None:
         mfa.use_recovery_code("", rows)
 
 
+def test_a_recovery_code_is_used_once_by_requests_at_a_time() -> None:
+    import threading
+
+    class Rows:
+        def __init__(self, hashes: Any) -> None:
+            self._lock, self._hashes = threading.Lock(), list(hashes)
+
+        def hashes(self, user: str) -> list[str]:
+            return list(self._hashes)
+
+        def remove(self, user: str, stored: str) -> bool:
+            with self._lock:
+                if stored not in self._hashes:
+                    return False
+                self._hashes.remove(stored)
+                return True
+
+    made = mfa.generate_recovery_codes(3)
+    rows = Rows(made.hashes)
+
+    def attempt(_: int) -> bool:
+        try:
+            mfa.use_recovery_code_once(made.codes[1], user="ada", store=rows)
+            return True
+        except VerificationFailed:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(24))) == 1
+    assert rows.hashes("ada") == [made.hashes[0], made.hashes[2]]
+
+
 # --- WebAuthn ---------------------------------------------------------------------------------------------
 
 
@@ -147,9 +236,11 @@ class SoftwareKey:
         self.count = 0
         self.rp_id, self.origin = rp_id, origin
         self.flags = 0x05
+        self.client: dict[str, Any] = {"crossOrigin": False}
+        self.user_handle: bytes | None = None
 
     def _client(self, kind: str, challenge: str) -> bytes:
-        return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}).encode()
+        return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, **self.client}).encode()
 
     def _data(self, attested: bytes = b"") -> bytes:
         flags = self.flags | (0x40 if attested else 0)
@@ -175,6 +266,8 @@ class SoftwareKey:
         client = self._client("webauthn.get", json.loads(options)["challenge"])
         signature = self.key.sign(data + hashlib.sha256(client).digest(), ec.ECDSA(SHA256()))
         response = {"clientDataJSON": b64(client), "authenticatorData": b64(data), "signature": b64(signature)}
+        if self.user_handle is not None:
+            response["userHandle"] = b64(self.user_handle)
         return {"id": b64(self.id), "rawId": b64(self.id), "type": "public-key", "response": response}
 
 
@@ -219,3 +312,92 @@ def test_webauthn_ceremonies() -> None:
     for bad in (["http://example.org"], ["https://example.org/"], ["https://evil.org"], "https://example.org", []):
         with pytest.raises(InvalidInput):
             WebAuthn("example.org", "Shop", bad, MemoryChallengeStore())
+
+
+def test_webauthn_credentials_belong_to_their_user() -> None:
+    pytest.importorskip("webauthn")
+    from dataclasses import replace
+
+    from pyward_guard.mfa.webauthn import MemoryChallengeStore, WebAuthn
+
+    w = WebAuthn("example.org", "Shop", ["https://example.org"], MemoryChallengeStore())
+    victims, mallorys = SoftwareKey(), SoftwareKey()
+    mallorys.id = b"credential-0666"
+    victim = w.finish_registration("r", victims.create(w.begin_registration("r", user_id=b"victim", user_name="v")))
+    mallory = w.finish_registration("r", mallorys.create(w.begin_registration("r", user_id=b"mallory", user_name="m")))
+    assert (victim.user_id, mallory.user_id) == (b"victim", b"mallory")
+
+    # The second factor of the victim's sign-in, answered with the attacker's own key, which the application looks up.
+    for options in ({"user_id": b"victim"}, {"credentials": [victim.credential_id]}, {"user_id": b"victim", "credentials": [victim.credential_id]}):
+        answer = mallorys.get(w.begin_authentication("a", **options))  # type: ignore[arg-type]
+        assert w.credential_id(answer) == mallory.credential_id
+        with pytest.raises(VerificationFailed, match="another user"):
+            w.finish_authentication("a", answer, mallory)
+        # Also where the application stores no owner with the credential.
+        answer = mallorys.get(w.begin_authentication("a", **options))  # type: ignore[arg-type]
+        with pytest.raises(VerificationFailed, match="another user"):
+            w.finish_authentication("a", answer, replace(mallory, user_id=b""))
+        answer = victims.get(w.begin_authentication("a", **options))  # type: ignore[arg-type]
+        victim = replace(victim, sign_count=w.finish_authentication("a", answer, victim))
+    # Stored without an owner, the list decides.
+    answer = victims.get(w.begin_authentication("a", user_id=b"victim", credentials=[victim.credential_id]))
+    assert w.finish_authentication("a", answer, replace(victim, user_id=b""))
+    # A passkey says whose it is; it has to agree.
+    mallorys.user_handle = b"mallory"
+    assert w.finish_authentication("a", mallorys.get(w.begin_authentication("a")), mallory)
+    mallorys.user_handle = b"victim"
+    with pytest.raises(VerificationFailed, match="another user"):
+        w.finish_authentication("a", mallorys.get(w.begin_authentication("a")), mallory)
+    # A page inside another site's.
+    for client in ({"crossOrigin": True}, {"crossOrigin": False, "topOrigin": "https://evil.example"}, {"crossOrigin": "no"}):
+        victims.client = client
+        with pytest.raises(VerificationFailed, match="inside"):
+            w.finish_authentication("a", victims.get(w.begin_authentication("a")), victim)
+        with pytest.raises(VerificationFailed, match="inside"):
+            w.finish_registration("r", victims.create(w.begin_registration("r", user_id=b"v", user_name="v")))
+    # Browsers of old leave it out.
+    victims.client = {}
+    assert w.finish_authentication("a", victims.get(w.begin_authentication("a")), victim)
+    for user_id in (b"", b"x" * 65):
+        with pytest.raises(InvalidInput):
+            w.begin_registration("r", user_id=user_id, user_name="v")
+    for bad in ("", "[]", "{}", "null", '{"id": 7}', "[" * 100_000, '{"id": "x", "response": {"clientDataJSON": "e30"}}'):
+        w.begin_authentication("a")
+        with pytest.raises((VerificationFailed, InvalidInput)):
+            w.finish_authentication("a", bad, victim)
+
+
+def test_guards_in_redis(redis_url: str) -> None:
+    import redis
+    from pyward_guard.mfa.redis import RedisChallengeStore, RedisReplayGuard
+
+    for decode in (False, True):
+        client = redis.Redis.from_url(redis_url, decode_responses=decode)
+        guard = RedisReplayGuard(client, prefix=f"replay-{decode}:")
+        totp, now = Totp.generate(), 1_700_000_000.0
+        code = totp.code(now)
+
+        def attempt(_: int, totp: Totp = totp, guard: RedisReplayGuard = guard, code: str = code) -> bool:
+            try:
+                totp.verify_once(code, user="ada", guard=guard, at=1_700_000_000.0)
+                return True
+            except VerificationFailed:
+                return False
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(attempt, range(64))) == 1
+        assert guard.advance("grace", 5) and not guard.advance("grace", 4) and guard.advance("grace", 6)
+        assert client.keys("replay-*") and all(client.ttl(key) > 7500 for key in client.keys(f"replay-{decode}:*"))
+        challenges = RedisChallengeStore(client)
+        challenges.put("k", "v", 60)
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(map(str, pool.map(lambda _: challenges.pop("k"), range(16)))) == ["None"] * 15 + ["v"]
+        challenges.put("k", "v", 1)
+        time.sleep(1.1)
+        assert challenges.pop("k") is None
+        client.close()
+    with pytest.raises(InvalidInput):
+        RedisReplayGuard(redis.Redis(), lifetime=60)
+    away = RedisReplayGuard(redis.Redis(port=1, socket_connect_timeout=1))
+    with pytest.raises(redis.ConnectionError):
+        totp.verify_once(totp.code(), user="ada", guard=away)

@@ -161,3 +161,25 @@ def test_a_vault_gives_one_token_to_threads_that_race(tmp_path: Path) -> None:
             tokens = set(pool.map(lambda _, number=number: vault.tokenise(f"value {number}", purpose="p"), range(16)))
             assert len(tokens) == 1
     store.close()
+
+
+def test_marked_objects_within_others_are_masked() -> None:
+    @dataclass
+    class Person:
+        email: Annotated[str, Personal("email")]
+
+    @dataclass
+    class Order:
+        id: int
+        buyer: Person
+        others: list[Person]
+        addresses: Annotated[list[str], Personal("ip")]
+
+    # The classes are local: their annotations cannot be looked up by name.
+    Person.__annotations__["email"] = Annotated[str, Personal("email")]
+    Order.__annotations__.update(id=int, buyer=Person, others=list[Person], addresses=Annotated[list[str], Personal("ip")])
+    order = Order(1, Person("ada@example.org"), [Person("eve@example.org")], ["192.0.2.7"])
+    assert privacy.mask_mapping(order) == {
+        "id": 1, "buyer": {"email": "a***@example.org"}, "others": [{"email": "e***@example.org"}], "addresses": ["192.0.2.0"],
+    }  # fmt: skip
+    assert privacy.mask("my password is x@hunter2", "email") == "***"

@@ -169,10 +169,13 @@ def test_a_revoked_session_stays_revoked_while_a_request_runs(make: Make) -> Non
     rotating = manager.load(cookie)
     assert manager.revoke_all("ada") == 1
     running["late"] = True
-    assert manager.save(running) == sessions.SetCookie("", 0)
+    assert manager.save(running) is None and running.user is None
     rotating.rotate()
-    assert manager.save(rotating) == sessions.SetCookie("", 0)
+    assert manager.save(rotating) is None and rotating.user is None
     assert manager.load(cookie).is_new and manager.of_user("ada") == []
+    # What else happens in the same request brings nothing back either.
+    assert manager.save(running) is None and manager.finish(running) is None
+    assert manager.of_user("ada") == []
 
 
 def test_two_requests_that_rotate_leave_one_session(make: Make) -> None:
@@ -181,9 +184,202 @@ def test_two_requests_that_rotate_leave_one_session(make: Make) -> None:
     one, two = manager.load(cookie), manager.load(cookie)
     one.rotate()
     two.rotate()
-    assert manager.save(one).value
-    assert manager.save(two).value == ""
-    assert len(manager.of_user("ada")) == 1
+    kept = manager.save(one).value
+    # The second answer must not take the first one's cookie away.
+    assert manager.save(two) is None
+    assert len(manager.of_user("ada")) == 1 and manager.load(kept).user == "ada"
+
+
+def test_requests_at_the_same_time_lose_no_updates(make: Make) -> None:
+    manager = make(touch=timedelta(0))
+    cookie = signed_in(manager, kept=1, dropped=2, both=3)
+    one, two, idle, turning = (manager.load(cookie) for _ in range(4))
+    one["cart"], one["both"] = [1], "one"
+    del one["dropped"]
+    two["theme"], two["both"] = "dark", "two"
+    two["nested"] = {"a": [True]}
+    turning["turned"] = True
+    turning.rotate()
+    assert manager.save(one) is None and manager.save(two) is None
+    assert manager.save(idle) is None
+    expected = {"kept": 1, "both": "two", "cart": [1], "theme": "dark", "nested": {"a": [True]}}
+    assert dict(manager.load(cookie)) == expected
+    # A change of the id carries what others stored since, too.
+    new = manager.save(turning).value
+    assert dict(manager.load(new)) == {**expected, "turned": True}
+    # Signing in with an empty session does not bring it over.
+    late, fresh = manager.load(new), manager.load(new)
+    late["cart"] = [9]
+    fresh.login("ada")
+    manager.save(late)
+    assert dict(manager.load(manager.save(fresh).value)) == {}
+
+
+def test_signing_in_does_not_depend_on_the_session_before(make: Make) -> None:
+    manager = make()
+    visitor = manager.load(None)
+    visitor["cart"] = [1]
+    before = manager.save(visitor).value
+    one, two = manager.load(before), manager.load(before)
+    one.login("ada")
+    two.login("ada")
+    assert manager.load(manager.save(one).value).user == "ada"
+    assert manager.load(manager.save(two).value).user == "ada", "a double click"
+
+
+def test_signing_out_reaches_a_session_that_moved(make: Make) -> None:
+    manager = make()
+    other = signed_in(manager)
+    time.sleep(0.002)
+    cookie = signed_in(manager)
+    leaving, turning = manager.load(cookie), manager.load(cookie)
+    turning.rotate()
+    moved = manager.save(turning).value
+    leaving.logout()
+    assert manager.save(leaving) == sessions.SetCookie("", 0)
+    assert manager.load(moved).is_new
+    assert manager.load(other).user == "ada", "another session of the user goes on"
+    handle = manager.of_user("ada")[0].handle
+    assert manager.revoke("ada", handle) and not manager.revoke("ada", handle)
+
+
+def test_signing_out_and_in_again_in_one_request(make: Make) -> None:
+    manager = make()
+    cookie = signed_in(manager, a=1)
+    session = manager.load(cookie)
+    session.logout()
+    session.login("bob")
+    new = manager.save(session).value
+    assert manager.load(cookie).is_new and manager.of_user("ada") == []
+    assert manager.load(new).user == "bob" and dict(manager.load(new)) == {}
+    # Neither does what others store meanwhile come along.
+    session, late = manager.load(new), manager.load(new)
+    session.logout()
+    session.login("carol", keep=True)
+    late["private"] = "bob's"
+    manager.save(late)
+    new = manager.save(session).value
+    assert manager.load(new).user == "carol" and dict(manager.load(new)) == {} and manager.of_user("bob") == []
+    session = manager.load(new)
+    session.login("bob")
+    new = manager.save(session).value
+    # The idiom of frameworks that keep the user among the values.
+    session = manager.load(new)
+    session.clear()
+    assert session.user is None
+    session["message"] = "signed out"
+    last = manager.save(session).value
+    assert manager.load(new).is_new and manager.of_user("bob") == []
+    assert last != new and dict(manager.load(last)) == {"message": "signed out"} and manager.load(last).user is None
+
+
+def test_what_changes_after_the_response_started(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    manager = make()
+    cookie = signed_in(manager, a=1)
+    session = manager.load(cookie)
+    assert manager.save(session) is None
+    session["b"] = 2
+    manager.finish(session)
+    assert dict(manager.load(cookie)) == {"a": 1, "b": 2}
+    session["c"] = 3
+    session.rotate()
+    manager.finish(session)
+    assert manager.load(cookie)["c"] == 3 and "is lost" in caplog.text
+    session.login("eve")
+    manager.finish(session)
+    assert manager.load(cookie).user == "ada" and manager.of_user("eve") == []
+    visitor = manager.load(None)
+    visitor["x"] = 1
+    manager.finish(visitor)
+    assert visitor.is_new
+    session = manager.load(cookie)
+    session.logout()
+    manager.finish(session)
+    assert manager.load(cookie).is_new
+
+
+def test_long_requests_can_ask_whether_a_session_lives(make: Make) -> None:
+    manager = make()
+    cookie = signed_in(manager)
+    session = manager.load(cookie)
+    assert manager.is_alive(session)
+    manager.revoke_all("ada")
+    assert not manager.is_alive(session) and not manager.is_alive(manager.load(None))
+
+
+@pytest.mark.parametrize("name", ["memory", "sqlite", "redis", "postgres"])
+def test_ending_all_sessions_ends_those_that_rotate(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    store: Any
+    if name == "memory":
+        store = MemoryStore()
+    elif name == "sqlite":
+        store = SQLiteStore(tmp_path / "sessions.sqlite3")
+    elif name == "redis":
+        import redis
+
+        store = sessions.RedisStore(redis.Redis.from_url(request.getfixturevalue("redis_url")))
+    else:
+        store = sessions.PostgresStore(request.getfixturevalue("postgres_url"))
+        store.create_tables()
+    manager = SessionManager(store)
+    for _ in range(20):
+        cookie = signed_in(manager, "mallory")
+        running = threading.Event()
+
+        def turn(value: str = cookie, running: threading.Event = running) -> None:
+            while True:
+                session = manager.load(value)
+                if session.is_new:
+                    return
+                session.rotate()
+                change = manager.save(session)
+                if change is None:
+                    return
+                value = change.value
+                running.set()
+
+        threads = [threading.Thread(target=turn), threading.Thread(target=turn)]
+        for thread in threads:
+            thread.start()
+        running.wait(10)
+        manager.revoke_all("mallory")
+        for thread in threads:
+            thread.join(30)
+        assert manager.of_user("mallory") == []
+    if hasattr(store, "close"):
+        store.close()
+
+
+def test_connections_are_not_shared_over_a_fork(postgres_url: str) -> None:
+    import multiprocessing
+
+    store = sessions.PostgresStore(postgres_url, connections=1)
+    store.create_tables()
+    mine = store._connect
+    assert isinstance(mine, sessions._stores._PostgresPool)
+    with mine() as connection:
+        parent = connection.info.backend_pid
+
+    def child(pipe: Any) -> None:
+        with mine() as connection:
+            pipe.send(connection.info.backend_pid)
+
+    ours, theirs = multiprocessing.get_context("fork").Pipe()
+    process = multiprocessing.get_context("fork").Process(target=child, args=(theirs,))
+    process.start()
+    assert ours.poll(30) and ours.recv() != parent
+    process.join(30)
+    with mine() as connection:
+        assert connection.info.backend_pid == parent and connection.execute("SELECT 1").fetchone() == (1,)
+    store.close()
+
+
+def test_a_file_that_was_there_is_closed_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.sqlite3"
+    path.touch()
+    path.chmod(0o644)
+    SQLiteStore(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 class Clock:
@@ -358,6 +554,21 @@ def test_misuse_is_refused() -> None:
     session = SessionManager(MemoryStore()).load(None)
     with pytest.raises(InvalidInput):
         session.login("")
+    for user in (7, None, "a" * 1025):
+        with pytest.raises(InvalidInput, match="str"):
+            session.login(user)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="RedisStore"):
+        SessionManager(object())  # type: ignore[arg-type]
+
+    class Awaited(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__()
+            self.get = self.fetch  # type: ignore[assignment]
+
+        async def fetch(self, key: bytes) -> None: ...
+
+    with pytest.raises(InvalidInput, match="AsyncSessionManager"):
+        SessionManager(Awaited())
     session["x"] = object()
     with pytest.raises(InvalidInput, match="JSON"):
         SessionManager(MemoryStore()).save(session)

@@ -204,8 +204,7 @@ def test_a_session_is_rotated_once_and_never_shared(kind: str, tmp_path: Path, r
             return ""
         session.rotate()
         cookie = manager.save(session)
-        assert cookie is not None
-        return cookie.value
+        return cookie.value if cookie is not None else ""
 
     new = [value for value in together(rotate) if value]
     assert len(new) == 1

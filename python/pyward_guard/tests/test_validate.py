@@ -141,3 +141,46 @@ def test_pydantic() -> None:
         with pytest.raises(pydantic.ValidationError) as caught:
             User(**{"name": "ada", "mail": "a@b.de", **change})
         assert all("x@" not in error["msg"] for error in caught.value.errors())
+
+
+def test_rare_but_real_values_pass() -> None:
+    for check, values in {
+        validate.email: [
+            "o'brien+tag@example.museum", "a@xn--bcher-kva.example", "x_y-z.1@sub.example.co.uk", "user@example.photography", "m\u00fcller@example.org"[0] + "@b.de",
+            "a@b\u00fccher.example", "{x}!#$%&*@example.org", "1@2.example",
+        ],
+        validate.url: ["https://foo_bar.example.org/", "https://example.xn--p1ai/", "https://\u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444/\u043f\u0443\u0442\u044c?\u043a=1", "http://example.org:8080/a;b=c,d/(e)?f[]=1#!/g"],
+        validate.phone: ["+290 22222", "+6834000", "+1 (212) 555-0100", "0049.30.123456", "+883 5100 12345678"],
+        validate.iban: [
+            "AD1200012030200359100100", "AE070331234567890123456", "AL47212110090000000235698741", "AT611904300234573201", "AZ21NABZ00000000137010001944",
+            "BE68539007547034", "BR1800360305000010009795493C1", "CH9300762011623852957", "DE89370400440532013000", "EG380019000500000000263180002",
+            "FR1420041010050500013M02606", "GB29NWBK60161331926819", "GE29NB0000000101904917", "GI75NWBK000000007099453", "KW81CBKU0000000000001234560101",
+            "LC55HEMM000100010012001200023015", "MT84MALT011000012345MTLCAST001S", "MU17BOMM0101101030300200000MUR", "NO9386011117947", "PL61109010140000071219812874",
+            "SC18SSCB11010000000000001497USD", "SV62CENR00000000000000700025", "TR330006100519786457841326", "UA213223130000026007233566001", "XK051212012345678906",
+        ],
+        validate.card_number: ["2200000000000004"],
+        validate.plain_text: [
+            "\u845b\U000e0100", "\u1820\u180b", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0dc1\u0dca\u200d\u0dbb\u0dd3", "Nguy\u1ec5n Th\u1ecb", "\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd",
+            "\u0f56\u0f66\u0f92\u0fb2\u0f74\u0f56", "\U0001f469\u200d\U0001f467 \u2764\ufe0f", "O\u2019Neill", "\u12a0\u1260\u1260", "\U00020bb7\u91ce",
+        ],
+    }.items():  # fmt: skip
+        for value in values:
+            check(value)
+    assert validate.iso_datetime("2024-01-01T00:00:00.123456789Z").microsecond == 123456
+    assert validate.url("https://a.b\u00fccher.example/", hosts=["b\u00fccher.example"])
+
+
+def test_hostile_values_are_invalid_input() -> None:
+    """Also those that are too long: callers catch one exception."""
+    for check, values in {
+        validate.email: ["a@" + "b" * 300 + ".de", "a@ex%61mple.org", "a@b", "a@1.2.3.4", "a@[::1]", "a@b..de", "a\u2028@b.de", "a@b.de\n", "\ud800@b.de"],
+        validate.url: ["https://_.example", "https://a_b/", "https://a.b_c/", "https://a" * 1000, "https://0x7f.1/", "https://[::1]/", "https://a@b.de"],
+        validate.phone: ["+" + "1" * 50, "+999123456789", "+49\u0661\u0662\u0663\u0664\u0665\u0666", "+1;ext=2"],
+        validate.iban: ["DE89370400440532013001", "XX" + "0" * 60, "\uff24\uff25" + "89370400440532013000"],
+        validate.plain_text: ["a\U000e0100", "a\u180b", "\u202e", "a" + "\u0301" * 9, "\ue000", "a\u200d"],
+        validate.iso_datetime: ["2024-01-01T24:00:00Z", "2024-01-01T00:00:00+25:00", "2024-01-01T00:00:00." + "1" * 50 + "Z", "2024-01-01T00:00:00"],
+        validate.json: [5, 10**10, True, None],
+    }.items():  # fmt: skip
+        for value in values:
+            with pytest.raises(InvalidInput):
+                check(value)  # type: ignore[operator]

@@ -2,21 +2,29 @@
 //!
 //! A conservative subset of the HTML tokeniser: where it is not sure, the context is one in which values are refused.
 
+use super::script::{Script, Spot};
+
 /// Where a value lands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context {
-    /// Text of an element, `title` and `textarea` included.
+    /// Text of an element.
     Text,
+    /// Text of `title` or `textarea`, which hold no elements.
+    RawText,
     /// Attribute value in quotes.
     Attribute,
     /// Start of a URL attribute in quotes.
     UrlStart,
+    /// Start of a URL that code, a frame or the base of all others is loaded from (`<script src>`): no foreign value.
+    CodeUrlStart,
     /// A URL attribute whose beginning is in the template up to the path, the query or the fragment.
     UrlRest,
-    /// A URL attribute after a beginning that does not settle the scheme (`java{value}`): refuse.
+    /// A URL attribute after a beginning that does not settle scheme and host (`java{value}`): refuse.
     UrlUnsettled,
     /// Event attribute in quotes.
     ScriptAttribute,
+    /// A string literal within an event attribute.
+    ScriptAttributeString,
     /// `style` attribute in quotes.
     StyleAttribute,
     /// `srcdoc`, `srcset` and the like: refuse.
@@ -25,6 +33,10 @@ pub enum Context {
     Unquoted,
     /// Within a `script` element.
     Script,
+    /// A string literal within a `script` element.
+    ScriptString,
+    /// A script, in a comment, a template literal, or what may be a regular expression: refuse.
+    ScriptUnsure,
     /// Within a `style` element: refuse.
     Style,
     /// Comment, declaration, or an element with raw text: refuse.
@@ -33,7 +45,7 @@ pub enum Context {
     Tag,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum State {
     Text,
     TagOpen,
@@ -50,7 +62,7 @@ enum State {
 }
 
 /// See the module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tracker {
     state: State,
     closing: bool,
@@ -61,6 +73,10 @@ pub struct Tracker {
     raw: String,
     /// Tail of what was read in raw text or a comment, to find its end across parts.
     tail: String,
+    /// Where in a script or an event attribute we are.
+    script: Script,
+    /// Attributes of the present tag that say what a `meta` element is.
+    meta: (bool, bool),
 }
 
 impl Default for Tracker {
@@ -73,6 +89,8 @@ impl Default for Tracker {
             value: String::new(),
             raw: String::new(),
             tail: String::new(),
+            script: Script::default(),
+            meta: (false, false),
         }
     }
 }
@@ -96,14 +114,34 @@ const OTHER_ATTRIBUTES: &[&str] = &[
     "srcset",
     "imagesrcset",
     "http-equiv",
-    "content",
     "is",
     "integrity",
     "sandbox",
     "attributename",
     "to",
     "from",
+    "by",
     "values",
+    "classid",
+    "codebase",
+    "archive",
+    "code",
+];
+/// Beginnings of attributes whose values JavaScript frameworks run as code.
+const CODE_PREFIXES: &[&str] = &["@", ":", "x-", "v-", "ng-", "hx-on", "data-hx-on", "_"];
+/// Elements whose URL attributes load what runs in the page, frames it, or moves all other URLs.
+const CODE_ELEMENTS: &[&str] = &[
+    "script",
+    "link",
+    "base",
+    "iframe",
+    "frame",
+    "object",
+    "embed",
+    "applet",
+    "use",
+    "portal",
+    "fencedframe",
 ];
 const RAW_ELEMENTS: &[&str] = &[
     "script",
@@ -129,7 +167,10 @@ impl Tracker {
     /// To be called for each value, in whose place later parts see an ordinary character.
     pub fn value(&mut self) {
         match self.state {
-            State::Value(_) | State::Unquoted => self.value.push('\u{FFFC}'),
+            State::Value(_) | State::Unquoted => {
+                self.value.push('\u{FFFC}');
+                self.script.value();
+            }
             State::TagName => self.tag.push('\u{FFFC}'),
             State::Name => self.name.push('\u{FFFC}'),
             State::TagOpen => self.state = State::Text,
@@ -138,7 +179,11 @@ impl Tracker {
                 self.name = "\u{FFFC}".to_owned();
                 self.state = State::Name;
             }
-            State::Raw | State::Comment => self.tail.clear(),
+            State::Raw => {
+                self.tail.clear();
+                self.script.value();
+            }
+            State::Comment => self.tail.clear(),
             State::Text | State::Declaration => {}
         }
     }
@@ -154,14 +199,62 @@ impl Tracker {
             | State::AfterName => Context::Tag,
             State::BeforeValue | State::Unquoted => Context::Unquoted,
             State::Comment | State::Declaration => Context::Comment,
+            // A value could complete the end tag.
+            State::Raw
+                if self
+                    .tail
+                    .strip_prefix("</")
+                    .is_some_and(|name| self.raw.starts_with(name)) =>
+            {
+                Context::Tag
+            }
             State::Raw => match self.raw.as_str() {
-                "script" => Context::Script,
+                "script" => match self.script.spot() {
+                    Spot::Code => Context::Script,
+                    Spot::String => Context::ScriptString,
+                    Spot::Unsure => Context::ScriptUnsure,
+                },
                 "style" => Context::Style,
-                "title" | "textarea" => Context::Text,
+                "title" | "textarea" => Context::RawText,
                 _ => Context::Comment,
             },
             State::Value(_) => self.attribute_context(),
         }
+    }
+
+    /// Names this place so that two trackers in places with the same name judge what follows alike.
+    pub fn place(&self) -> String {
+        let mut place = self.clone();
+        place.tail = if self.state == State::Raw || self.tail.len() < 4 {
+            place.tail
+        } else {
+            String::new()
+        };
+        match self.state {
+            State::Value(_) => match self.attribute_context() {
+                Context::UrlRest => place.value = "/?".to_owned(),
+                Context::Attribute => place.value.clear(),
+                _ => {}
+            },
+            _ => place.value.clear(),
+        }
+        if matches!(
+            self.state,
+            State::Text | State::Raw | State::Comment | State::Declaration
+        ) {
+            place.name.clear();
+            place.tag.clear();
+            place.closing = false;
+            place.meta = (false, false);
+        }
+        let in_script = self.state == State::Raw && self.raw == "script";
+        if !in_script && !matches!(self.state, State::Value(_)) {
+            place.script = Script::default();
+        }
+        if self.state != State::Raw {
+            place.raw.clear();
+        }
+        format!("{place:?}")
     }
 
     /// True at a place where a template may end: in text, not within a tag, comment or raw element.
@@ -172,39 +265,93 @@ impl Tracker {
     fn attribute_context(&self) -> Context {
         let name = self.name.as_str();
         if name.starts_with("on") {
-            return Context::ScriptAttribute;
-        }
-        if name == "style" {
-            return Context::StyleAttribute;
-        }
-        if OTHER_ATTRIBUTES.contains(&name) || name.contains('\u{FFFC}') {
-            return Context::OtherAttribute;
-        }
-        if URL_ATTRIBUTES.contains(&name) {
-            let written = self.value.trim_start();
-            if written.is_empty() {
-                return Context::UrlStart;
-            }
-            // A character reference could stand for anything, a colon included.
-            let settled = written.find(['/', '?', '#']).is_some_and(|end| {
-                let before = &written[..end];
-                !before.contains(['&', '\u{FFFC}'])
-                    && before.split_once(':').is_none_or(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https"))
-                    // `https://{host}` and `//{host}` would let a value choose the host.
-                    && !written.ends_with("//")
-                    && !written.ends_with('\\')
-                    && written != "/"
-            });
-            let mailto = ["mailto:", "tel:"]
-                .iter()
-                .any(|s| written.to_ascii_lowercase().starts_with(s));
-            return if settled || mailto {
-                Context::UrlRest
-            } else {
-                Context::UrlUnsettled
+            return match self.script.spot() {
+                Spot::Code => Context::ScriptAttribute,
+                Spot::String => Context::ScriptAttributeString,
+                Spot::Unsure => Context::ScriptUnsure,
             };
         }
+        if name == "style" {
+            // Within a string, a function that loads, or a block, a plain word could mean anything.
+            let declaration = self.value.rsplit(';').next().unwrap_or_default();
+            let open = declaration.contains(['"', '\'', '\\', '@', '{', '}', '&'])
+                || declaration.contains("/*")
+                || declaration.to_ascii_lowercase().contains("url");
+            return if open {
+                Context::OtherAttribute
+            } else {
+                Context::StyleAttribute
+            };
+        }
+        if OTHER_ATTRIBUTES.contains(&name)
+            || name.contains('\u{FFFC}')
+            || CODE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || self.tag.contains('\u{FFFC}')
+        {
+            return Context::OtherAttribute;
+        }
+        if name == "content" && self.tag == "meta" {
+            // `http-equiv` makes an address or a policy of it; with a name it is text.
+            return if self.meta == (true, false) {
+                Context::Attribute
+            } else {
+                Context::OtherAttribute
+            };
+        }
+        if URL_ATTRIBUTES.contains(&name) && !(name == "data" && self.tag != "object") {
+            return self.url_context();
+        }
         Context::Attribute
+    }
+
+    fn url_context(&self) -> Context {
+        // Browsers drop tabs and line breaks anywhere, spaces and controls in front, and take `\` for `/`.
+        let mut written = self
+            .value
+            .replace(['\t', '\n', '\r'], "")
+            .replace('\\', "/");
+        let spaces = written.len() - written.trim_start_matches(|c: char| c <= ' ').len();
+        written.drain(..spaces);
+        if written.is_empty() {
+            return if CODE_ELEMENTS.contains(&self.tag.as_str()) {
+                Context::CodeUrlStart
+            } else {
+                Context::UrlStart
+            };
+        }
+        let lower = written.to_ascii_lowercase();
+        if lower.starts_with("mailto:") || lower.starts_with("tel:") {
+            return Context::UrlRest;
+        }
+        // A character reference or a value could stand for anything, a colon included.
+        let open = |part: &str| part.contains(['&', '\u{FFFC}']);
+        let network = ["http://", "https://", "//"]
+            .iter()
+            .find_map(|start| lower.strip_prefix(start));
+        let settled = match network {
+            // The host has to end within the template: `https://example.org{value}` could be any other.
+            Some(rest) => rest.find(['/', '?', '#']).is_some_and(|end| {
+                let host = &rest[..end];
+                !host.is_empty() && !open(host)
+            }),
+            None => lower.find(['/', '?', '#']).is_some_and(|end| {
+                let (before, after) = lower.split_at(end);
+                // A second slash would make a host of what follows.
+                let host_next = after.strip_prefix('/').is_some_and(|rest| {
+                    end == 0
+                        && rest
+                            .chars()
+                            .next()
+                            .is_none_or(|c| matches!(c, '/' | '&' | '\u{FFFC}'))
+                });
+                !open(before) && !before.contains(':') && !host_next
+            }),
+        };
+        if settled {
+            Context::UrlRest
+        } else {
+            Context::UrlUnsettled
+        }
     }
 
     fn step(&mut self, c: char) {
@@ -225,6 +372,7 @@ impl Tracker {
                 '?' => self.state = State::Declaration,
                 'a'..='z' | 'A'..='Z' => {
                     self.tag.push(c.to_ascii_lowercase());
+                    self.meta = (false, false);
                     self.state = State::TagName;
                 }
                 '<' => self.closing = false,
@@ -267,13 +415,14 @@ impl Tracker {
             },
             State::BeforeValue => match c {
                 '"' | '\'' => {
-                    self.value.clear();
+                    self.start_value();
                     self.state = State::Value(c as u8);
                 }
                 '>' => self.end_tag(),
                 _ if c.is_ascii_whitespace() => {}
                 _ => {
-                    self.value = c.to_string();
+                    self.start_value();
+                    self.value.push(c);
                     self.state = State::Unquoted;
                 }
             },
@@ -282,6 +431,9 @@ impl Tracker {
                     self.state = State::BeforeName;
                 } else {
                     self.value.push(c);
+                    if self.name.starts_with("on") {
+                        self.script.step(c, true);
+                    }
                 }
             }
             State::Unquoted => match c {
@@ -320,11 +472,22 @@ impl Tracker {
                 if self.raw == "plaintext" {
                     return;
                 }
+                if self.raw == "script" {
+                    self.script.step(c, false);
+                }
                 if c == '<' {
                     self.tail.clear();
                 }
                 if self.tail.len() < 16 {
                     self.tail.push(c.to_ascii_lowercase());
+                }
+                // Behind `<!--`, a second start tag makes the next end tag end that one only: too odd to follow.
+                if self.raw == "script"
+                    && self.tail == "<script"
+                    && self.script.spot() == Spot::Unsure
+                {
+                    self.raw = "plaintext".to_owned();
+                    return;
                 }
                 if let Some(rest) = self
                     .tail
@@ -345,10 +508,21 @@ impl Tracker {
         }
     }
 
+    fn start_value(&mut self) {
+        self.value.clear();
+        self.script = Script::default();
+        match self.name.as_str() {
+            "name" | "property" | "itemprop" => self.meta.0 = true,
+            "http-equiv" => self.meta.1 = true,
+            _ => {}
+        }
+    }
+
     fn end_tag(&mut self) {
         self.tail.clear();
         if !self.closing && RAW_ELEMENTS.contains(&self.tag.as_str()) {
             self.raw = std::mem::take(&mut self.tag);
+            self.script = Script::default();
             self.state = State::Raw;
         } else {
             self.state = State::Text;
@@ -389,6 +563,46 @@ mod tests {
             ("<a href=\"", C::UrlStart),
             ("<a href=\"/search?q=", C::UrlRest),
             ("<a href=\"https://example.org/", C::UrlRest),
+            ("<a href=\"https://example.org", C::UrlUnsettled),
+            ("<a href=\"https://example.org?", C::UrlRest),
+            ("<a href=\"https:/", C::UrlUnsettled),
+            ("<a href=\"https:a/", C::UrlUnsettled),
+            ("<a href=\"//example.org", C::UrlUnsettled),
+            ("<a href=\"//example.org/", C::UrlRest),
+            ("<a href=\"https://@/", C::UrlUnsettled),
+            ("<a href=\"https://a&#46;", C::UrlUnsettled),
+            ("<a href=\"\n /", C::UrlUnsettled),
+            ("<a href=\"/\t", C::UrlUnsettled),
+            ("<a href=\"/\\", C::UrlUnsettled),
+            ("<a href=\"/&sol;", C::UrlUnsettled),
+            ("<a href=\"/@", C::UrlUnsettled),
+            ("<a href=\"/a", C::UrlRest),
+            ("<a href=\"#", C::UrlRest),
+            ("<script src=\"", C::CodeUrlStart),
+            ("<script src='/static/", C::UrlRest),
+            ("<link href='", C::CodeUrlStart),
+            ("<meta name=a content='", C::Attribute),
+            ("<meta content='", C::OtherAttribute),
+            (
+                "<meta name=a http-equiv=refresh content='",
+                C::OtherAttribute,
+            ),
+            ("<p @click='", C::OtherAttribute),
+            ("<p x-data='", C::OtherAttribute),
+            ("<p@ title='", C::OtherAttribute),
+            ("<p style='color:", C::StyleAttribute),
+            ("<p style='background: url(", C::OtherAttribute),
+            ("<p style='content: \"", C::OtherAttribute),
+            ("<a onclick='f(", C::ScriptAttribute),
+            ("<a onclick='f(\"", C::ScriptAttributeString),
+            ("<a onclick='f(&quot;", C::ScriptUnsure),
+            ("<script>let a = \"", C::ScriptString),
+            ("<script>let a = `", C::ScriptUnsure),
+            ("<script><!--<script></script>", C::Comment),
+            ("<script><!-- x --></script>", C::Text),
+            ("<script>/*/ ", C::ScriptUnsure),
+            ("<script>x</script", C::Tag),
+            ("<title>x</title", C::Tag),
             ("<a href=\"https://", C::UrlUnsettled),
             ("<a href=\"//", C::UrlUnsettled),
             ("<a href=\"/", C::UrlUnsettled),
@@ -404,12 +618,13 @@ mod tests {
             ("<script>", C::Script),
             ("<script>if (a < b) ", C::Script),
             ("<script>x</script>", C::Text),
-            ("<script>x</scriptx>", C::Script),
+            ("<script>x</scriptx>", C::ScriptUnsure),
+            ("<script>x</scriptx>\n", C::Script),
             ("<script>x</script >", C::Text),
             ("<SCRIPT type=x>", C::Script),
             ("<style>", C::Style),
-            ("<title>", C::Text),
-            ("<title><b x='", C::Text),
+            ("<title>", C::RawText),
+            ("<title><b x='", C::RawText),
             ("<!-- ", C::Comment),
             ("<!-- a -->", C::Text),
             ("<!-->", C::Text),

@@ -2,9 +2,11 @@
 //!
 //! Protects against cross-site scripting (CWE-79, CWE-80, CWE-83, CWE-84, CWE-87) and CSS injection.
 
+mod bounds;
 mod context;
 mod escape;
 mod sanitize;
+mod script;
 mod style;
 
 pub use context::{Context, Tracker};

@@ -1,8 +1,8 @@
 //! Progressive lock-out after failed attempts, by account, by client and by both.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 
+use super::table::Table;
 use super::{KeyHasher, lock};
 use crate::{Error, Result};
 
@@ -86,16 +86,16 @@ struct Count {
 }
 
 #[derive(Default)]
-struct Table {
-    counts: HashMap<u128, Count>,
-    known: HashMap<u128, u64>,
+struct State {
+    counts: Table<Count>,
+    known: Table<u64>,
 }
 
 /// Lock-out state in memory. An attempt counts as failed from the start, so parallel guesses gain nothing.
 pub struct Lockout {
     rule: LockoutRule,
     hasher: KeyHasher,
-    table: Mutex<Table>,
+    table: Mutex<State>,
     max_keys: usize,
 }
 
@@ -152,10 +152,10 @@ impl Lockout {
     ) -> std::result::Result<Attempt, Locked> {
         let (account, client, pair) = self.keys(account, client);
         let mut table = lock(&self.table);
-        let known = table.known.get(&pair).is_some_and(|until| *until > now);
+        let known = table.known.get(pair).is_some_and(|until| *until > now);
         let target = if known { pair } else { account };
         for (key, scope) in [(client, Scope::Client), (target, Scope::Account)] {
-            if let Some(count) = table.counts.get(&key)
+            if let Some(count) = table.counts.get(key)
                 && count.until > now
             {
                 return Err(Locked {
@@ -164,8 +164,12 @@ impl Lockout {
                 });
             }
         }
-        if table.counts.len() + 2 > self.max_keys {
-            self.make_room(&mut table, now);
+        while table.counts.len() + 2 > self.max_keys {
+            // What is forgotten goes first, then the least telling: a flood of new names does not lift an earned lock.
+            table.counts.give_up(|count| {
+                let lives = now.saturating_sub(count.last) < self.rule.forget;
+                (lives, count.until.max(now), count.failures, count.last)
+            });
         }
         self.fail(&mut table, client, self.rule.client, now);
         let failures = self.fail(&mut table, target, self.rule.account, now);
@@ -177,8 +181,8 @@ impl Lockout {
         })
     }
 
-    fn fail(&self, table: &mut Table, key: u128, free: u32, now: u64) -> u32 {
-        let count = table.counts.entry(key).or_default();
+    fn fail(&self, table: &mut State, key: u128, free: u32, now: u64) -> u32 {
+        let count = table.counts.entry(key, Count::default);
         if now.saturating_sub(count.last) >= self.rule.forget {
             *count = Count::default();
         }
@@ -194,59 +198,28 @@ impl Lockout {
     /// Takes the attempt's failure back: the account starts afresh, the client gets its one failure back and is known from now on.
     pub fn succeeded(&self, attempt: Attempt, now: u64) {
         let mut table = lock(&self.table);
-        table.counts.remove(&attempt.account);
-        table.counts.remove(&attempt.pair);
-        if let Some(count) = table.counts.get_mut(&attempt.client) {
+        table.counts.remove(attempt.account);
+        table.counts.remove(attempt.pair);
+        if let Some(count) = table.counts.get_mut(attempt.client) {
             count.failures = count.failures.saturating_sub(1);
             if count.failures == 0 {
-                table.counts.remove(&attempt.client);
+                table.counts.remove(attempt.client);
             } else if count.failures < self.rule.client {
                 count.until = 0;
             }
         }
         if self.rule.known > 0 {
             if table.known.len() >= self.max_keys {
-                table.known.retain(|_, until| *until > now);
-                if table.known.len() >= self.max_keys
-                    && let Some(key) = table
-                        .known
-                        .iter()
-                        .take(16)
-                        .min_by_key(|(_, until)| **until)
-                        .map(|(key, _)| *key)
-                {
-                    table.known.remove(&key);
-                }
+                table.known.give_up(|until| *until);
             }
-            table
-                .known
-                .insert(attempt.pair, now.saturating_add(self.rule.known));
+            *table.known.entry(attempt.pair, || 0) = now.saturating_add(self.rule.known);
         }
     }
 
     /// Lifts every lock on an account (an administrator's unlock, a completed reset).
     pub fn unlock(&self, account: &[u8]) {
         let (account, ..) = self.keys(account, b"");
-        lock(&self.table).counts.remove(&account);
-    }
-
-    fn make_room(&self, table: &mut Table, now: u64) {
-        table
-            .counts
-            .retain(|_, count| now.saturating_sub(count.last) < self.rule.forget);
-        while table.counts.len() + 2 > self.max_keys {
-            // The least telling of a sample goes: a flood of new names does not lift an earned lock.
-            let Some(key) = table
-                .counts
-                .iter()
-                .take(32)
-                .min_by_key(|(_, count)| (count.until.max(now), count.failures, count.last))
-                .map(|(key, _)| *key)
-            else {
-                return;
-            };
-            table.counts.remove(&key);
-        }
+        lock(&self.table).counts.remove(account);
     }
 }
 

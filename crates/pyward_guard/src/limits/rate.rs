@@ -1,8 +1,8 @@
 //! Token bucket and sliding window over a bounded table of keys.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 
+use super::table::Table;
 use super::{KeyHasher, lock};
 use crate::{Error, Result};
 
@@ -10,7 +10,6 @@ use crate::{Error, Result};
 pub const SEGMENTS: u64 = 16;
 
 const SHARDS: usize = 16;
-const SAMPLE: usize = 16;
 
 /// What is allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,6 +98,20 @@ impl State {
                 .map_or(0, |(segment, _)| forgotten_at(*segment, period)),
             _ => 0,
         }
+    }
+
+    /// How much would be given away by forgetting the state: nothing at rest, then the less the less is used up.
+    fn weight(&self, rule: Rule, now: u64) -> (bool, u32, u64) {
+        let idle_at = self.idle_at(rule);
+        let used = match (self, rule) {
+            (Self::Window { counts }, Rule::Window { period, .. }) => counts
+                .iter()
+                .filter(|(segment, _)| forgotten_at(*segment, period) > now)
+                .fold(0, |sum: u32, (_, count)| sum.saturating_add(*count)),
+            // A bucket comes to rest the later the emptier it is.
+            _ => 0,
+        };
+        (idle_at > now, used, idle_at)
     }
 
     fn check(&mut self, rule: Rule, cost: u32, now: u64) -> Decision {
@@ -195,13 +208,13 @@ fn forgotten_at(segment: u64, period: u64) -> u64 {
 pub struct Limiter {
     rule: Rule,
     hasher: KeyHasher,
-    shards: Vec<Mutex<HashMap<u128, State>>>,
+    shards: Vec<Mutex<Table<State>>>,
     per_shard: usize,
 }
 
 impl Limiter {
     /// A limiter that remembers at most `max_keys` keys. When it is full it forgets keys at rest first, then the one
-    /// among a sample that comes to rest soonest: a flood of new keys does not free a key that is at its limit.
+    /// among a sample that has used up least: a flood of new keys does not free a key that is at its limit.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] when `max_keys` is 0.
@@ -239,42 +252,24 @@ impl Limiter {
     pub fn check(&self, key: &[u8], cost: u32, now: u64) -> Decision {
         let hash = self.hasher.hash(key);
         let mut shard = lock(&self.shards[(hash as usize) % SHARDS]);
-        if let Some(state) = shard.get_mut(&hash) {
+        if let Some(state) = shard.get_mut(hash) {
             return state.check(self.rule, cost, now);
         }
         let mut state = self.fresh(now);
         let decision = state.check(self.rule, cost, now);
         if cost > 0 && decision.allowed {
             if shard.len() >= self.per_shard {
-                self.make_room(&mut shard, now);
+                shard.give_up(|state| state.weight(self.rule, now));
             }
-            shard.insert(hash, state);
+            shard.entry(hash, || state);
         }
         decision
-    }
-
-    fn make_room(&self, shard: &mut HashMap<u128, State>, now: u64) {
-        let sample: Vec<(u128, u64)> = shard
-            .iter()
-            .take(SAMPLE)
-            .map(|(key, state)| (*key, state.idle_at(self.rule)))
-            .collect();
-        let mut freed = false;
-        for (key, idle_at) in &sample {
-            if *idle_at <= now {
-                shard.remove(key);
-                freed = true;
-            }
-        }
-        if !freed && let Some((key, _)) = sample.iter().min_by_key(|(_, idle_at)| *idle_at) {
-            shard.remove(key);
-        }
     }
 
     /// Forgets a key.
     pub fn reset(&self, key: &[u8]) {
         let hash = self.hasher.hash(key);
-        lock(&self.shards[(hash as usize) % SHARDS]).remove(&hash);
+        lock(&self.shards[(hash as usize) % SHARDS]).remove(hash);
     }
 
     /// Forgets every key at rest and says how many are left.
@@ -283,7 +278,7 @@ impl Limiter {
             .iter()
             .map(|shard| {
                 let mut shard = lock(shard);
-                shard.retain(|_, state| state.idle_at(self.rule) > now);
+                shard.retain(|state| state.idle_at(self.rule) > now);
                 shard.len()
             })
             .sum()
@@ -331,11 +326,11 @@ mod tests {
         for now in 0..3 {
             assert!(limiter.check(b"victim", 1, 10_000 + now).allowed);
         }
-        // The flood began earlier, so all of it comes to rest before the victim does.
+        // Before and after: when a key comes to rest does not matter, how much it has used does.
         for n in 0..5000u32 {
-            limiter.check(&n.to_be_bytes(), 1, u64::from(n % 3000));
+            limiter.check(&n.to_be_bytes(), 1, 9_000 + u64::from(n));
         }
-        assert!(!limiter.check(b"victim", 1, 10_010).allowed);
+        assert!(!limiter.check(b"victim", 1, 14_010).allowed);
         assert!(limiter.purge(0) <= 160);
     }
 

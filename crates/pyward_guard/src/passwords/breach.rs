@@ -15,6 +15,10 @@ use crate::{Error, Result};
 
 /// Longest line of a list.
 const MAX_LINE: u64 = 256;
+/// Lines whose order is checked when a file is opened.
+const ORDER_SAMPLE: u64 = 64;
+/// Longest range file: ranges have some forty kilobytes.
+const MAX_RANGE: u64 = 16 << 20;
 
 /// The SHA-1 of a password in capital hexadecimal, as the lists are keyed. Only for the look-up.
 #[must_use]
@@ -23,18 +27,28 @@ pub fn sha1_hex(password: &str) -> String {
         .to_ascii_uppercase()
 }
 
-/// The count for a hash suffix in the lines of a k-anonymity range ("SUFFIX:COUNT"), zero when it is not there.
-#[must_use]
-pub fn range_count(range: &str, suffix: &str) -> u64 {
-    range
-        .lines()
-        .find_map(|line| {
-            let (found, count) = line.trim().split_once(':').unwrap_or((line.trim(), "1"));
-            found
-                .eq_ignore_ascii_case(suffix)
-                .then(|| count.trim().parse().unwrap_or(1))
-        })
-        .unwrap_or(0)
+/// The count for a hash suffix in the lines of a k-anonymity range ("SUFFIX[:COUNT]"), zero when it is not there.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for text that is no such range: an error page, or hashes of another kind, is no clean bill.
+pub fn range_count(range: &str, suffix: &str) -> Result<u64> {
+    let malformed = || Error::InvalidInput("not a range of breached hashes".into());
+    let mut most = 0;
+    for line in range.trim_start_matches('\u{feff}').lines() {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        let (found, count) = line.split_once(':').unwrap_or((line, "1"));
+        if found.len() != suffix.len() || !found.bytes().all(|c| c.is_ascii_hexdigit()) {
+            return Err(malformed());
+        }
+        let count: u64 = count.trim().parse().map_err(|_| malformed())?;
+        if found.eq_ignore_ascii_case(suffix) {
+            most = count.max(most);
+        }
+    }
+    Ok(most)
 }
 
 /// A local file of "SHA1[:COUNT]" lines sorted by hash, as Have I Been Pwned publishes them, read by binary search.
@@ -47,7 +61,8 @@ impl BreachFile {
     /// Opens the file.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::InvalidInput`] when the first line is no such line.
+    /// [`Error::Io`], or [`Error::InvalidInput`] when the first line is no such line or the lines are not sorted by hash
+    /// (a sample is looked at): in a file sorted by count, a search would find nothing.
     pub fn open(path: &Path) -> Result<Self> {
         let mut file = File::open(path)?;
         let size = file.metadata()?.len();
@@ -56,6 +71,21 @@ impl BreachFile {
             return Err(Error::InvalidInput(
                 "the breach file has no lines of SHA-1 in hexadecimal and a count".into(),
             ));
+        }
+        let mut before = String::new();
+        for part in 0..ORDER_SAMPLE {
+            let start = line_start(&mut file, size * part / ORDER_SAMPLE, 0)?;
+            let line = read_line(&mut file, start)?;
+            if size > 0 && !is_hash_line(&line) {
+                return Err(Error::InvalidInput("the breach file is malformed".into()));
+            }
+            let hash = line.get(..40).unwrap_or_default().to_ascii_uppercase();
+            if hash < before {
+                return Err(Error::InvalidInput(
+                    "the breach file is not sorted by hash".into(),
+                ));
+            }
+            before = hash;
         }
         Ok(Self {
             file: Mutex::new(file),
@@ -80,7 +110,7 @@ impl BreachFile {
                 return Err(Error::InvalidInput("the breach file is malformed".into()));
             }
             match line[..40].to_ascii_uppercase().as_str().cmp(&wanted) {
-                std::cmp::Ordering::Equal => return Ok(range_count(&line, &wanted)),
+                std::cmp::Ordering::Equal => return range_count(&line, &wanted),
                 std::cmp::Ordering::Less => low = start + line.len() as u64,
                 std::cmp::Ordering::Greater => high = start,
             }
@@ -141,7 +171,8 @@ impl BreachRanges {
     /// How often the password occurs in breaches, zero when it does not.
     ///
     /// # Errors
-    /// [`Error::Io`] when the range file cannot be read: a missing range is no clean bill.
+    /// [`Error::Io`] when the range file cannot be read, [`Error::InvalidInput`] when it is empty or malformed: a missing
+    /// range is no clean bill.
     pub fn count(&self, password: &str) -> Result<u64> {
         let hash = sha1_hex(password);
         let (prefix, suffix) = hash.split_at(5);
@@ -152,8 +183,13 @@ impl BreachRanges {
             self.folder.join(format!("{prefix}.txt"))
         };
         let mut text = String::new();
-        File::open(path)?.take(16 << 20).read_to_string(&mut text)?;
-        Ok(range_count(&text, suffix))
+        File::open(path)?
+            .take(MAX_RANGE + 1)
+            .read_to_string(&mut text)?;
+        if text.trim().is_empty() || text.len() as u64 > MAX_RANGE {
+            return Err(Error::InvalidInput("not a range of breached hashes".into()));
+        }
+        range_count(&text, suffix)
     }
 }
 

@@ -8,6 +8,7 @@ use base64::alphabet;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
+use super::foreign;
 use super::kdf::{self, Argon2Kind, Prf, too_costly};
 use super::{BCRYPT_MAX_LEN, LongBcrypt, Scheme};
 use crate::encoding::{b64, b64_decode, b64_nopad, hex, hex_decode};
@@ -15,6 +16,8 @@ use crate::{Error, Result};
 
 /// Longest stored text that is looked at.
 const MAX_TEXT: usize = 1024;
+/// Rounds of a SHA-crypt text that does not say.
+const SHA_CRYPT_ROUNDS: u32 = 5000;
 
 /// bcrypt's alphabet; some writers leave stray bits in the last character of the salt.
 const BCRYPT: GeneralPurpose = GeneralPurpose::new(
@@ -107,10 +110,13 @@ pub(super) enum Stored<'a> {
         salt: Vec<u8>,
         hash: Vec<u8>,
     },
-    ShaCrypt(&'a str),
+    ShaCrypt {
+        text: &'a str,
+        rounds: u32,
+    },
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T> {
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T> {
     // No sign, no blanks: `str::parse` would take "+5".
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(malformed());
@@ -144,11 +150,19 @@ fn decode(text: &str) -> Result<Vec<u8>> {
 }
 
 /// passlib's variant: a dot for the plus sign.
-fn decode_ab64(text: &str) -> Result<Vec<u8>> {
+pub(super) fn decode_ab64(text: &str) -> Result<Vec<u8>> {
     decode(&text.replace('.', "+"))
 }
 
-fn prf(name: &str) -> Result<Prf> {
+/// A salt in passlib's base64, which may be empty.
+pub(super) fn decode_salt(text: &str) -> Result<Vec<u8>> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    decode_ab64(text)
+}
+
+pub(super) fn prf(name: &str) -> Result<Prf> {
     match name {
         "sha1" => Ok(Prf::Sha1),
         "sha256" => Ok(Prf::Sha256),
@@ -162,7 +176,9 @@ impl<'a> Stored<'a> {
         if text.len() > MAX_TEXT {
             return Err(malformed());
         }
+        let text = text.strip_prefix("{CRYPT}").unwrap_or(text);
         let parsed = match text.strip_prefix('$') {
+            None if text.starts_with('{') || text.starts_with("grub.") => foreign::parse(text),
             Some(rest) => Self::parse_crypt(text, &rest.split('$').collect::<Vec<_>>()),
             None => Self::parse_named(text),
         }?;
@@ -232,22 +248,27 @@ impl<'a> Stored<'a> {
                 })
             }
             [
-                name @ ("pbkdf2" | "pbkdf2-sha256" | "pbkdf2-sha512"),
+                name @ ("pbkdf2-sha1" | "pbkdf2" | "pbkdf2-sha256" | "pbkdf2-sha512"),
                 rounds,
                 salt,
                 hash,
             ] => Ok(Self::Pbkdf2 {
                 prf: name.strip_prefix("pbkdf2-").map_or(Ok(Prf::Sha1), prf)?,
-                rounds: number(rounds)?,
-                salt: if salt.is_empty() {
-                    Vec::new()
-                } else {
-                    decode_ab64(salt)?
-                },
+                rounds: number(match rounds.strip_prefix("i=") {
+                    // The PHC string format writes the length of the hash, too.
+                    Some(rest) => rest.split_once(",l=").map_or(rest, |(rounds, _)| rounds),
+                    None => rounds,
+                })?,
+                salt: decode_salt(salt)?,
                 hash: decode_ab64(hash)?,
             }),
-            ["5" | "6", ..] if (3..=4).contains(&fields.len()) => Ok(Self::ShaCrypt(text)),
-            _ => Err(malformed()),
+            ["5" | "6", first, ..] if (3..=4).contains(&fields.len()) => Ok(Self::ShaCrypt {
+                text,
+                rounds: first
+                    .strip_prefix("rounds=")
+                    .map_or(Ok(SHA_CRYPT_ROUNDS), number)?,
+            }),
+            _ => foreign::parse_crypt(text, fields),
         }
     }
 
@@ -271,12 +292,14 @@ impl<'a> Stored<'a> {
                     },
                 )
             }
-            ("pbkdf2_sha256" | "pbkdf2_sha1", [rounds, salt, hash]) => Ok(Self::Pbkdf2 {
-                prf: prf(&name[7..])?,
-                rounds: number(rounds)?,
-                salt: salt.as_bytes().to_vec(),
-                hash: decode(hash)?,
-            }),
+            ("pbkdf2_sha256" | "pbkdf2_sha1" | "pbkdf2_sha512", [rounds, salt, hash]) => {
+                Ok(Self::Pbkdf2 {
+                    prf: prf(&name[7..])?,
+                    rounds: number(rounds)?,
+                    salt: salt.as_bytes().to_vec(),
+                    hash: decode(hash)?,
+                })
+            }
             ("scrypt", [n, salt, r, p, hash]) => Self::scrypt(n, r, p, salt, decode(hash)?),
             (method, [salt, hash]) => {
                 let parts: Vec<&str> = method.split(':').collect();
@@ -348,7 +371,7 @@ impl<'a> Stored<'a> {
         })
     }
 
-    /// Bounds what one verification may cost: memory 1 GiB, time in the order of a minute.
+    /// Bounds what one verification may cost: 1 GiB and some ten seconds.
     fn check_cost(&self) -> Result<()> {
         let good = match *self {
             Self::Argon2 {
@@ -361,38 +384,27 @@ impl<'a> Stored<'a> {
                 ..
             } => {
                 matches!(version, 16 | 19)
-                    && (8..=1 << 20).contains(&m)
-                    && (1..=256).contains(&t)
-                    && (1..=64).contains(&p)
-                    && u64::from(m) * u64::from(t) <= 1 << 24
+                    && kdf::argon2_is_bounded(m, t, p)
                     && salt.len() >= 8
                     && (16..=128).contains(&hash.len())
             }
-            Self::Bcrypt { cost, .. } => (4..=18).contains(&cost),
+            Self::Bcrypt { cost, .. } => kdf::bcrypt_is_bounded(cost),
             Self::Scrypt {
                 log_n,
                 r,
                 p,
                 ref hash,
                 ..
-            } => {
-                (1..=24).contains(&log_n)
-                    && (1..=64).contains(&r)
-                    && (1..=64).contains(&p)
-                    && (u64::from(r) << log_n) * 128 <= 1 << 30
-                    && (u64::from(r * p) << log_n) <= 1 << 28
-                    && (16..=128).contains(&hash.len())
-            }
+            } => kdf::scrypt_is_bounded(log_n, r, p) && (16..=128).contains(&hash.len()),
             Self::Pbkdf2 {
-                rounds, ref hash, ..
-            } => rounds.get() <= 20_000_000 && (16..=128).contains(&hash.len()),
-            Self::ShaCrypt(text) => match text[3..].strip_prefix("rounds=") {
-                Some(rest) => rest
-                    .split('$')
-                    .next()
-                    .is_some_and(|n| number::<u32>(n).is_ok_and(|n| n <= 5_000_000)),
-                None => true,
-            },
+                prf,
+                rounds,
+                ref hash,
+                ..
+            } => {
+                kdf::pbkdf2_is_bounded(prf, rounds, hash.len()) && (16..=128).contains(&hash.len())
+            }
+            Self::ShaCrypt { rounds, .. } => rounds <= 5_000_000,
         };
         if good { Ok(()) } else { Err(too_costly()) }
     }
@@ -425,8 +437,8 @@ impl<'a> Stored<'a> {
             Self::Bcrypt { .. } => "bcrypt-sha256",
             Self::Scrypt { .. } => "scrypt",
             Self::Pbkdf2 { .. } => "pbkdf2",
-            Self::ShaCrypt(text) if text.starts_with("$5") => "sha256-crypt",
-            Self::ShaCrypt(_) => "sha512-crypt",
+            Self::ShaCrypt { text, .. } if text.starts_with("$5") => "sha256-crypt",
+            Self::ShaCrypt { .. } => "sha512-crypt",
         }
     }
 
@@ -489,7 +501,13 @@ impl<'a> Stored<'a> {
                 kdf::pbkdf2(*prf, *rounds, password, salt, &mut out);
                 Ok((equal(&out, hash), false))
             }
-            Self::ShaCrypt(text) => {
+            // As with passwords over the limit for all: nobody signs in with one that costs minutes to check.
+            Self::ShaCrypt { rounds, .. }
+                if !kdf::sha_crypt_is_bounded(*rounds, password.len()) =>
+            {
+                Ok((false, false))
+            }
+            Self::ShaCrypt { text, .. } => {
                 use sha_crypt::PasswordVerifier as _;
                 use sha_crypt::password_hash::Error as HashError;
                 let hash = sha_crypt::PasswordHashRef::new(text).map_err(|_| malformed())?;

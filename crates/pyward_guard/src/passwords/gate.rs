@@ -17,6 +17,9 @@ struct State {
     running: usize,
     memory_kib: u64,
     most_running: usize,
+    /// Number of the next who comes, and of the next whose turn it is.
+    next: u64,
+    serving: u64,
 }
 
 /// A place in the gate, given back when dropped.
@@ -37,20 +40,33 @@ impl Gate {
         }
     }
 
-    /// Waits until there is room. A computation that needs more than the whole allowance runs alone.
+    /// Most memory of one computation, in KiB.
+    pub(super) fn max_memory_kib(&self) -> u64 {
+        self.max_memory_kib
+    }
+
+    /// Waits until there is room, in the order of coming: small computations do not keep a large one waiting for ever.
+    /// Who needs more than the whole allowance is turned away before.
     pub(super) fn enter(&self, memory_kib: u64) -> Turn<'_> {
-        let full = |s: &mut State| {
-            s.running >= self.max_running
-                || s.running > 0 && s.memory_kib + memory_kib > self.max_memory_kib
-        };
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = state.next;
+        state.next += 1;
         let mut state = self
             .changed
-            .wait_while(state, full)
+            .wait_while(state, |s| {
+                s.serving != ticket
+                    || s.running >= self.max_running
+                    || s.memory_kib.saturating_add(memory_kib) > self.max_memory_kib
+                        && s.running > 0
+            })
             .unwrap_or_else(PoisonError::into_inner);
+        state.serving += 1;
         state.running += 1;
         state.memory_kib += memory_kib;
         state.most_running = state.most_running.max(state.running);
+        drop(state);
+        // There may be room for the next one, too.
+        self.changed.notify_all();
         Turn {
             gate: self,
             memory_kib,
@@ -85,23 +101,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_hold_and_a_large_one_runs_alone() {
+    fn bounds_hold_in_order() {
         let gate = Gate::new(3, 100);
         let peak_memory = std::sync::atomic::AtomicU64::new(0);
         std::thread::scope(|scope| {
             for i in 0..16u64 {
                 let (gate, peak) = (&gate, &peak_memory);
                 scope.spawn(move || {
-                    let _turn = gate.enter(if i == 0 { 500 } else { 40 });
+                    let _turn = gate.enter(if i == 0 { 100 } else { 40 });
                     let now = gate.state.lock().unwrap().memory_kib;
-                    if now != 500 {
-                        peak.fetch_max(now, std::sync::atomic::Ordering::Relaxed);
-                    }
+                    peak.fetch_max(now, std::sync::atomic::Ordering::Relaxed);
                     std::thread::sleep(std::time::Duration::from_millis(2));
                 });
             }
         });
         assert!(peak_memory.into_inner() <= 100);
         assert!(gate.most_running() <= 3);
+    }
+
+    #[test]
+    fn a_large_one_gets_its_turn() {
+        let gate = Gate::new(2, 100);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        let _turn = gate.enter(40);
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                    }
+                });
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            for _ in 0..20 {
+                drop(gate.enter(100));
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 }

@@ -28,6 +28,46 @@ pub(super) fn too_costly() -> Error {
     Error::InvalidInput("the stored hash asks for unreasonable work".into())
 }
 
+/// Most costly parameters that are computed, whether a stored hash or a caller asks for them: what is hashed can be
+/// verified. 1 GiB and some ten seconds on a common server.
+pub(super) fn argon2_is_bounded(memory_kib: u32, time_cost: u32, parallelism: u32) -> bool {
+    (8..=1 << 20).contains(&memory_kib)
+        && (1..=argon2_most_time(memory_kib)).contains(&time_cost)
+        && (1..=64).contains(&parallelism)
+}
+
+/// Most passes over an amount of memory: 16 GiB written in all.
+pub(super) fn argon2_most_time(memory_kib: u32) -> u32 {
+    ((1 << 24) / memory_kib.max(1)).min(4096)
+}
+
+pub(super) fn bcrypt_is_bounded(cost: u32) -> bool {
+    (4..=18).contains(&cost)
+}
+
+pub(super) fn scrypt_is_bounded(log_n: u8, r: u32, p: u32) -> bool {
+    (1..=24).contains(&log_n)
+        && (1..=64).contains(&r)
+        && (1..=64).contains(&p)
+        && u64::from(r) << log_n <= 1 << 23
+        && u64::from(r * p) << log_n <= 1 << 25
+}
+
+/// PBKDF2 computes every block of its output anew.
+pub(super) fn pbkdf2_is_bounded(prf: Prf, rounds: NonZeroU32, length: usize) -> bool {
+    let block = match prf {
+        Prf::Sha1 => 20,
+        Prf::Sha256 => 32,
+        Prf::Sha512 => 64,
+    };
+    u64::from(rounds.get()) * length.div_ceil(block) as u64 <= 20_000_000
+}
+
+/// SHA-crypt hashes the password in every round, so that long ones multiply its cost.
+pub(super) fn sha_crypt_is_bounded(rounds: u32, password: usize) -> bool {
+    u64::from(rounds) * (password as u64 + 64) <= 1 << 30
+}
+
 #[allow(clippy::too_many_arguments)]
 pub(super) fn argon2(
     kind: Argon2Kind,

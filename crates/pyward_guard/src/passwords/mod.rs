@@ -4,12 +4,14 @@
 //! Parameters: OWASP Password Storage Cheat Sheet, RFC 9106.
 
 mod breach;
+mod foreign;
 mod formats;
 mod gate;
 mod generate;
 mod kdf;
 mod strength;
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use aws_lc_rs::hmac;
@@ -99,8 +101,10 @@ impl Scheme {
                         "Argon2id is below the OWASP minimum: 46 MiB with 1 pass, 19 with 2, 12 with 3, 9 with 4, 7 with 5",
                     );
                 }
-                if memory_kib > 1 << 22 || time_cost > 1000 || !(1..=64).contains(&parallelism) {
-                    return refuse("Argon2id takes up to 4 GiB, 1000 passes and 1 to 64 lanes");
+                if !kdf::argon2_is_bounded(memory_kib, time_cost, parallelism) {
+                    return refuse(
+                        "Argon2id takes up to 1 GiB, 16 GiB over all passes, and 1 to 64 lanes",
+                    );
                 }
             }
             Self::Bcrypt { cost } => {
@@ -110,17 +114,20 @@ impl Scheme {
             }
             Self::Scrypt { log_n, r, p } => {
                 let minimum = match log_n {
-                    17..=22 => 1,
+                    17..=20 => 1,
                     16 => 2,
                     15 => 3,
                     14 => 5,
                     13 => 10,
-                    _ => return refuse("N of scrypt is 2^13 to 2^22"),
+                    _ => return refuse("N of scrypt is 2^13 to 2^20"),
                 };
-                if !(8..=32).contains(&r) || !(minimum..=64).contains(&p) {
+                if r < 8 || p < minimum {
                     return refuse(
                         "scrypt is below the OWASP minimum: r = 8 and p = 1 with N = 2^17, 2 with 2^16, 3 with 2^15, 5 with 2^14, 10 with 2^13",
                     );
+                }
+                if !kdf::scrypt_is_bounded(log_n, r, p) {
+                    return refuse("scrypt takes up to 1 GiB, and 4 GiB over all p");
                 }
             }
         }
@@ -201,7 +208,8 @@ impl Hasher {
     /// A hasher; the first pepper is used for new hashes, the others verify old ones.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for parameters below the OWASP minimum, malformed pepper ids or short peppers.
+    /// [`Error::InvalidInput`] for parameters below the OWASP minimum or beyond what the gate lets through, malformed
+    /// pepper ids or short peppers.
     pub fn new(
         scheme: Scheme,
         long_bcrypt: LongBcrypt,
@@ -209,6 +217,11 @@ impl Hasher {
         gate: Gate,
     ) -> Result<Self> {
         scheme.check()?;
+        if scheme.memory_kib() > gate.max_memory_kib() {
+            return Err(Error::InvalidInput(
+                "one hash takes more memory than all together may".into(),
+            ));
+        }
         for (i, pepper) in peppers.iter().enumerate() {
             let id = &pepper.id;
             if id.is_empty()
@@ -303,11 +316,12 @@ impl Hasher {
     }
 
     /// Verifies a password against a stored hash of any supported format. Without one (no such user) the same work
-    /// is done and the answer is no, so that the time does not tell whether the user exists (CWE-204).
+    /// is done and the answer is no, so that the time does not tell whether the user exists (CWE-204). The same goes
+    /// for the marks of accounts without a password: what begins with `!` (Django, Unix) or `*` (Unix).
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a malformed, unknown or unreasonably costly hash, [`Error::UnknownKey`] for a pepper
-    /// that is not configured. A wrong password is no error.
+    /// [`Error::InvalidInput`] for a malformed, unknown or unreasonably costly hash (more memory than the gate lets
+    /// through, too), [`Error::UnknownKey`] for a pepper that is not configured. A wrong password is no error.
     pub fn verify(&self, password: &[u8], stored: Option<&str>) -> Result<Verification> {
         let no = Verification {
             ok: false,
@@ -318,7 +332,7 @@ impl Hasher {
         if password.len() > MAX_PASSWORD_LEN {
             return Ok(no);
         }
-        let Some(stored) = stored else {
+        let Some(stored) = stored.filter(|stored| !is_unusable(stored)) else {
             // One byte stands in for the empty password, which `hash` refuses.
             self.hash_plain(if password.is_empty() {
                 b"x"
@@ -348,6 +362,9 @@ impl Hasher {
         };
         let password = peppered.as_ref().map_or(password, |p| p.as_slice());
         let parsed = Stored::parse(text)?;
+        if parsed.memory_kib() > self.gate.max_memory_kib() {
+            return Err(kdf::too_costly());
+        }
         let _turn = self.gate.enter(parsed.memory_kib());
         let (ok, truncated) = parsed.check(password)?;
         let current = parsed.is_current(self.scheme, self.long_bcrypt)
@@ -365,6 +382,9 @@ impl Hasher {
     /// # Errors
     /// [`Error::InvalidInput`] for a malformed or unknown hash.
     pub fn needs_rehash(&self, stored: &str) -> Result<bool> {
+        if is_unusable(stored) {
+            return Ok(false);
+        }
         let (pepper_id, text) = match stored
             .strip_prefix(PEPPER_PREFIX)
             .and_then(|r| r.find('$').map(|at| r.split_at(at)))
@@ -378,11 +398,16 @@ impl Hasher {
     }
 }
 
+/// Marks of accounts that nobody signs in to with a password.
+fn is_unusable(stored: &str) -> bool {
+    stored.starts_with(['!', '*'])
+}
+
 /// Argon2id parameters that take about `target_seconds` on this host with the given memory, never below the OWASP
 /// minimum.
 ///
 /// # Errors
-/// [`Error::InvalidInput`] for a target outside 0.01 to 10 seconds or memory outside 7 MiB to 4 GiB.
+/// [`Error::InvalidInput`] for a target outside 0.01 to 10 seconds or memory outside 7 MiB to 1 GiB.
 pub fn calibrate(target_seconds: f64, memory_kib: u32, parallelism: u32) -> Result<Scheme> {
     if !(0.01..=10.0).contains(&target_seconds) {
         return Err(Error::InvalidInput(
@@ -416,10 +441,11 @@ pub fn calibrate(target_seconds: f64, memory_kib: u32, parallelism: u32) -> Resu
     run(1)?;
     let (one, three) = (run(1)?, run(3)?);
     let pass = ((three - one) / 2.0).max(one / 100.0).max(1e-6);
-    let extra = ((target_seconds - one) / pass).clamp(0.0, 998.0) as u32;
+    let most = kdf::argon2_most_time(memory_kib);
+    let extra = ((target_seconds - one) / pass).clamp(0.0, f64::from(most)) as u32;
     Ok(Scheme::Argon2id {
         memory_kib,
-        time_cost: (1 + extra).max(least),
+        time_cost: (1 + extra).clamp(least, most),
         parallelism,
     })
 }
@@ -436,8 +462,16 @@ pub(crate) fn raw_scrypt(
     kdf::scrypt(log_n, r, p, password, salt, out)
 }
 
-/// Argon2id with the default parameters of the kit over a given salt, for secrets that are compared in groups.
+/// Argon2id with the default parameters of the kit over a given salt, for secrets that are compared in groups. No more
+/// run at a time than there are processors.
 pub(crate) fn raw_argon2id(password: &[u8], salt: &[u8], out: &mut [u8]) -> Result<()> {
+    static GATE: LazyLock<Gate> = LazyLock::new(|| {
+        Gate::new(
+            std::thread::available_parallelism().map_or(1, usize::from),
+            u64::MAX,
+        )
+    });
+    let _turn = GATE.enter(19456);
     kdf::argon2(kdf::Argon2Kind::Id, 19, 19456, 2, 1, password, salt, out)
 }
 

@@ -230,6 +230,85 @@ fn malformed_and_costly_hashes_are_errors() {
 }
 
 #[test]
+fn what_may_be_hashed_may_be_verified() {
+    for scheme in [
+        Scheme::Argon2id {
+            memory_kib: 7168,
+            time_cost: 257,
+            parallelism: 1,
+        },
+        Scheme::Argon2id {
+            memory_kib: 1 << 20,
+            time_cost: 1,
+            parallelism: 1,
+        },
+    ] {
+        let h = hasher(scheme, LongBcrypt::Refuse, &[]);
+        assert!(h.verify(b"x", Some(&h.hash(b"x").unwrap())).unwrap().ok);
+    }
+    for scheme in [
+        Scheme::Argon2id {
+            memory_kib: 1 << 21,
+            time_cost: 1,
+            parallelism: 1,
+        },
+        Scheme::Argon2id {
+            memory_kib: 1 << 20,
+            time_cost: 17,
+            parallelism: 1,
+        },
+        Scheme::Scrypt {
+            log_n: 20,
+            r: 16,
+            p: 1,
+        },
+        Scheme::Scrypt {
+            log_n: 20,
+            r: 8,
+            p: 5,
+        },
+    ] {
+        let gate = Gate::new(1, 1 << 30);
+        assert!(
+            Hasher::new(scheme, LongBcrypt::Refuse, vec![], gate).is_err(),
+            "{scheme:?}"
+        );
+    }
+}
+
+#[test]
+fn memory_is_bounded_for_stored_hashes_too() {
+    let small = |kib| Hasher::new(FAST, LongBcrypt::Refuse, vec![], Gate::new(2, kib));
+    assert!(small(7167).is_err());
+    let h = small(8192).unwrap();
+    let larger =
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    assert!(h.verify(b"password", Some(larger)).is_err());
+    assert!(h.needs_rehash(larger).unwrap());
+}
+
+#[test]
+fn long_passwords_do_not_multiply_the_cost_of_sha_crypt() {
+    let stored = format!("$6$rounds=656000$salt${}", "a".repeat(86));
+    let start = Instant::now();
+    assert!(
+        !plain()
+            .verify(&[b'x'; MAX_PASSWORD_LEN], Some(&stored))
+            .unwrap()
+            .ok
+    );
+    assert!(start.elapsed().as_millis() < 500);
+}
+
+#[test]
+fn accounts_without_a_password_are_no_errors() {
+    for mark in ["!", "!x9K2", "*", "!!"] {
+        let v = plain().verify(b"x", Some(mark)).unwrap();
+        assert!(!v.ok && !v.needs_rehash && !plain().needs_rehash(mark).unwrap());
+    }
+}
+
+#[test]
 fn no_user_costs_the_same() {
     let h = plain();
     let stored = h.hash(b"secret").unwrap();
@@ -257,6 +336,8 @@ fn calibration_keeps_the_minimum() {
         unreachable!()
     };
     assert!(time_cost >= 2);
+    let slow = calibrate(10.0, 7168, 1).unwrap();
+    assert!(Hasher::new(slow, LongBcrypt::Refuse, vec![], Gate::new(1, 1 << 20)).is_ok());
     assert!(calibrate(0.001, 19456, 1).is_err() && calibrate(1.0, 1024, 1).is_err());
 }
 

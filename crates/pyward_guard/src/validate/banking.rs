@@ -22,6 +22,12 @@ pub enum CardNetwork {
     UnionPay,
     /// Maestro.
     Maestro,
+    /// Mir.
+    Mir,
+    /// `RuPay`.
+    RuPay,
+    /// Troy.
+    Troy,
 }
 
 /// True when the check digit fits (Luhn, ISO/IEC 7812-1 annex B). `digits` are ASCII digits.
@@ -70,7 +76,10 @@ pub fn card_number(value: &str) -> Result<(String, CardNetwork)> {
             CardNetwork::DinersClub
         }
         () if (3528..=3589).contains(&four) && length >= 16 => CardNetwork::Jcb,
-        () if two == 62 && length >= 16 => CardNetwork::UnionPay,
+        () if (two == 62 || (8100..=8171).contains(&four)) && length >= 16 => CardNetwork::UnionPay,
+        () if (2200..=2204).contains(&four) && length >= 16 => CardNetwork::Mir,
+        () if matches!(two, 60 | 81 | 82) && length == 16 => CardNetwork::RuPay,
+        () if four == 9792 && length == 16 => CardNetwork::Troy,
         () if (matches!(two, 50 | 67 | 63) || (56..=58).contains(&two) || six == 639_000) => {
             CardNetwork::Maestro
         }
@@ -114,6 +123,7 @@ const IBAN_LENGTHS: &[(&str, usize)] = &[
     ("GL", 18),
     ("GR", 27),
     ("GT", 28),
+    ("HN", 28),
     ("HR", 21),
     ("HU", 28),
     ("IE", 22),

@@ -24,7 +24,7 @@ fn wrong<T>(what: &str) -> Result<T> {
 
 fn bounded(value: &str, max_bytes: usize, what: &str) -> Result<()> {
     if value.len() > max_bytes {
-        Err(Error::LimitExceeded(format!(
+        Err(Error::InvalidInput(format!(
             "{what} is longer than {max_bytes} bytes"
         )))
     } else {

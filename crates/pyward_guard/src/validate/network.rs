@@ -24,7 +24,11 @@ pub fn email(value: &str) -> Result<String> {
     if !local.split('.').all(atom) {
         return wrong("the part before the @ has characters that are not accepted");
     }
-    let host = host_name(host)?;
+    // A URL parser would decode it.
+    if host.contains('%') {
+        return wrong("the host is not a domain name");
+    }
+    let host = host_name(host, false)?;
     if !host.contains('.')
         || host
             .rsplit('.')
@@ -39,17 +43,21 @@ pub fn email(value: &str) -> Result<String> {
 }
 
 /// A host name in ASCII form: labels of 1 to 63 letters, digits and dashes, 253 bytes at most.
-fn host_name(value: &str) -> Result<String> {
+/// URLs in use have underscores in their hosts too, though never in the last two labels.
+fn host_name(value: &str, underscores: bool) -> Result<String> {
     let Ok(url::Host::Domain(host)) = url::Host::parse(value) else {
         return wrong("the host is not a domain name");
     };
     let label = |part: &str| {
         (1..=63).contains(&part.len())
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || (underscores && b == b'_'))
             && !part.starts_with('-')
             && !part.ends_with('-')
     };
-    if host.len() > 253 || !host.split('.').all(label) {
+    let underscored = host.rsplit('.').take(2).any(|part| part.contains('_'));
+    if host.len() > 253 || underscored || !host.split('.').all(label) {
         return wrong("the host is not a domain name");
     }
     Ok(host)
@@ -111,14 +119,16 @@ pub fn url(value: &str, rules: &UrlRules) -> Result<String> {
     }
     match host {
         ::url::Host::Domain(name) => {
-            host_name(name)?;
+            host_name(name, true)?;
             if let Some(hosts) = &rules.hosts {
                 let accepted = hosts.iter().any(|h| {
-                    let h = h.to_ascii_lowercase();
-                    name == h
-                        || name
-                            .strip_suffix(h.as_str())
-                            .is_some_and(|rest| rest.ends_with('.'))
+                    // As URLs have it: lower case, other scripts in their ASCII form.
+                    let h = ::url::Host::parse(h).map_or_else(|_| h.clone(), |h| h.to_string());
+                    !h.is_empty()
+                        && (name == h
+                            || name
+                                .strip_suffix(h.as_str())
+                                .is_some_and(|rest| rest.ends_with('.')))
                 });
                 if !accepted {
                     return wrong("the host of the URL is not accepted");

@@ -141,6 +141,11 @@ fn invisible(c: char, before: char) -> bool {
     match c {
         '\u{200C}' | '\u{200D}' => before.is_whitespace() || before.is_ascii(),
         '\u{FE0E}' | '\u{FE0F}' => before.is_whitespace(),
+        // Mongolian letters and ideographs in names have variants that only a selector tells.
+        '\u{180B}'..='\u{180D}' | '\u{180F}' => !('\u{1820}'..='\u{18AA}').contains(&before),
+        '\u{E0100}'..='\u{E01EF}' => {
+            !matches!(before, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+        }
         '\u{AD}'
         | '\u{34F}'
         | '\u{61C}'
@@ -148,7 +153,7 @@ fn invisible(c: char, before: char) -> bool {
         | '\u{1160}'
         | '\u{17B4}'
         | '\u{17B5}'
-        | '\u{180B}'..='\u{180F}'
+        | '\u{180E}'
         | '\u{200B}'
         | '\u{200E}'
         | '\u{200F}'
@@ -162,7 +167,8 @@ fn invisible(c: char, before: char) -> bool {
         | '\u{FDD0}'..='\u{FDEF}'
         | '\u{FE00}'..='\u{FE0D}'
         | '\u{1D173}'..='\u{1D17A}'
-        | '\u{E0000}'..='\u{E0FFF}'
+        | '\u{E0000}'..='\u{E00FF}'
+        | '\u{E01F0}'..='\u{E0FFF}'
         | '\u{F0000}'.. => true,
         _ => (c as u32) & 0xFFFE == 0xFFFE,
     }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
 from ._optional import need
 
 try:
     import jinja2
     import jinja2.sandbox
+    import markupsafe
     from jinja2 import nodes
 except ImportError:
     raise need("jinja2", "pyward_guard.html.jinja_environment") from None
@@ -21,6 +22,11 @@ from ._core import InvalidInput
 _log = logging.getLogger("pyward_guard.html")
 
 _FIXED = ("autoescape", "loader", "extensions", "undefined")
+_MAX_PLACES = 32
+_MAX_PARENTS = 32
+
+# The places that a template may be in at one point: more than one where branches meet.
+_Places = list[_core.HtmlTracker]
 
 
 class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
@@ -29,7 +35,6 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
     guard_allow_safe = False
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        self._check_contexts(source, name, filename)
         tree = super()._parse(source, name, filename)
         for node in tree.find_all((nodes.EvalContextModifier, nodes.ScopedEvalContextModifier)):
             for option in node.options:
@@ -42,100 +47,251 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
                     raise jinja2.TemplateSyntaxError(
                         "the safe filter is refused: use sanitize, or a Markup value", applied.lineno, name, filename
                     )
+        walk = _Walk(self, name, filename)
+        walk.template(tree)
+        walk.rewrite(tree)
         return tree
 
-    def _check_contexts(self, source: str, name: str | None, filename: str | None) -> None:
-        tracker = _core.HtmlTracker()
-        for line, value in _parts(self.lex(source, name, filename)):
-            if isinstance(value, str):
-                tracker.feed(value)
-                continue
-            context = tracker.value()
-            problem = _problem(context, value)
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """The sandbox knows the Markup of MarkupSafe only; ours has to escape what is formatted into it just as well."""
+        text = getattr(value, "__self__", None)
+        if isinstance(text, html.Markup) and getattr(value, "__name__", "") in ("format", "format_map"):
+            value = getattr(markupsafe.Markup(str(text)), value.__name__)
+        return super().wrap_str_format(value)
+
+    def format_string(self, s: Any, *args: Any, **kwargs: Any) -> Any:
+        """The same for Jinja2 before 3.1.6."""
+        if isinstance(s, html.Markup):
+            s = markupsafe.Markup(str(s))
+        return super().format_string(s, *args, **kwargs)  # type: ignore[misc, unused-ignore]
+
+    def overlay(self, *args: Any, **options: Any) -> Any:
+        """As the environment, with other options; what is fixed stays so."""
+        if args:
+            raise InvalidInput("options of an overlay are given by name")
+        _refuse_fixed(options)
+        return super().overlay(**options)
+
+
+class _Walk:
+    """Follows a template through all its branches and notes in which contexts each value lands."""
+
+    def __init__(self, environment: Environment, name: str | None, filename: str | None) -> None:
+        self._environment, self._name, self._filename = environment, name, filename
+        self._found: dict[int, tuple[nodes.Expr, set[str]]] = {}
+        # Places in which the blocks begin, by name.
+        self.blocks: dict[str, _Places] = {}
+
+    def _fail(self, text: str, node: nodes.Node) -> NoReturn:
+        raise jinja2.TemplateSyntaxError(text, node.lineno, self._name, self._filename)
+
+    def template(self, tree: nodes.Template, depth: int = 0) -> None:
+        extends = [node for node in tree.body if isinstance(node, nodes.Extends)]
+        inherited: dict[str, _Places] = {}
+        for node in tree.find_all(nodes.Extends):
+            if node not in extends:
+                self._fail("a template extends another at its top level, or not at all", node)
+            for parent in self._constants(node.template, node):
+                for name, places in self._parent(parent, node, depth).items():
+                    inherited[name] = _union(inherited.get(name, []), places)
+        if extends:
+            self._body([node for node in tree.body if not isinstance(node, nodes.Block)], [_core.HtmlTracker()])
+            # Blocks are rendered in the place of what they override; those within others, where they stand.
+            for block in tree.find_all(nodes.Block):
+                if block.name in inherited or block in tree.body:
+                    self._block(block, inherited.get(block.name) or [_core.HtmlTracker()])
+            # Blocks that this template hands on unchanged.
+            self.blocks = {**inherited, **self.blocks}
+        else:
+            after = self._body(tree.body, [_core.HtmlTracker()])
+            if not all(place.at_rest() for place in after):
+                self._fail("the template ends within a tag, a comment or an element such as script", tree)
+
+    def _parent(self, name: str, node: nodes.Node, depth: int) -> dict[str, _Places]:
+        loader = self._environment.loader
+        if loader is None or depth > _MAX_PARENTS:
+            self._fail("the template that is extended cannot be read", node)
+        source, filename, _ = loader.get_source(self._environment, self._environment.join_path(name, self._name or ""))
+        walk = _Walk(self._environment, name, filename)
+        # Not `_parse`: the parent is judged as a whole when it is loaded.
+        walk.template(super(Environment, self._environment)._parse(source, name, filename), depth + 1)
+        return walk.blocks
+
+    def _constants(self, expression: nodes.Expr, node: nodes.Node) -> list[str]:
+        if isinstance(expression, nodes.Const) and isinstance(expression.value, str):
+            return [expression.value]
+        if isinstance(expression, nodes.CondExpr) and expression.expr2 is not None:
+            return self._constants(expression.expr1, node) + self._constants(expression.expr2, node)
+        self._fail("the template that is extended has to be named by a constant, so that the places of its blocks are known", node)
+
+    def _body(self, body: Iterable[nodes.Node], places: _Places) -> _Places:
+        for node in body:
+            places = self._node(node, places)
+        return places
+
+    def _node(self, node: nodes.Node, places: _Places) -> _Places:
+        if isinstance(node, nodes.Output):
+            for part in node.nodes:
+                places = self._part(part, places)
+            return places
+        if isinstance(node, nodes.If):
+            out = self._body(node.body, _copies(places))
+            for branch in node.elif_:
+                out = _union(out, self._body(branch.body, _copies(places)))
+            return self._bounded(_union(out, self._body(node.else_, _copies(places))), node)
+        if isinstance(node, nodes.For):
+            return self._loop(node, places)
+        if isinstance(node, nodes.Block):
+            return self._block(node, places)
+        if isinstance(node, (nodes.Macro, nodes.AssignBlock)):
+            self._alone([node])
+            return places
+        if isinstance(node, (nodes.CallBlock, nodes.FilterBlock)):
+            self._alone([node])
+            self._only_text(places, node, "the output of a call or filter block")
+            return places
+        if isinstance(node, nodes.Include):
+            self._only_text(places, node, "an included template")
+            return places
+        inner = getattr(node, "body", None)
+        return self._body(inner, places) if isinstance(inner, list) else places
+
+    def _part(self, part: nodes.Expr, places: _Places) -> _Places:
+        if isinstance(part, nodes.TemplateData):
+            for place in places:
+                place.feed(part.data)
+        elif _calls(part, "super"):
+            # Its values were judged in this very place.
+            pass
+        else:
+            _, contexts = self._found.setdefault(id(part), (part, set()))
+            contexts.update(place.value() for place in places)
+            problem = _problem(contexts, part)
             if problem:
-                raise jinja2.TemplateSyntaxError(problem, line, name, filename)
+                self._fail(problem, part)
+        return places
+
+    def _loop(self, node: nodes.For, places: _Places) -> _Places:
+        known = _union([], places)
+        for _ in range(8):
+            after = _union(known, self._body(node.body, _copies(known)))
+            if len(after) == len(known):
+                return self._bounded(_union(known, self._body(node.else_, _copies(places))), node)
+            known = self._bounded(after, node)
+        self._fail("a loop leaves the markup in another place each time", node)
+
+    def _block(self, node: nodes.Block, places: _Places) -> _Places:
+        self.blocks[node.name] = _union(self.blocks.get(node.name, []), _copies(places))
+        after = self._body(node.body, _copies(places))
+        if all(place.at_rest() for place in places):
+            if not all(place.at_rest() for place in after):
+                self._fail("a block has to close the tags, comments and elements such as script that it opens", node)
+            return after
+        # A template that extends this one may put something else here.
+        other = _copies(places)
+        allowed = {place.value() for place in other}
+        if any("url" in context for context in allowed):
+            allowed |= {"url", "url-part", "url-unsettled"}
+        after = self._bounded(_union(after, other), node)
+        if not {place.copy().value() for place in after} <= allowed:
+            self._fail("a block has to end in the place where it begins", node)
+        return after
+
+    def _alone(self, found: Sequence[Any]) -> None:
+        """What is rendered by itself and used elsewhere: begins and ends in text."""
+        for node in found:
+            if not all(place.at_rest() for place in self._body(node.body, [_core.HtmlTracker()])):
+                self._fail("a macro or block has to close the tags, comments and elements such as script that it opens", node)
+
+    def _only_text(self, places: _Places, node: nodes.Node, what: str) -> None:
+        if any(place.copy().value() != "text" for place in places):
+            self._fail(f"{what} can stand in text only", node)
+
+    def _bounded(self, places: _Places, node: nodes.Node) -> _Places:
+        if len(places) > _MAX_PLACES:
+            self._fail("the branches leave the markup in too many places", node)
+        return places
+
+    def rewrite(self, tree: nodes.Template) -> None:
+        """Applies what each place needs while the template runs."""
+        for output in tree.find_all(nodes.Output):
+            output.nodes = [self._guarded(part) for part in output.nodes]
+
+    def _guarded(self, part: nodes.Expr) -> nodes.Expr:
+        found = self._found.get(id(part))
+        if found is None:
+            return part
+        contexts = found[1]
+        if contexts & {"url", "code-url"}:
+            return part if _filter_name(part) == "url" else _filtered(part, "url")
+        if contexts & {"attribute", "raw-text", "url-part"}:
+            # Markup has quotes of its own; what `e` made is escaped once all the same.
+            while isinstance(part, nodes.Filter) and part.name in ("e", "escape") and part.node is not None:
+                part = part.node
+            return _filtered(part, "forceescape")
+        return part
 
 
-def _parts(tokens: Iterator[tuple[int, str, str]]) -> Iterator[tuple[int, str | list[tuple[str, str]]]]:
-    """Literal parts as text, values as lists of tokens, both with their line."""
-    expression: list[tuple[str, str]] | None = None
-    start = 1
-    for line, kind, text in tokens:
-        if kind == "data":
-            yield line, text
-        elif kind == "variable_begin":
-            expression, start = [], line
-        elif kind == "variable_end":
-            if expression is not None:
-                yield start, expression
-            expression = None
-        elif expression is not None and kind != "whitespace":
-            expression.append((kind, text))
+def _copies(places: _Places) -> _Places:
+    return [place.copy() for place in places]
 
 
-def _last_filter(expression: list[tuple[str, str]]) -> str | None:
-    """The filter applied last to the whole expression."""
-    depth = 0
-    found = None
-    for index, (kind, text) in enumerate(expression):
-        if kind == "operator":
-            if text in "([{":
-                depth += 1
-            elif text in ")]}":
-                depth -= 1
-            elif text == "|" and depth == 0 and index + 1 < len(expression):
-                found = expression[index + 1][1]
-            elif depth == 0 and text != ".":
-                found = None
-        elif kind == "name" and depth == 0 and text in ("if", "else", "and", "or", "in", "is", "not"):
-            found = None
-    return found
+def _union(first: _Places, second: _Places) -> _Places:
+    return list({place.place(): place for place in (*second, *first)}.values())
 
 
-def _is_call(expression: list[tuple[str, str]]) -> bool:
-    """True for ``name(...)`` as a whole, such as ``url_for('index')``."""
-    if len(expression) < 3 or expression[0][0] != "name" or expression[1] != ("operator", "("):
-        return False
-    depth = 0
-    for index, (kind, text) in enumerate(expression):
-        if kind == "operator" and text in "([{":
-            depth += 1
-        elif kind == "operator" and text in ")]}":
-            depth -= 1
-            if depth == 0:
-                return index == len(expression) - 1
-    return False
+def _filtered(part: nodes.Expr, name: str) -> nodes.Expr:
+    return nodes.Filter(part, name, [], [], None, None, lineno=part.lineno)
 
 
-def _problem(context: str, expression: list[tuple[str, str]]) -> str | None:
-    if context in ("text", "attribute"):
+def _filter_name(part: nodes.Expr) -> str | None:
+    return part.name if isinstance(part, nodes.Filter) else None
+
+
+def _calls(part: nodes.Expr, name: str) -> bool:
+    return isinstance(part, nodes.Call) and isinstance(part.node, nodes.Name) and part.node.name == name
+
+
+def _problem(contexts: set[str], part: nodes.Expr) -> str | None:
+    escaped = {"attribute", "raw-text", "url-part"}
+    if len(contexts) > 1 and not contexts <= escaped:
+        return f"a value whose place depends on branches ({', '.join(sorted(contexts))})"
+    context = min(contexts)
+    if context == "text" or context in escaped:
+        # In a URL, escaping keeps it in the attribute; the path or query it lands in is the template's choice.
         return None
-    filter_name = _last_filter(expression)
+    name = _filter_name(part)
     if context == "url":
-        if filter_name == "url" or _is_call(expression):
-            return None
-        return "a value at the start of a URL attribute needs |url"
-    if context == "url-part":
-        # Escaping keeps it in the attribute; the path or query it lands in is the template's choice.
+        good = name == "url" or isinstance(part, nodes.Call)
+        return None if good else "a value at the start of a URL attribute needs |url"
+    if context == "code-url" and isinstance(part, nodes.Call):
         return None
-    if context == "script-attribute":
-        # `tojson` leaves double quotes, which would end the attribute.
+    if context in ("script-attribute", "script-attribute-string"):
         return "a value in an event attribute: put it in a data attribute"
     if context == "script":
-        return None if filter_name == "tojson" else "a value in a script needs |tojson"
+        return None if name == "tojson" else "a value in a script needs |tojson"
+    if context == "script-string":
+        return "a value within a string of a script: leave the quotes out and use |tojson"
     if context == "style-attribute":
-        return None if filter_name in ("int", "float", "round") else "a value in a style attribute needs |int or |float"
+        return None if name in ("int", "float", "round") else "a value in a style attribute needs |int or |float"
     return f"a value in {html._REFUSALS[context]}"
 
 
-def environment(loader: jinja2.BaseLoader | None, allow_safe: bool, options: dict[str, Any]) -> jinja2.Environment:
+def _refuse_fixed(options: dict[str, Any]) -> None:
     for name in _FIXED:
         if name in options:
             raise InvalidInput(f"{name} is fixed in this environment")
+
+
+def environment(loader: jinja2.BaseLoader | None, allow_safe: bool, options: dict[str, Any]) -> jinja2.Environment:
+    _refuse_fixed(options)
     made = Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, **options)
+    made.guard_allow_safe = allow_safe
     if allow_safe:
         _log.warning("a template environment allows the safe filter")
-    made.guard_allow_safe = allow_safe
+    else:
+        # Filters can be applied by name: `map("safe")`.
+        del made.filters["safe"]
     made.filters["url"] = html.safe_url
     made.filters["url_part"] = html.escape_url_component
     made.filters["sanitize"] = html.sanitize

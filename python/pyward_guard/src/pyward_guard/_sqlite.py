@@ -18,7 +18,13 @@ class PrivateDatabase:
         self._all: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         # Created before SQLite sees it, so that no moment passes with wider permissions.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            if hasattr(os, "fchmod") and os.fstat(file).st_mode & 0o077:
+                # It was there before, open to others; when it is not ours to close, that is an error.
+                os.fchmod(file, 0o600)
+        finally:
+            os.close(file)
         self.connection().executescript(schema)
 
     def connection(self) -> sqlite3.Connection:

@@ -182,6 +182,7 @@ def safe_url(
 
     Raises:
         Refused: another scheme, or something browsers read in another way than it looks.
+        InvalidInput: ``schemes`` has one that runs code.
 
     >>> safe_url("https://example.org/?a=1&b=2")
     Markup('https://example.org/?a=1&amp;b=2')
@@ -189,6 +190,8 @@ def safe_url(
     Traceback (most recent call last):
     pyward_guard.Refused: refused: the scheme of the URL is not allowed
     """
+    if not {"javascript", "vbscript", "data"}.isdisjoint(scheme.lower() for scheme in schemes):
+        raise InvalidInput("javascript, vbscript and data URLs run code")
     text = str(url)
     _core.html_check_url(text, list(schemes), network_path)
     return escape(text)
@@ -329,9 +332,10 @@ class Sanitizer:
     """A policy made ready: make it once, use it often; safe to share between threads.
 
     The text is parsed as a browser does (html5ever) and written anew from what the policy allows; the result is stable
-    under a second cleaning.
+    under a second cleaning. Text that would cost far more than its size (elements nested deeper than 512, emphasis opened
+    anew in thousands of paragraphs) is refused.
 
-    ASVS 5.0: v5.0.0-1.3.1, v5.0.0-1.3.4, v5.0.0-1.3.5. CWE-79.
+    ASVS 5.0: v5.0.0-1.3.1, v5.0.0-1.3.4, v5.0.0-1.3.5. CWE-79, CWE-400.
 
     Raises:
         InvalidInput: the policy allows what cannot be made safe.
@@ -366,7 +370,7 @@ class Sanitizer:
         """The HTML with everything outside of the policy gone.
 
         Raises:
-            LimitExceeded: more bytes (UTF-8) than the policy's ``max_bytes``.
+            LimitExceeded: more bytes (UTF-8) than the policy's ``max_bytes``, or elements nested or left open too often.
         """
         return self._clean(html)
 
@@ -390,9 +394,11 @@ def sanitize(html: str, policy: Preset | Sanitizer = "comment") -> Markup:
 
 
 _REFUSALS = {
+    "code-url": "the start of a URL that code or a frame is loaded from: write the beginning of its path in the template",
     "url-unsettled": "a URL attribute whose scheme and host the template leaves open: give the whole URL as one value",
-    "other-attribute": "an attribute that takes code or a list of URLs",
+    "other-attribute": "an attribute that takes code, a list of URLs or an open CSS value",
     "unquoted": "an attribute value without quotes",
+    "script-unsure": "a script, within a comment or a template literal, or behind a slash: put it on a line of its own",
     "style": "a style element",
     "comment": "a comment, a declaration, or an element with raw text",
     "tag": "a tag or attribute name",
@@ -402,17 +408,24 @@ _REFUSALS = {
 def _in_context(value: object, context: str) -> str:
     if context == "text":
         return escape(value)
-    if context == "attribute":
-        # Markup may have quotes and tags of its own: text for an attribute is escaped again.
+    if context in ("attribute", "raw-text"):
+        # Markup may have quotes and tags of its own: text for these places is escaped again.
         return escape(str(value))
     if context == "url":
         return safe_url(value)
+    if context == "code-url":
+        # A path of this site; another host would choose what runs in the page.
+        return safe_url(value, schemes=())
     if context == "url-part":
         return escape_url_component(value)
     if context == "script":
         return script_json(value)
     if context == "script-attribute":
         return escape(str(script_json(value)))
+    if context == "script-string":
+        return escape_script_string(value)
+    if context == "script-attribute-string":
+        return escape(str(escape_script_string(value)))
     if context == "style-attribute":
         text = str(value)
         if not text or _core.html_filter_style("x:" + text, ["x"]) != f"x:{text.strip()};":
@@ -424,8 +437,9 @@ def _in_context(value: object, context: str) -> str:
 def render(template: Any) -> Markup:
     """Renders a template string (``t"..."``, Python 3.14) with each value escaped for the place it lands in.
 
-    Text and attributes are escaped, URLs checked, values in scripts written as JSON; values in places that cannot be
-    made safe (tag names, attributes without quotes, comments, style elements) are refused. Nested templates and
+    Text and attributes are escaped, URLs checked, values in scripts written as JSON, or escaped where a string literal of
+    the script surrounds them; values in places that cannot be made safe (tag names, attributes without quotes, comments,
+    style elements, hosts of URLs, other sites in ``<script src>``) are refused. Nested templates and
     :class:`Markup` are taken as they are in text; lists and tuples of them are joined.
 
     Raises:
@@ -475,9 +489,13 @@ def jinja_environment(
 
     Autoescaping is always on and cannot be turned off in a template; missing names are errors; the sandbox keeps
     templates away from attributes that lead to code. A template is refused when a value stands in an attribute without
-    quotes, in a script without ``|tojson``, at the start of a URL attribute without ``|url`` (a call such as
-    ``url_for(...)`` is fine), in a style element, a comment or a tag name. Added filters: ``url`` (scheme check),
-    ``url_part``, ``sanitize``. The ``safe`` filter is refused unless ``insecure_allow_safe_filter=True``, which is logged.
+    quotes, in a script without ``|tojson`` or within one of its strings, at the start of a URL attribute without ``|url``
+    (a call such as ``url_for(...)`` is fine, its result is checked), in a style element, a comment or a tag name.
+    Every branch is followed; where they meet, a value has to be fine for each. Blocks are judged in the place that the
+    template they extend (by a constant name) has for them; a macro, an included template and the body of a call have to
+    close what they open. In attributes, :class:`Markup` is escaped again, since it may hold quotes. Added filters:
+    ``url`` (scheme check), ``url_part``, ``sanitize``. The ``safe`` filter is refused unless
+    ``insecure_allow_safe_filter=True``, which is logged.
 
     ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7, v5.0.0-1.3.10. CWE-79, CWE-1336.
 

@@ -45,6 +45,7 @@ __all__ = [
 
 REDACTED: Final = "[redacted]"
 _MAX_DEPTH = 8
+_MAX_VALUES = 10_000
 
 
 def neutralise(text: str, *, max_bytes: int = 16_384) -> str:
@@ -114,10 +115,16 @@ class Redactor:
         return self._inner.is_sensitive_key(_utf8(key))
 
     def data(self, value: Any) -> Any:
-        """A copy of dicts, lists, tuples and sets with secrets redacted; other objects as their redacted ``str``."""
-        return self._data(value, _MAX_DEPTH)
+        """A copy of dicts, lists, tuples and sets with secrets redacted; other objects as their redacted ``str``.
 
-    def _data(self, value: Any, depth: int) -> Any:
+        At most 8 levels and 10,000 values. A pair of a sensitive name and a value, as in lists of headers, counts as an entry.
+        """
+        return self._data(value, _MAX_DEPTH, [_MAX_VALUES])
+
+    def _data(self, value: Any, depth: int, left: list[int]) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            return "[too many values]"
         if value is None or isinstance(value, (bool, int, float)):
             return value
         if isinstance(value, str):
@@ -125,18 +132,43 @@ class Redactor:
         if depth == 0:
             return "[nested too deeply]"
         if isinstance(value, Mapping):
-            return {
-                self.line(str(key)): REDACTED
-                if self.sensitive(str(key)) and item is not None
-                else self._data(item, depth - 1)
-                for key, item in value.items()
-            }
+            out = {}
+            for key, item in value.items():
+                name = _text(key)
+                hidden = item is not None and self.sensitive(name)
+                out[self.line(name)] = REDACTED if hidden else self._data(item, depth - 1, left)
+                if left[0] < 0:
+                    break
+            return out
         if isinstance(value, (list, tuple, set, frozenset)):
-            items = [self._data(item, depth - 1) for item in value]
+            if isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[0], (str, bytes)) and self.sensitive(_text(value[0])):
+                items = [self.line(_text(value[0])), REDACTED]
+            else:
+                items = []
+                for item in value:
+                    items.append(self._data(item, depth - 1, left))
+                    if left[0] < 0:
+                        break
             return items if not isinstance(value, tuple) else tuple(items)
         if isinstance(value, (bytes, bytearray, memoryview)):
             return f"[{len(value)} bytes]"
-        return self.line(str(value))
+        return self.line(_text(value))
+
+
+def _text(value: object) -> str:
+    """``str`` of anything; what cannot say what it is must not keep the rest from being logged."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    try:
+        return str(value)
+    except Exception as error:
+        return f"[{type(value).__name__}, whose text raised {type(error).__name__}]"
+
+
+class _Lines(str):
+    """Lines of a traceback that were redacted already; a second handler's filter leaves them alone."""
+
+    __slots__ = ()
 
 
 _ATTRIBUTES = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
@@ -166,7 +198,7 @@ class RedactingFilter(logging.Filter):
         try:
             message = record.getMessage()
         except Exception as error:  # a wrong format must not lose the record, nor print its arguments to stderr
-            message = f"{record.msg!s} [its arguments do not fit: {type(error).__name__}]"
+            message = f"{_text(record.msg)} [its arguments do not fit: {type(error).__name__}]"
         record.msg = redactor.line(message)
         record.args = None
         if record.exc_info and record.exc_info[0] is not None:
@@ -174,9 +206,9 @@ class RedactingFilter(logging.Filter):
             record.exc_text = self._lines(text)
             # Formatters use exc_text when it is there; other consumers would format the exception anew.
             record.exc_info = None
-        elif record.exc_text:
+        elif record.exc_text and not isinstance(record.exc_text, _Lines):
             record.exc_text = self._lines(record.exc_text)
-        if record.stack_info:
+        if record.stack_info and not isinstance(record.stack_info, _Lines):
             record.stack_info = self._lines(record.stack_info)
         for name in record.__dict__.keys() - _ATTRIBUTES:
             value = record.__dict__[name]
@@ -184,13 +216,18 @@ class RedactingFilter(logging.Filter):
         return True
 
     def _lines(self, text: str) -> str:
-        """Line by line, indented, so that no line of a traceback can be taken for a record."""
-        lines = self.redactor.text(text).split("\n")
-        return "\n".join("  | " + neutralise(line) for line in lines)
+        return _traceback_lines(self.redactor, text)
+
+
+def _traceback_lines(redactor: Redactor, text: str) -> str:
+    """Line by line, indented, so that no line of a traceback can be taken for a record."""
+    return _Lines("\n".join("  | " + neutralise(line) for line in redactor.text(text).split("\n")))
 
 
 def structlog_processor(redactor: Redactor | None = None) -> Callable[[Any, str, Any], Any]:
     """A structlog processor that redacts and neutralises the event dictionary; put it before the renderer.
+
+    ``exc_info`` becomes the text ``exception``, redacted line by line: a renderer further on would format it with secrets.
 
     CWE-117, CWE-532; ASVS 5.0: v5.0.0-16.2.5, v5.0.0-16.4.1.
 
@@ -201,7 +238,18 @@ def structlog_processor(redactor: Redactor | None = None) -> Callable[[Any, str,
     chosen = redactor or Redactor()
 
     def process(_logger: Any, _method: str, event: Any) -> Any:
-        return chosen.data(dict(event))
+        values = dict(event)
+        # What structlog's bridge to logging needs as it is.
+        kept = {name: values.pop(name) for name in ("_record", "_from_structlog") if name in values}
+        lines = {name: str(values.pop(name)) for name in ("exception", "stack") if isinstance(values.get(name), str)}
+        info = values.pop("exc_info", None)
+        error = info if isinstance(info, BaseException) else None
+        if info and error is None:
+            error = (info if isinstance(info, tuple) else sys.exc_info())[1]
+        if error is not None:
+            lines["exception"] = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip("\n")
+        shown = {name: _traceback_lines(chosen, text) for name, text in lines.items()}
+        return {**chosen.data(values), **shown, **kept}
 
     return process
 
@@ -275,6 +323,10 @@ class Verified:
 
 _START: Final = bytes(32)
 _MAX_LINE = 1 << 20
+# What the log writes itself.
+_RESERVED: Final = frozenset(("event", "sequence", "time"))
+_SIGNATURE: Final = "audit_signature"
+_REPAIRED: Final = "audit_log_repaired"
 
 
 class AuditLog:
@@ -283,7 +335,11 @@ class AuditLog:
     With ``key`` (32 random bytes) the links are HMAC-SHA-256, so that who can write the file but lacks the key cannot forge
     them; without a key they are SHA-256, which shows accidents and careless changes. ``signer`` (for instance Ed25519 with a
     key that only signs) is called with the head every ``sign_every`` records and at :meth:`close`, and its answer is written
-    into the log. Lines are JSON. One process writes; threads may share the object.
+    into the log. Lines are JSON. One process writes; threads may share the object, a forked child may not.
+
+    A crash or a full disk may leave half a line at the end. Such a log is refused, since cutting lines is what an attacker
+    does, unless ``repair=True``: the half line then goes to a file beside it (``.half-line-`` and the time), and the log
+    says so in a record ``audit_log_repaired``.
 
     Raises :class:`~pyward_guard.InvalidInput` for a key of less than 16 bytes. ``sync`` waits for the disk after each record.
 
@@ -310,6 +366,7 @@ class AuditLog:
         sign_every: int = 100,
         redactor: Redactor | None = None,
         sync: bool = False,
+        repair: bool = False,
     ) -> None:
         if key is not None and len(key) < 16:
             raise InvalidInput("the key has at least 16 bytes")
@@ -327,12 +384,30 @@ class AuditLog:
         try:
             _check_private(self._descriptor, self._path)
             self._lock_file()
+            half_line = self._cut_half_line() if repair else 0
             records, self._head = _core.logs_verify_chain(self._path, key, start, _MAX_LINE)
         except BaseException:
             os.close(self._descriptor)
             raise
         self._sequence = records
         self._unsigned = 0
+        self._process = os.getpid()
+        if half_line:
+            self._write({"event": _REPAIRED, "bytes": half_line})
+            self._unsigned = 1
+
+    def _cut_half_line(self) -> int:
+        """Moves what follows the last line break to a file beside; the number of its bytes."""
+        size = os.fstat(self._descriptor).st_size
+        tail = os.pread(self._descriptor, _MAX_LINE, max(size - _MAX_LINE, 0))
+        half = tail[tail.rfind(b"\n") + 1 :]
+        if not half or len(half) == _MAX_LINE:
+            return 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        with open(os.open(f"{self._path}.half-line-{time.time_ns()}", flags, 0o600), "wb") as file:
+            file.write(half)
+        os.ftruncate(self._descriptor, size - len(half))
+        return len(half)
 
     def _lock_file(self) -> None:
         need_posix("an audit log")
@@ -361,9 +436,14 @@ class AuditLog:
         """Writes a record with a sequence number and the time (UTC); fields are redacted. Returns the new head.
 
         Raises:
+            InvalidInput: a field or the event has a name that the log uses itself; the log is closed, or was opened by
+                another process.
             LimitExceeded: the record is larger than 1 MiB.
             OSError: it could not be written; the log is closed then, rather than left with half a line unnoticed.
         """
+        taken = _RESERVED & fields.keys()
+        if taken or event in (_SIGNATURE, _REPAIRED):
+            raise InvalidInput(f"the audit log uses the name {min(taken, default=event)!r} itself")
         with self._lock:
             self._write({"event": event, **{name: value for name, value in self._redactor.data(fields).items()}})
             self._unsigned += 1
@@ -374,6 +454,9 @@ class AuditLog:
     def _write(self, body: dict[str, Any]) -> None:
         if self._descriptor < 0:
             raise InvalidInput("the audit log is closed")
+        if os.getpid() != self._process:
+            # Two writers with one descriptor would each go on from a head of their own.
+            raise InvalidInput("the audit log was opened before a fork: each process opens a log of its own")
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
         ordered = {"sequence": self._sequence + 1, "time": stamp, **body}
@@ -385,6 +468,8 @@ class AuditLog:
         try:
             written = os.write(self._descriptor, line)
             if written != len(line):
+                # Half a line would make the whole log unreadable.
+                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
                 raise OSError(28, "the audit record was written in part")
             if self._sync:
                 os.fsync(self._descriptor)
@@ -398,7 +483,7 @@ class AuditLog:
     def _sign(self) -> None:
         assert self._signer is not None
         head = self._head
-        self._write({"event": "audit_signature", "head": head.hex(), "signature": self._signer(head).hex()})
+        self._write({"event": _SIGNATURE, "head": head.hex(), "signature": self._signer(head).hex()})
         self._unsigned = 0
 
     def close(self) -> None:
@@ -459,11 +544,15 @@ def _verify_signatures(
     previous, signed = start, True
     with open(path, "rb") as log:
         for number, line in enumerate(log, 1):
-            link, record = bytes.fromhex(line[:64].decode("ascii")), json.loads(line[65:])
-            signed = record.get("event") == "audit_signature"
+            try:
+                link, record = bytes.fromhex(line[:64].decode("ascii")), json.loads(line[65:])
+                signed = record.get("event") == _SIGNATURE
+                head, signature = (bytes.fromhex(str(record.get(name, "")) if signed else "") for name in ("head", "signature"))
+            except (ValueError, AttributeError, RecursionError):
+                # Without a key, anybody can make links over anything.
+                raise Refused(f"refused: line {number} of the audit log is no record") from None
             if signed:
-                head = bytes.fromhex(str(record.get("head", "")))
-                if head != previous or not verifier(head, bytes.fromhex(str(record.get("signature", "")))):
+                if head != previous or not verifier(head, signature):
                     raise Refused(f"refused: the signature at line {number} of the audit log is wrong")
             previous = link
     if not signed:
@@ -610,10 +699,9 @@ def security_event(
         fields=_redactor.data(fields),
         time=time.time(),
     )
-    body = {"event": made.event, "description": made.description, **made.fields}
-    _security_log.log(made.level, "%s", json.dumps(body, default=str))
+    _security_log.log(made.level, "%s", json.dumps({**made.fields, "event": made.event, "description": made.description}, default=str))
     if audit is not None:
-        audit.append(made.event, **{"description": made.description, **made.fields})
+        audit.append(made.event, **{**made.fields, "description": made.description})
     with _alerts_lock:
         hooks = [hook for level, hook in _alerts if made.level >= level]
     for hook in hooks:

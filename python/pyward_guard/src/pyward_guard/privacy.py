@@ -146,7 +146,8 @@ def inventory(models: Iterable[type]) -> list[Field]:
 
 
 def mask_mapping(instance: object) -> dict[str, Any]:
-    """The attributes of a marked object with personal ones masked, for logs and support screens.
+    """The attributes of a marked object with personal ones masked, for logs and support screens; marked objects within it,
+    also in lists and dictionaries, become such mappings too.
 
     CWE-359; ASVS 5.0: v5.0.0-14.2.6.
 
@@ -165,10 +166,19 @@ def mask_mapping(instance: object) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name in names:
         value = getattr(instance, name, None)
-        if name in marked and value is not None:
-            value = mask(str(value), marked[name].kind)
-        out[name] = value
+        out[name] = _masked(value, marked[name].kind if name in marked else None)
     return out
+
+
+def _masked(value: Any, kind: Kind | None) -> Any:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_masked(item, kind) for item in value]
+    if isinstance(value, dict):
+        return {key: _masked(item, kind) for key, item in value.items()}
+    if kind is not None:
+        return None if value is None else mask(str(value), kind)
+    model = dataclasses.is_dataclass(value) or hasattr(type(value), "model_fields")
+    return mask_mapping(value) if model and not isinstance(value, type) else value
 
 
 class TokenStore(Protocol):

@@ -141,7 +141,7 @@ class CardNumber(NamedTuple):
 
     digits: str
     network: Literal[
-        "visa", "mastercard", "american-express", "discover", "diners-club", "jcb", "unionpay", "maestro"
+        "visa", "mastercard", "american-express", "discover", "diners-club", "jcb", "unionpay", "maestro", "mir", "rupay", "troy"
     ]
 
     def __repr__(self) -> str:
@@ -345,7 +345,8 @@ def iso_date(value: str) -> datetime.date:
 
 
 def iso_datetime(value: str) -> datetime.datetime:
-    """A point in time as RFC 3339 has it: date, time to the second or finer, and offset (``Z`` or ``+hh:mm``).
+    """A point in time as RFC 3339 has it: date, time to the second or finer (cut to microseconds), and offset (``Z`` or
+    ``+hh:mm``).
 
     CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
@@ -353,12 +354,12 @@ def iso_datetime(value: str) -> datetime.datetime:
     '2024-02-29T12:00:00+00:00'
     """
     text = _str(value)
-    shape = r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+    shape = r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})(\.[0-9]{1,12})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
     found = re.fullmatch(shape, text)
     if found is None:
         raise InvalidInput("a time is YYYY-MM-DDThh:mm:ss with an offset")
     date, time, fraction, offset = found.groups()
-    fraction = "" if fraction is None else fraction.ljust(7, "0")
+    fraction = "" if fraction is None else fraction[:7].ljust(7, "0")
     try:
         return datetime.datetime.fromisoformat(f"{date}T{time}{fraction}{'+00:00' if offset in 'Zz' else offset}")
     except ValueError:
@@ -389,6 +390,8 @@ def json(
     Traceback (most recent call last):
     pyward_guard.InvalidInput: not valid JSON (line 1, column 24)
     """
+    if not isinstance(text, (str, bytes, bytearray, memoryview)):
+        raise InvalidInput("JSON is a text or bytes")
     raw = _str(text).encode() if isinstance(text, str) else bytes(text)
     return _core.validate_json(raw, max_bytes, max_depth, max_items, max_text)
 

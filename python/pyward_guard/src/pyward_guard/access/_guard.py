@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -25,6 +26,14 @@ def public(view: View) -> View:
     """
     setattr(view, MARK, "public")
     return view
+
+
+def check_view(view: Any) -> None:
+    """Raises for what a decorator cannot guard."""
+    if inspect.isclass(view):
+        raise InvalidInput("a class is not a view: guard what it makes (`decorators` in Flask, `method_decorator(..., name='dispatch')` in Django)")
+    if not callable(view):
+        raise InvalidInput("only functions can be guarded: put this decorator below classmethod, property and the like")
 
 
 def checked(policy: Policy, principal: Subject, action: str, resource: Any, context: Any) -> None:

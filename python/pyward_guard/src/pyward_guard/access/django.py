@@ -25,11 +25,12 @@ from typing import Any
 
 from .._core import InvalidInput
 from .._optional import need
-from ._guard import MARK, Subject, View, checked, public
+from .._web import in_event_loop
+from ._guard import MARK, Subject, View, check_view, checked, public
 from ._policy import AccessDenied, Entity, EntityData, Policy, Role, User
 
 try:
-    from asgiref.sync import sync_to_async
+    from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
     from django import conf
     from django.core.exceptions import PermissionDenied
     from django.http import HttpRequest, HttpResponse
@@ -82,18 +83,25 @@ def require(action: str, *, resource: Callable[..., Any] | Entity) -> Callable[[
     """
 
     def decorate(view: View) -> View:
-        if inspect.iscoroutinefunction(view):
+        check_view(view)
 
-            @functools.wraps(view)
-            async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                refused = await sync_to_async(_decide)(request, action, resource, args, kwargs)
-                return refused if refused is not None else await view(request, *args, **kwargs)
+        @functools.wraps(view)
+        async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            refused = await sync_to_async(_decide)(request, action, resource, args, kwargs)
+            if refused is not None:
+                return refused
+            answer = view(request, *args, **kwargs)
+            return await answer if inspect.isawaitable(answer) else answer
 
-            setattr(guarded_async, MARK, action)
+        setattr(guarded_async, MARK, action)
+        if iscoroutinefunction(view):
             return guarded_async  # type: ignore[return-value]
 
         @functools.wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if in_event_loop():
+                # `dispatch` of a class-based view with coroutine methods: synchronous, but its answer is awaited.
+                return guarded_async(request, *args, **kwargs)
             refused = _decide(request, action, resource, args, kwargs)
             return refused if refused is not None else view(request, *args, **kwargs)
 
@@ -106,23 +114,26 @@ def require(action: str, *, resource: Callable[..., Any] | Entity) -> Callable[[
 class DefaultDeny:
     """Middleware that refuses views which have no guard and are not :func:`public`.
 
-    Class-based views carry the mark on their ``dispatch`` (``method_decorator(require(...), name="dispatch")``).
+    Class-based views carry the mark on their ``dispatch`` (``method_decorator(require(...), name="dispatch")``). A class
+    that is :func:`public` makes its own view public, not those of classes that inherit from it.
 
     ASVS 5.0: v5.0.0-8.2.1.
     """
 
     sync_capable = True
-    async_capable = False
+    async_capable = True
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HttpRequest) -> Any:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
         """Called by Django before each view."""
         cls = getattr(view, "view_class", None)
-        marked = hasattr(view, MARK) or (cls is not None and (hasattr(cls, MARK) or hasattr(cls.dispatch, MARK)))
+        marked = hasattr(view, MARK) or (cls is not None and (MARK in vars(cls) or hasattr(cls.dispatch, MARK)))
         if not marked:
             raise PermissionDenied

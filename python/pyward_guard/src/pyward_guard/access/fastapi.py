@@ -22,7 +22,7 @@ CWE-285, CWE-862, CWE-863; ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.3.1.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .._optional import need
@@ -30,13 +30,17 @@ from ._guard import MARK, Subject, checked, public
 from ._policy import AccessDenied, Entity, Policy
 
 try:
-    from fastapi import Depends, HTTPException
-    from fastapi.routing import APIRoute
+    from fastapi import Depends, HTTPException, WebSocketException
     from starlette.requests import HTTPConnection, Request
+    from starlette.routing import Mount, WebSocketRoute
 except ImportError:
     raise need("fastapi", "pyward_guard.access.fastapi") from None
 
 __all__ = ["Guard", "public", "unguarded"]
+
+
+def _refusal(connection: Any, status: int, text: str) -> Exception:
+    return WebSocketException(1008, text) if connection.scope["type"] == "websocket" else HTTPException(status, text)
 
 
 async def _value(answer: Any) -> Any:
@@ -47,13 +51,20 @@ def _guarded(dependant: Any) -> bool:
     return hasattr(dependant.call, MARK) or any(_guarded(inner) for inner in dependant.dependencies)
 
 
+def _route(scope: Any) -> Any:
+    """The route of a request: as it was included, with the router's dependencies, where FastAPI tells."""
+    included = (scope.get("fastapi") or {}).get("effective_route_context")
+    included = getattr(included, "starlette_route", None) or included
+    return included if getattr(included, "dependant", None) is not None else scope.get("route")
+
+
 def _is_guarded(route: Any) -> bool:
     dependant = getattr(route, "dependant", None)
     return hasattr(getattr(route, "endpoint", None), MARK) or (dependant is not None and _guarded(dependant))
 
 
 class Guard:
-    """Dependencies that decide on access.
+    """Dependencies that decide on access, for HTTP and WebSocket routes.
 
     ``principal`` gives who makes a request, or None for somebody who is not signed in (401). ``context`` gives the
     circumstances for conditions. Both may be coroutine functions.
@@ -66,16 +77,25 @@ class Guard:
     ) -> None:
         self._policy, self._principal, self._context = policy, principal, context
 
-    async def decide(self, request: Request, action: str, resource: Any) -> Subject:
-        """The principal, when the request is allowed; otherwise 401 or 403. Raises ``fastapi.HTTPException`` (401 or 403)."""
+    async def _signed_in(self, request: Any) -> Subject:
         principal: Subject | None = await _value(self._principal(request))
         if principal is None:
-            raise HTTPException(401, "Sign in first.")
+            raise _refusal(request, 401, "Sign in first.")
+        return principal
+
+    async def decide(self, request: HTTPConnection, action: str, resource: Any) -> Subject:
+        """The principal, when the request is allowed; otherwise 401 or 403, for a WebSocket closing it with code 1008.
+
+        Raises ``fastapi.HTTPException`` (401 or 403), for a WebSocket ``fastapi.WebSocketException``.
+        """
+        return await self._judge(request, await self._signed_in(request), action, resource)
+
+    async def _judge(self, request: Any, principal: Subject, action: str, resource: Any) -> Subject:
         context = await _value(self._context(request)) if self._context is not None else None
         try:
             checked(self._policy, principal, action, resource, context)
         except AccessDenied:
-            raise HTTPException(403, "You may not do this.") from None
+            raise _refusal(request, 403, "You may not do this.") from None
         return principal
 
     def require(self, action: str, *, resource: Callable[[Request], Any] | Entity) -> Any:
@@ -85,12 +105,14 @@ class Guard:
         entity data, such as one that loads the object of the path.
         """
 
-        async def guard(request: Request) -> Subject:
-            found = resource if isinstance(resource, Entity) else await _value(resource(request))
-            return await self.decide(request, action, found)
+        async def guard(connection: HTTPConnection) -> Subject:
+            # Who it is comes first: what exists is nothing for strangers.
+            principal = await self._signed_in(connection)
+            found = resource if isinstance(resource, Entity) else await _value(resource(connection))  # type: ignore[arg-type]
+            return await self._judge(connection, principal, action, found)
 
-        # FastAPI reads annotations; they are strings in this module.
-        guard.__annotations__ = {"request": Request}
+        # FastAPI reads annotations; they are strings in this module. At run time it is a Request or a WebSocket.
+        guard.__annotations__ = {"connection": HTTPConnection}
         setattr(guard, MARK, action)
         return Depends(guard)
 
@@ -99,14 +121,17 @@ class Guard:
 
         Raises ``fastapi.HTTPException`` (403).
         """
-        if not _is_guarded(connection.scope.get("route")):
-            raise HTTPException(403, "You may not do this.")
+        if not _is_guarded(_route(connection.scope)):
+            raise _refusal(connection, 403, "You may not do this.")
 
     default_deny.__annotations__ = {"connection": HTTPConnection, "return": None}
 
 
 def unguarded(app: Any) -> list[str]:
     """Routes of an application without a guard that are not marked public, for a test that there are none.
+
+    WebSockets, routes of Starlette's own and mounted applications count; what FastAPI serves to describe the routes
+    does not. ``default_deny`` is a dependency, so that it refuses FastAPI's routes only: guard the others yourself.
 
     CWE-862, CWE-863; ASVS 5.0: v5.0.0-8.2.1.
 
@@ -117,17 +142,32 @@ def unguarded(app: Any) -> list[str]:
     >>> unguarded(app)
     ['GET /open']
     """
-    found = []
-    for route in _routes(app.router):
-        if not _is_guarded(route):
-            found += [f"{method} {route.path}" for method in sorted(getattr(route, "methods", None) or ())]
-    return found
+    own = {getattr(app, name, None) for name in ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")}
+    return [line for line in _unguarded(app.router, "") if line.partition(" ")[2] not in own]
 
 
-def _routes(router: Any) -> Any:
+def _unguarded(router: Any, prefix: str) -> Iterator[str]:
     for route in router.routes:
-        inner = getattr(route, "original_router", None)
-        if isinstance(route, APIRoute):
-            yield route
-        elif inner is not None:
-            yield from _routes(inner)
+        yield from _of_route(route, prefix)
+
+
+def _of_route(route: Any, prefix: str) -> Iterator[str]:
+    path = prefix + (getattr(route, "path", None) or "")
+    included = getattr(route, "effective_candidates", None)
+    if included is not None:
+        for inner in included():
+            yield from _of_route(getattr(inner, "starlette_route", None) or inner, prefix)
+    elif getattr(route, "original_router", None) is not None:
+        yield from _unguarded(route.original_router, prefix)
+    elif getattr(route, "dependant", None) is not None and _is_guarded(route):
+        return
+    elif isinstance(route, Mount):
+        # What hangs below has its own routes, or is an application that nothing is known of.
+        if getattr(route.app, "routes", None):
+            yield from _unguarded(route.app, path)
+        elif not hasattr(route.app, MARK):
+            yield f"MOUNT {path}"
+    elif not hasattr(getattr(route, "endpoint", None), MARK):
+        # Dependencies do not apply to routes of Starlette's.
+        kinds = ["WEBSOCKET"] if isinstance(route, WebSocketRoute) else sorted(getattr(route, "methods", None) or ["ANY"])
+        yield from (f"{kind} {path}" for kind in kinds)

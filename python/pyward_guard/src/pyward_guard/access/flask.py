@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._optional import need
-from ._guard import MARK, Subject, View, checked, public
+from ._guard import MARK, Subject, View, check_view, checked, public
 from ._policy import AccessDenied, Entity, Policy
 
 try:
@@ -34,7 +34,7 @@ try:
 except ImportError:
     raise need("flask", "pyward_guard.access.flask") from None
 
-__all__ = ["Guard", "public"]
+__all__ = ["Guard", "public", "unguarded"]
 
 
 class Guard:
@@ -49,11 +49,17 @@ class Guard:
     def __init__(self, policy: Policy, *, principal: Callable[[], Subject | None], context: Callable[[], Mapping[str, Any]] | None = None) -> None:
         self._policy, self._principal, self._context = policy, principal, context
 
-    def decide(self, action: str, resource: Any) -> None:
-        """Returns when the running request is allowed; otherwise aborts with 401 or 403."""
+    def _signed_in(self) -> Subject:
         principal = self._principal()
         if principal is None:
             _flask.abort(401)
+        return principal
+
+    def decide(self, action: str, resource: Any) -> None:
+        """Returns when the running request is allowed; otherwise aborts with 401 or 403."""
+        self._judge(self._signed_in(), action, resource)
+
+    def _judge(self, principal: Subject, action: str, resource: Any) -> None:
         try:
             checked(self._policy, principal, action, resource, self._context() if self._context is not None else None)
         except AccessDenied:
@@ -63,9 +69,13 @@ class Guard:
         """Lets allowed requests through. ``resource`` is an entity, or a function of the view's arguments that gives one."""
 
         def decorate(view: View) -> View:
+            check_view(view)
+
             @functools.wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
-                self.decide(action, resource if isinstance(resource, Entity) else resource(*args, **kwargs))
+                # Who it is comes first: what exists is nothing for strangers.
+                principal = self._signed_in()
+                self._judge(principal, action, resource if isinstance(resource, Entity) else resource(*args, **kwargs))
                 return _flask.current_app.ensure_sync(view)(*args, **kwargs)
 
             setattr(guarded, MARK, action)
@@ -78,9 +88,39 @@ class Guard:
 
         def check() -> None:
             endpoint = _flask.request.endpoint
-            if endpoint is None or endpoint == "static" or endpoint.endswith(".static"):
-                return
-            if not hasattr(_flask.current_app.view_functions[endpoint], MARK):
+            if endpoint is not None and not _is_guarded(_flask.current_app, endpoint):
                 _flask.abort(403)
 
         app.before_request(check)
+
+
+def _is_guarded(app: Any, endpoint: str) -> bool:
+    view = app.view_functions[endpoint]
+    if hasattr(view, MARK):
+        return True
+    # Flask's own views of static files, not others of that name.
+    blueprint, _, name = endpoint.rpartition(".")
+    if name != "static":
+        return False
+    if not blueprint:
+        return bool(app.has_static_folder)
+    owner = app.blueprints.get(blueprint)
+    return owner is not None and owner.has_static_folder and getattr(view, "__func__", None) is getattr(owner.send_static_file, "__func__", view)
+
+
+def unguarded(app: Any) -> list[str]:
+    """Routes of an application without a guard that are not marked public, for a test that there are none.
+
+    CWE-862, CWE-863.
+
+    >>> app = _flask.Flask(__name__)
+    >>> @app.get("/open")
+    ... def view(): ...
+    >>> unguarded(app)
+    ['GET /open']
+    """
+    found = []
+    for rule in app.url_map.iter_rules():
+        if not _is_guarded(app, rule.endpoint):
+            found += [f"{method} {rule.rule}" for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
+    return found

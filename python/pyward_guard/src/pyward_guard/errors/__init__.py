@@ -11,7 +11,7 @@ ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4
 ('application/problem+json', True, True)
 
 The boundaries are ``errors.asgi.ErrorBoundary``, ``errors.wsgi.ErrorBoundary`` and ``errors.django.ErrorBoundary``;
-:func:`install_hooks` covers the main program, threads and asyncio.
+:func:`install_hooks` covers the main program, threads and finalisers; :func:`asyncio_handler` is set on an event loop.
 """
 
 from ._boundary import Incident, asyncio_handler, install_hooks, log_incident, render

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -17,9 +18,26 @@ _log = logging.getLogger("pyward_guard.errors")
 # Key of a WSGI environment whose response is an incident page already; no request header can set it.
 ANSWERED = "pyward.incident"
 
+# An exception that passes a header middleware by leaves a page without its headers: these are enough for what it is.
+PAGE_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
 # Crockford's base 32: read over a telephone without mistakes.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
+# Headers of the application's own error response that stay: they protect the page, or tell the client when to come again.
+KEPT = frozenset((
+    "retry-after", "set-cookie", "vary", "strict-transport-security", "content-security-policy", "content-security-policy-report-only",
+    "x-content-type-options", "x-frame-options", "referrer-policy", "permissions-policy", "cross-origin-opener-policy",
+    "cross-origin-resource-policy", "cross-origin-embedder-policy", "reporting-endpoints", "access-control-allow-origin",
+    "access-control-allow-credentials", "access-control-expose-headers",
+))  # fmt: skip
+# What SecurityMiddleware adds itself when it is asked to (`headers._middleware.FINISH`).
+FINISH = "pyward.headers"
 _TITLES = {500: "Internal error", 501: "Not implemented", 502: "Bad gateway", 503: "Service unavailable", 504: "Gateway timeout"}
 
 
@@ -57,7 +75,12 @@ def log_incident(incident: Incident, error: BaseException | None, *, where: str,
     info = (type(error), error, error.__traceback__) if error is not None else None
     message = "incident %s in %s" + (": %s" if detail else "")
     arguments = (incident.id, place, repr(detail[:4000])) if detail else (incident.id, place)
-    _log.error(message, *arguments, exc_info=info, extra={"incident": incident.id})
+    try:
+        _log.error(message, *arguments, exc_info=info, extra={"incident": incident.id})
+    except Exception as failure:
+        # A broken handler must not lead to another answer for the user; this at least is known then.
+        if sys.stderr is not None:
+            sys.stderr.write(f"incident {incident.id} could not be logged: {type(failure).__name__}\n")
 
 
 def _wants(accept: str) -> str:
@@ -134,10 +157,12 @@ def install_hooks(*, tell: Callable[[str], None] | None = None) -> Callable[[], 
     before = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def say(line: str) -> None:
-        if tell is not None:
-            tell(line)
-        elif sys.stderr is not None:
-            sys.stderr.write(line + "\n")
+        # An exception here would make Python print the traceback that is not to be shown.
+        with contextlib.suppress(Exception):
+            if tell is not None:
+                tell(line)
+            elif sys.stderr is not None:
+                sys.stderr.write(line + "\n")
 
     def on_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, (KeyboardInterrupt, SystemExit)):

@@ -8,17 +8,16 @@ CWE-209, CWE-248; ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from .._web import AsgiApp, Message, Receive, Scope, Send, asgi_header
-from ._boundary import Incident, log_incident, render
+from ._boundary import FINISH, KEPT, PAGE_HEADERS, Incident, log_incident, render
 
 __all__ = ["ErrorBoundary"]
 
 _log = logging.getLogger("pyward_guard.errors")
 
-_KEPT = (b"retry-after", b"set-cookie", b"vary", b"strict-transport-security", b"content-security-policy", b"x-content-type-options",
-         b"x-frame-options", b"referrer-policy", b"access-control-allow-origin", b"access-control-allow-credentials")  # fmt: skip
 _LOGGED_BODY = 4096
 
 
@@ -43,10 +42,10 @@ class ErrorBoundary:
             return await self.app(scope, receive, send)
         held: Message | None = None
         body = b""
-        started = finished = False
+        started = finished = closed = False
 
         async def watch(message: Message) -> None:
-            nonlocal held, body, started, finished
+            nonlocal held, body, started, finished, closed
             kind = message["type"]
             if kind == "http.response.start" and message["status"] >= 500 and not self._keep:
                 held = message
@@ -61,6 +60,8 @@ class ErrorBoundary:
                 return
             if kind in ("http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"):
                 started = True
+            if kind in ("websocket.close", "websocket.http.response.start"):
+                closed = True
             await send(message)
 
         error: Exception | None = None
@@ -75,15 +76,25 @@ class ErrorBoundary:
         detail = body.decode("utf-8", "replace") if error is None else ""
         log_incident(incident, error, where=where, detail=detail)
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1011, "reason": incident.id})
+            if not closed:
+                await send({"type": "websocket.close", "code": 1011, "reason": incident.id})
             return
         if started:
             # The server closes the connection when the application returns without having finished.
             return
         status, content_type, page = render(incident, asgi_header(scope, b"accept") or "", held["status"] if held else 500)
-        kept = [(name, value) for name, value in (held or {}).get("headers", ()) if name.lower() in _KEPT]
         own = [(b"content-type", content_type.encode()), (b"content-length", str(len(page)).encode()), (b"cache-control", b"no-store")]
-        if not any(name.lower() == b"x-content-type-options" for name, _ in kept):
-            own.append((b"x-content-type-options", b"nosniff"))
-        await send({"type": "http.response.start", "status": status, "headers": kept + own})
+        await send({"type": "http.response.start", "status": status, "headers": self._headers(scope, held, own)})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else page})
+
+    @staticmethod
+    def _headers(scope: Scope, held: Message | None, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        kept = [(name, value) for name, value in (held or {}).get("headers", ()) if name.lower().decode("latin-1") in KEPT]
+        finish = scope.get(FINISH)
+        if held is None and finish is not None:
+            # The exception came past SecurityMiddleware, whose headers the page needs as any other.
+            with contextlib.suppress(Exception):
+                own = finish(own)
+        out = kept + own
+        names = {name.lower() for name, _ in out}
+        return out + [(name.lower().encode(), value.encode()) for name, value in PAGE_HEADERS if name.lower().encode() not in names]

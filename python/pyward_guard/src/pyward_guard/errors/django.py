@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .._optional import need
-from ._boundary import ANSWERED, Incident, log_incident, render
+from ._boundary import ANSWERED, PAGE_HEADERS, KEPT, Incident, log_incident, render
 
 try:
     from asgiref.sync import markcoroutinefunction
@@ -30,7 +30,8 @@ def _answer(request: HttpRequest, incident: Incident, status: int = 500) -> Http
     status, content_type, page = render(incident, request.META.get("HTTP_ACCEPT", ""), status)
     response = HttpResponse(page, status=status, content_type=content_type)
     response["Cache-Control"] = "no-store"
-    response["X-Content-Type-Options"] = "nosniff"
+    for name, value in PAGE_HEADERS:
+        response[name] = value
     # Under WSGI this is the environment, which a boundary further out looks at.
     request.META[ANSWERED] = incident.id
     response.pyward_incident = incident.id  # type: ignore[attr-defined, unused-ignore]
@@ -87,4 +88,9 @@ class ErrorBoundary:
         detail = "" if response.streaming else response.content[:4096].decode("utf-8", "replace")
         log_incident(incident, None, where=f"{request.method} {request.path}", detail=detail)
         response.close()
-        return _answer(request, incident, response.status_code)
+        answer = _answer(request, incident, response.status_code)
+        for name, value in response.items():
+            if name.lower() in KEPT:
+                answer[name] = value
+        answer.cookies = response.cookies
+        return answer

@@ -14,20 +14,18 @@ CWE-209, CWE-248; ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
 from .._web import Environ, StartResponse, WsgiApp
-from ._boundary import ANSWERED, Incident, log_incident, render
+from ._boundary import ANSWERED, FINISH, KEPT, PAGE_HEADERS, Incident, log_incident, render
 
 __all__ = ["ErrorBoundary", "install"]
 
 _log = logging.getLogger("pyward_guard.errors")
-
-_KEPT = frozenset(("retry-after", "set-cookie", "vary", "strict-transport-security", "content-security-policy", "x-content-type-options",
-                   "x-frame-options", "referrer-policy", "access-control-allow-origin", "access-control-allow-credentials"))  # fmt: skip
 
 
 class ErrorBoundary:
@@ -47,6 +45,7 @@ class ErrorBoundary:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         held: list[tuple[str, list[tuple[str, str]]]] = []
+        started: list[bool] = []
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], Any]:
             # A boundary of this kit further in (Django's) has answered and logged already.
@@ -54,17 +53,22 @@ class ErrorBoundary:
                 held[:] = [(status, headers)]
                 return lambda data: None
             held.clear()
+            started.append(True)
             write: Callable[[bytes], Any] = start_response(status, headers, *rest)
             return write
 
         where = f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
+        body: Any = None
         try:
             body = self.app(environ, start)
             # A generator runs, and calls start_response, with its first chunk.
             chunks = iter(body)
             first = next(chunks, b"")
         except Exception as error:
-            return self._answer(environ, start_response, where, held, error, b"")
+            _close(body)
+            # A second call needs the exception, by which the server tells it from a mistake; a first one has none.
+            again = [(type(error), error, error.__traceback__)] if started else []
+            return self._answer(environ, start_response, where, held, error, b"", *again)
         if held:
             sent = first
             try:
@@ -73,29 +77,41 @@ class ErrorBoundary:
             except Exception as error:
                 return self._answer(environ, start_response, where, held, error, sent)
             finally:
-                getattr(body, "close", lambda: None)()
+                _close(body)
             return self._answer(environ, start_response, where, held, None, sent)
         return _Watched(first, chunks, body, where)
 
     @staticmethod
     def _answer(
-        environ: Environ, start_response: StartResponse, where: str, held: list[Any], error: Exception | None, sent: bytes
+        environ: Environ, start_response: StartResponse, where: str, held: list[Any], error: Exception | None, sent: bytes, *again: Any
     ) -> Iterable[bytes]:
         incident = Incident.new()
         log_incident(incident, error, where=where, detail=sent.decode("utf-8", "replace") if error is None else "")
         status = int(held[0][0][:3]) if held else 500
         status, content_type, page = render(incident, environ.get("HTTP_ACCEPT", ""), status)
-        headers = [pair for pair in (held[0][1] if held else ()) if pair[0].lower() in _KEPT]
+        headers = [("Content-Type", content_type), ("Content-Length", str(len(page))), ("Cache-Control", "no-store")]
+        if held:
+            headers = [pair for pair in held[0][1] if pair[0].lower() in KEPT] + headers
+        elif FINISH in environ:
+            # The exception came past SecurityMiddleware, whose headers the page needs as any other.
+            with contextlib.suppress(Exception):
+                headers = environ[FINISH](headers)
         names = {name.lower() for name, _ in headers}
-        headers += [("Content-Type", content_type), ("Content-Length", str(len(page))), ("Cache-Control", "no-store")]
-        if "x-content-type-options" not in names:
-            headers.append(("X-Content-Type-Options", "nosniff"))
+        headers += [(name, value) for name, value in PAGE_HEADERS if name.lower() not in names]
         try:
             phrase = HTTPStatus(status).phrase
         except ValueError:
             phrase = "Error"
-        start_response(f"{status} {phrase}", headers)
+        start_response(f"{status} {phrase}", headers, *again)
         return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else page]
+
+
+def _close(body: Any) -> None:
+    """As PEP 3333 asks for, whatever happened before."""
+    try:
+        getattr(body, "close", lambda: None)()
+    except Exception as error:
+        log_incident(Incident.new(), error, where="closing a response")
 
 
 class _Watched:

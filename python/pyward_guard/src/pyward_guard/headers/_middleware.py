@@ -15,9 +15,22 @@ from ._protect import CORS, CSRF
 log = logging.getLogger("pyward_guard.headers")
 App = TypeVar("App")
 
+# Key of an ASGI scope or a WSGI environment: adds the headers of the middleware to a response that is made further out.
+FINISH = "pyward.headers"
 UNKNOWN_HOST = "Unknown host."
 HTTPS_ONLY = "HTTPS only."
 FOREIGN = "This request was not made from this site's own pages. Reload the page and try again."
+
+
+def own_origin(secure: bool, host: str) -> str:
+    """The origin of this site as browsers write it: lower case, without the scheme's own port."""
+    origin = f"{'https' if secure else 'http'}://{host}"
+    return _core.origin_of(origin) or origin
+
+
+def without_http_port(host: str) -> str:
+    """The host to redirect to: the port of plain HTTP does not speak TLS."""
+    return host.removesuffix(":80")
 
 
 class Middleware(Generic[App]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -21,6 +22,17 @@ _FEATURES = (
     "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture", "publickey-credentials-get",
     "screen-wake-lock", "serial", "usb", "xr-spatial-tracking",
 )  # fmt: skip
+
+
+_CHOICES: dict[str, tuple[str | None, ...]] = {
+    "referrer_policy": ("no-referrer", "same-origin", "strict-origin", "strict-origin-when-cross-origin"),
+    "opener_policy": ("same-origin", "same-origin-allow-popups", "noopener-allow-popups"),
+    "resource_policy": ("same-origin", "same-site", "cross-origin"),
+    "embedder_policy": (None, "require-corp", "credentialless"),
+    "frames": ("DENY", "SAMEORIGIN"),
+}
+# What a URL has without anything that ends the header's string.
+_PLAIN_URL = re.compile(r"[!#-\[\]-~]+")
 
 
 class CSP:
@@ -81,11 +93,12 @@ class CSP:
 
     @staticmethod
     def hash_of(source: str) -> str:
-        """The source for an inline script or style with exactly this text.
+        """The source for an inline script or style with exactly this text (line breaks as browsers read them, ``\\n``).
 
         >>> CSP.hash_of("alert(1)")
         "'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='"
         """
+        source = source.replace("\r\n", "\n").replace("\r", "\n")
         return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
     @classmethod
@@ -148,8 +161,16 @@ class SecurityHeaders:
         unknown = set(self.permissions) - set(_FEATURES)
         if unknown:
             raise InvalidInput(f"unknown permission {sorted(unknown)[0]!r}")
-        if self.report_to is not None and _core.origin_of(self.report_to) is None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise InvalidInput(f"{name} is one of {', '.join(str(value) for value in allowed)}")
+        if self.hsts is not None and self.hsts < timedelta(0):
+            raise InvalidInput("hsts is not negative")
+        if self.report_to is not None and (_core.origin_of(self.report_to) is None or not _PLAIN_URL.fullmatch(self.report_to)):
             raise InvalidInput("report_to is an absolute URL")
+        for name in ("csp", "hsts"):
+            if getattr(self, name) is None:
+                _log.warning("security headers are made without %s", name)
         for name in ("csp", "csp_report_only"):
             csp = getattr(self, name)
             if self.report_to is not None and csp is not None and "report-to" not in csp.directives:

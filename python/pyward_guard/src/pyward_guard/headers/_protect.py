@@ -24,6 +24,8 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/
 class CsrfFailed(Refused):
     """A state-changing request that did not come from this site's own pages. ``why`` is for the log."""
 
+    __module__ = "pyward_guard.headers"
+
     def __init__(self, why: str) -> None:
         super().__init__("cross-site request")
         self.why = why
@@ -32,13 +34,14 @@ class CsrfFailed(Refused):
 class RequestState:
     """What the middleware keeps of the running request."""
 
-    __slots__ = ("_nonce", "cookie", "csrf", "fresh", "session")
+    __slots__ = ("_nonce", "cookie", "csrf", "fresh", "issued", "session")
 
     def __init__(self, nonce: str | None, csrf: CSRF | None, cookie: str, session: Any) -> None:
         self._nonce = nonce
         self.csrf = csrf
         self.cookie = cookie
         self.fresh = False
+        self.issued = False
         self.session = session
 
     @property
@@ -153,12 +156,18 @@ class CSRF:
         if not state.cookie:
             state.cookie = _core.csp_nonce()
             state.fresh = True
+        # The page is this client's: caches are told.
+        state.issued = True
         # After a log-in in this request, the token comes back with the new session.
         return self._core.issue(self._binding(state, "next_handle"), int(time.time()))
 
     def set_cookie(self, state: RequestState) -> str:
         """The ``Set-Cookie`` value for a fresh request."""
         return f"{self.cookie_name}={state.cookie}; Path=/;{' Secure;' * self._secure} HttpOnly; SameSite=Lax"
+
+    def trusts(self, origin: str) -> bool:
+        """Whether the origin is one of the trusted ones."""
+        return origin in self._trusted
 
     def exempts(self, method: str, path: str) -> bool:
         """Whether the request needs no check."""
@@ -201,8 +210,10 @@ def token_in_form(body: bytes, content_type: str) -> str | None:
 def _boundary(content_type: str) -> bytes | None:
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.strip().partition("=")
-        if name.lower() == "boundary" and 0 < len(value) <= 72:
-            return value.strip('"').encode("ascii", "replace")
+        value = value.strip('"')
+        # RFC 2046 has 70 at most; some clients do not keep to it.
+        if name.lower() == "boundary" and 0 < len(value) <= 200:
+            return value.encode("ascii", "replace")
     return None
 
 

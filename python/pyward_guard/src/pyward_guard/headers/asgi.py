@@ -10,10 +10,11 @@ Put it inside :class:`pyward_guard.sessions.asgi.SessionMiddleware`, so that CSR
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from .. import _core
 from .._web import AsgiApp, Message, Receive, Scope, Send, asgi_peer, cookie_value
-from ._middleware import FOREIGN, HTTPS_ONLY, UNKNOWN_HOST, Middleware, log
+from ._middleware import FINISH, FOREIGN, HTTPS_ONLY, UNKNOWN_HOST, Middleware, log, own_origin, without_http_port
 from ._protect import FORM_TYPES, CsrfFailed, RequestState, current, token_in_form
 
 __all__ = ["SecurityMiddleware"]
@@ -33,7 +34,9 @@ class SecurityMiddleware(Middleware[AsgiApp]):
 
     ``hosts`` are the hosts it answers for (``.example.com`` with all below); other ``Host`` headers get 400.
     ``https`` redirects plain HTTP (308) or refuses it; ``"insecure_off"`` is for development, and logged. ``proxies`` are
-    addresses or networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept.
+    addresses or networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept, except
+    those of CORS where ``cors`` is given; one with a line break in it is an error (CWE-113). WebSockets with cookies are
+    refused from other origins, unless ``csrf`` trusts them or ``cors`` allows them by name with credentials.
     CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021; ASVS 5.0: v5.0.0-3.4.1, v5.0.0-3.4.3, v5.0.0-3.5.1, v5.0.0-3.5.2,
     v5.0.0-4.1.2, v5.0.0-4.1.3, v5.0.0-4.4.1, v5.0.0-4.4.2, v5.0.0-12.2.1.
 
@@ -72,14 +75,15 @@ class SecurityMiddleware(Middleware[AsgiApp]):
             return await self._refuse(kind, send, 400, UNKNOWN_HOST)
         secure = scope.get("scheme") in ("https", "wss")
         if forwarded is not None and self._proxies.trusts(asgi_peer(scope)):
-            secure = forwarded.strip() in ("https", "wss")
+            secure = forwarded.strip().lower() in ("https", "wss")
         if not secure and self._https:
             if self._refuse_plain or kind == "websocket":
                 return await self._refuse(kind, send, 403, HTTPS_ONLY)
-            path = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
+            # Servers that do not hand on the raw path have decoded it, line breaks and all.
+            path = scope.get("raw_path") or quote(scope["path"], safe="/!$&'()*+,;=:@~").encode()
             path = b"/" + path.partition(b"?")[0].lstrip(b"/")
             query = b"?" + scope["query_string"] if scope.get("query_string") else b""
-            location = b"https://" + host.encode("latin-1") + path + query
+            location = b"https://" + without_http_port(host).encode("latin-1") + path + query
             return await self._answer(send, 308, [(b"location", location)], b"")
 
         csrf = self._csrf
@@ -89,20 +93,23 @@ class SecurityMiddleware(Middleware[AsgiApp]):
 
         if kind == "websocket":
             # Browsers send cookies along with cross-site WebSocket handshakes and no preflight (CWE-1385).
-            own = f"{'https' if secure else 'http'}://{host.lower()}"
-            foreign = origin is not None and origin != own and not (self._cors is not None and self._cors.allows(origin))
-            if foreign:
+            if origin is not None and origin != own_origin(secure, host) and not self._socket_from(origin, cookies):
                 return await self._refuse(kind, send, 403, "")
-            return await self.app(scope, receive, send)
+
+            async def send_denial(message: Message) -> None:
+                if message["type"] == "websocket.http.response.start":
+                    message["headers"] = self._headers.asgi(message.get("headers", ()), state.nonce if self._has_nonce else "")
+                await send(message)
+
+            return await self.app(scope, receive, send_denial)
 
         if self._cors is not None and scope["method"] == "OPTIONS" and origin is not None:
             if any(name == b"access-control-request-method" for name, _ in scope["headers"]):
                 return await self._answer(send, 204, _encode(self._cors.preflight(origin)), b"")
 
         if csrf is not None and not csrf.exempts(scope["method"], scope["path"]):
-            own = f"{'https' if secure else 'http'}://{host.lower()}"
             try:
-                csrf.check_origin(fetch_site, origin, referer, own)
+                csrf.check_origin(fetch_site, origin, referer, own_origin(secure, host))
                 if cookies:
                     if token is None and content_type is not None and content_type.partition(";")[0].strip().lower() in FORM_TYPES:
                         body, receive = await self._buffer(receive, csrf.max_form)
@@ -114,17 +121,33 @@ class SecurityMiddleware(Middleware[AsgiApp]):
 
         cors_fields = _encode(self._cors.fields(origin)) if self._cors is not None else None
 
+        def finish(headers: Sequence[tuple[bytes, bytes]]) -> _Fields:
+            out = self._headers.asgi(headers, state.nonce if self._has_nonce else "")
+            if cors_fields is not None:
+                # Two answers to the same question are none; the policy's counts.
+                out = [pair for pair in out if not pair[0].lower().startswith(b"access-control-")] + cors_fields
+            return out
+
+        scope[FINISH] = finish
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = self._headers.asgi(message.get("headers", ()), state.nonce if self._has_nonce else "")
-                if cors_fields is not None:
-                    headers += cors_fields
+                headers = finish(message.get("headers", ()))
+                if state.issued:
+                    headers.append((b"vary", b"Cookie"))
                 if state.fresh and csrf is not None:
                     headers.append((b"set-cookie", csrf.set_cookie(state).encode()))
                 message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+    def _socket_from(self, origin: str, cookies: str | None) -> bool:
+        """Whether another origin may open a WebSocket; one with cookies acts for the user, whatever CORS says of reading."""
+        if self._csrf is not None and self._csrf.trusts(origin):
+            return True
+        cors = self._cors
+        return cors is not None and cors.allows(origin) and (not cookies or cors.credentials)
 
     async def _buffer(self, receive: Receive, limit: int) -> tuple[bytes, Receive]:
         """Reads the body up to a limit and gives back a ``receive`` that plays it again."""

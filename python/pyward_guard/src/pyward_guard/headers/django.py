@@ -21,12 +21,15 @@ from typing import Any
 
 from .. import _core
 from .._optional import need
+from ._middleware import own_origin
 from ._policy import Prepared, SecurityHeaders
 from ._protect import SAFE_METHODS, RequestState, current
 
 try:
     from asgiref.sync import markcoroutinefunction
     from django import conf
+    from django.core.exceptions import SuspiciousOperation
+    from django.core.handlers.exception import response_for_exception
     from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 except ImportError:
     raise need("django", "pyward_guard.headers.django") from None
@@ -49,7 +52,10 @@ class SecurityMiddleware:
         self.get_response = get_response
         settings = conf.settings
         self._prepared = Prepared(getattr(settings, "PYWARD_HEADERS", None) or SecurityHeaders.app())
-        self._trusted: list[str] = list(getattr(settings, "CSRF_TRUSTED_ORIGINS", ()))
+        trusted: list[str] = list(getattr(settings, "CSRF_TRUSTED_ORIGINS", ()))
+        self._trusted = [origin for origin in trusted if "://*." not in origin]
+        # ("https://", ".example.com"): Django's way to name all hosts below one.
+        self._below = [(f"{scheme}://", host) for scheme, _, host in (origin.partition("://*") for origin in trusted if "://*." in origin)]
         self._exempt = frozenset(getattr(settings, "PYWARD_CSRF_EXEMPT", ()))
         self._async = inspect.iscoroutinefunction(get_response)
         if self._async:
@@ -68,13 +74,23 @@ class SecurityMiddleware:
     def _before(self, request: HttpRequest) -> HttpResponse | None:
         request.csp_nonce = _core.csp_nonce()  # type: ignore[attr-defined, unused-ignore]
         current.set(RequestState(request.csp_nonce, None, "", None))  # type: ignore[attr-defined, unused-ignore]
-        # Django looks at the host only when something asks for it: ask always (raises DisallowedHost, answered with 400).
-        host = request.get_host()
+        # Django looks at the host only when something asks for it: ask always.
+        try:
+            host = request.get_host()
+        except SuspiciousOperation as error:
+            refused: Any = response_for_exception(request, error)
+            return refused  # type: ignore[no-any-return, unused-ignore]
         if request.method in SAFE_METHODS or request.path in self._exempt:
             return None
-        own = f"{request.scheme}://{host}"
+        own = own_origin(request.scheme == "https", host)
         meta = request.META
-        verdict = _core.judge_origin(meta.get("HTTP_SEC_FETCH_SITE"), meta.get("HTTP_ORIGIN"), meta.get("HTTP_REFERER"), own, self._trusted)
+        origin, referer = meta.get("HTTP_ORIGIN"), meta.get("HTTP_REFERER")
+        trusted = self._trusted
+        if self._below:
+            made_at = origin if origin is not None else _core.origin_of(referer or "")
+            if made_at is not None and any(made_at.startswith(scheme) and made_at.endswith(host) for scheme, host in self._below):
+                trusted = [*trusted, made_at]
+        verdict = _core.judge_origin(meta.get("HTTP_SEC_FETCH_SITE"), origin, referer, own, trusted)
         if verdict == "foreign":
             _log.warning("csrf_refused path=%r origin=%r", request.path, meta.get("HTTP_ORIGIN"))
             return HttpResponseForbidden(b"This request was not made from this site's own pages.\n", content_type="text/plain")

@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from .. import _core
 from .._web import Environ, StartResponse, WsgiApp, cookie_value
-from ._middleware import FOREIGN, HTTPS_ONLY, UNKNOWN_HOST, Middleware, log
+from ._middleware import FINISH, FOREIGN, HTTPS_ONLY, UNKNOWN_HOST, Middleware, log, own_origin, without_http_port
 from ._policy import SecurityHeaders
 from ._protect import CORS, CSRF, FORM_TYPES, CsrfFailed, RequestState, csp_nonce, csrf_field, csrf_token, current, token_in_form
 
@@ -37,7 +37,8 @@ class SecurityMiddleware(Middleware[WsgiApp]):
 
     ``hosts`` are the hosts it answers for (``.example.com`` with all below); other ``Host`` headers get 400.
     ``https`` redirects plain HTTP (308) or refuses it; ``"insecure_off"`` is for development, and logged. ``proxies`` are
-    addresses or networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept.
+    addresses or networks whose ``X-Forwarded-Proto`` is believed. A header that the application sets itself is kept, except
+    those of CORS where ``cors`` is given; one with a line break in it is an error (CWE-113).
     CWE-16, CWE-319, CWE-352, CWE-693, CWE-1021; ASVS 5.0: v5.0.0-3.4.1, v5.0.0-3.4.3, v5.0.0-3.5.1, v5.0.0-3.5.2,
     v5.0.0-4.1.2, v5.0.0-4.1.3, v5.0.0-12.2.1.
 
@@ -51,7 +52,7 @@ class SecurityMiddleware(Middleware[WsgiApp]):
         secure = environ.get("wsgi.url_scheme") == "https"
         forwarded = environ.get("HTTP_X_FORWARDED_PROTO")
         if forwarded is not None and self._proxies.trusts(str(environ.get("REMOTE_ADDR", ""))):
-            secure = forwarded.strip() == "https"
+            secure = forwarded.strip().lower() == "https"
         path = environ.get("PATH_INFO", "/")
         if not secure and self._https:
             if self._refuse_plain:
@@ -59,7 +60,7 @@ class SecurityMiddleware(Middleware[WsgiApp]):
             script = environ.get("SCRIPT_NAME", "")
             raw = quote((script + path).encode("latin-1", "replace"), safe="/!$&'()*+,;=:@~")
             query = quote(environ.get("QUERY_STRING", ""), safe="/?!$&'()*+,;=:@~%")
-            location = f"https://{host}/{raw.lstrip('/')}" + (f"?{query}" if query else "")
+            location = f"https://{without_http_port(host)}/{raw.lstrip('/')}" + (f"?{query}" if query else "")
             return self._answer(start_response, "308 Permanent Redirect", [("Location", location)], "")
 
         csrf, cookies, origin = self._csrf, environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ORIGIN")
@@ -71,7 +72,7 @@ class SecurityMiddleware(Middleware[WsgiApp]):
             return self._answer(start_response, "204 No Content", self._cors.preflight(origin), "")
         if csrf is not None and not csrf.exempts(method, path):
             try:
-                own = f"{'https' if secure else 'http'}://{host.lower()}"
+                own = own_origin(secure, host)
                 csrf.check_origin(environ.get("HTTP_SEC_FETCH_SITE"), origin, environ.get("HTTP_REFERER"), own)
                 if cookies:
                     csrf.check_token(state, environ.get("HTTP_X_CSRF_TOKEN") or self._token_in_body(environ, csrf.max_form))
@@ -79,10 +80,19 @@ class SecurityMiddleware(Middleware[WsgiApp]):
                 log.warning("csrf_refused path=%r %s", path, failed.why)
                 return self._answer(start_response, "403 Forbidden", [], FOREIGN)
 
-        def start_with_headers(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        def finish(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
             out = self._headers.wsgi(headers, state.nonce if self._has_nonce else "")
             if self._cors is not None:
-                out += self._cors.fields(origin)
+                # Two answers to the same question are none; the policy's counts.
+                out = [pair for pair in out if not pair[0].lower().startswith("access-control-")] + self._cors.fields(origin)
+            return out
+
+        environ[FINISH] = finish
+
+        def start_with_headers(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            out = finish(headers)
+            if state.issued:
+                out.append(("Vary", "Cookie"))
             if state.fresh and csrf is not None:
                 out.append(("Set-Cookie", csrf.set_cookie(state)))
             return start_response(status, out, *rest)

@@ -19,9 +19,13 @@ _log = logging.getLogger("pyward_guard.http")
 class OutboundRefused(Refused):
     """The URL, address or answer is outside what the policy allows."""
 
+    __module__ = "pyward_guard.http"
+
 
 class ResponseTooLarge(OutboundRefused):
     """The response is larger than the policy allows."""
+
+    __module__ = "pyward_guard.http"
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,15 @@ class OutboundPolicy:
         return list(dict.fromkeys(answers))
 
     def resolve(self, host: str, port: int) -> list[str]:
-        """Resolves a name, or takes an address, and checks the answers."""
+        """Resolves a name, or takes an address, and checks the answers.
+
+        Host and port are checked once more: these are the ones the client connects to, however it read the URL.
+        """
+        if port not in self._ports:
+            raise OutboundRefused(f"port {port} is not allowed")
+        name = host.strip("[]").rstrip(".")
+        if self._hosts is not None and not self._hosts.allows(f"[{name}]" if ":" in name else name):
+            raise OutboundRefused("host is not in the list")
         try:
             ipaddress.ip_address(host)
         except ValueError:

@@ -7,7 +7,7 @@
 ...         await http.get("https://10.0.0.1/")
 >>> asyncio.run(fetch())
 Traceback (most recent call last):
-pyward_guard.http._policy.OutboundRefused: address 10.0.0.1 is private
+pyward_guard.http.OutboundRefused: address 10.0.0.1 is private
 
 CWE-295, CWE-400, CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.1.
 """
@@ -17,11 +17,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from .._core import InvalidInput
 from .._optional import need
-from ._policy import OutboundPolicy, OutboundRefused
+from ._policy import OutboundPolicy, OutboundRefused, ResponseTooLarge
 from ._tls import client_context
 
 try:
@@ -77,6 +78,50 @@ class _Connector(aiohttp.TCPConnector):
         return await super().connect(req, *args, **kwargs)
 
 
+_READS = frozenset(("readany", "readchunk", "readline", "readuntil", "readexactly"))
+
+
+class _Content:
+    """The stream of a response's body, which ends with an error where the policy's bound is passed."""
+
+    def __init__(self, inner: aiohttp.StreamReader, policy: OutboundPolicy, close: Callable[[], None]) -> None:
+        self._inner, self._policy, self._close = inner, policy, close
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if name not in _READS:
+            return found
+
+        async def read(*args: Any, **options: Any) -> Any:
+            chunk = await found(*args, **options)
+            self._check()
+            return chunk
+
+        return read
+
+    def _check(self) -> None:
+        try:
+            self._policy.check_size(self._inner.total_bytes)
+        except ResponseTooLarge:
+            self._close()
+            raise
+
+    async def read(self, n: int = -1) -> bytes:
+        if n >= 0:
+            chunk = await self._inner.read(n)
+            self._check()
+            return chunk
+        body = bytearray()
+        while chunk := await self.readany():
+            body += chunk
+        return bytes(body)
+
+    __aiter__ = aiohttp.StreamReader.__aiter__
+    iter_any = aiohttp.StreamReader.iter_any
+    iter_chunked = aiohttp.StreamReader.iter_chunked
+    iter_chunks = aiohttp.StreamReader.iter_chunks
+
+
 def _response_class(policy: OutboundPolicy) -> type[aiohttp.ClientResponse]:
     class Bounded(aiohttp.ClientResponse):
         """A response whose body is read within the bounds."""
@@ -88,19 +133,17 @@ def _response_class(policy: OutboundPolicy) -> type[aiohttp.ClientResponse]:
             except OutboundRefused:
                 self.close()
                 raise
+            content: Any = _Content(self.content, policy, self.close)
+            self.content = content
             return self
 
         async def read(self) -> bytes:
             if self._body is None:
-                body = bytearray()
                 try:
-                    async for chunk in self.content.iter_any():
-                        body += chunk
-                        policy.check_size(len(body))
+                    self._body = await self.content.read()
                 except BaseException:
                     self.close()
                     raise
-                self._body = bytes(body)
             return self._body
 
     return Bounded
@@ -109,8 +152,7 @@ def _response_class(policy: OutboundPolicy) -> type[aiohttp.ClientResponse]:
 def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, headers: dict[str, str] | None = None) -> aiohttp.ClientSession:
     """An ``aiohttp.ClientSession`` that keeps to the policy. Call it where a loop is running.
 
-    ``read``, ``text`` and ``json`` are bounded in size; a body that is streamed through ``content`` is bounded in time
-    and by its declared length only.
+    Bodies are bounded in size and time however they are read, redirects in number.
 
     Raises :class:`~pyward_guard.InvalidInput` for a ``context`` that does not verify, and requests for ``proxy`` and ``ssl``.
 
@@ -119,7 +161,7 @@ def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, he
     context = context or client_context()
     if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
         raise InvalidInput("the TLS context does not verify certificates and host names")
-    return aiohttp.ClientSession(
+    http = aiohttp.ClientSession(
         connector=_Connector(policy, context),
         timeout=aiohttp.ClientTimeout(total=policy.timeout),
         response_class=_response_class(policy),
@@ -128,3 +170,15 @@ def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, he
         trust_env=False,
         max_line_size=8190,
     )
+    unbounded = http._request
+
+    async def request(method: str, url: Any, **options: Any) -> aiohttp.ClientResponse:
+        # aiohttp has no setting of its own for a session, and counts the one too many.
+        options["max_redirects"] = policy.max_redirects + 1
+        if policy.max_redirects == 0:
+            options["allow_redirects"] = False
+        return await unbounded(method, url, **options)
+
+    # Past the session's own warning about attributes that it does not know.
+    object.__setattr__(http, "_request", request)
+    return http

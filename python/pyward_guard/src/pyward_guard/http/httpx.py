@@ -4,7 +4,7 @@
 >>> with client(OutboundPolicy()) as http:
 ...     http.get("https://127.0.0.1/")
 Traceback (most recent call last):
-pyward_guard.http._policy.OutboundRefused: address 127.0.0.1 is loopback
+pyward_guard.http.OutboundRefused: address 127.0.0.1 is loopback
 
 CWE-295, CWE-400, CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.1.
 """
@@ -138,8 +138,12 @@ class _AsyncBackend(httpcore.AsyncNetworkBackend):
         try:
             socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
         except (OSError, ValueError):
-            return await loop.run_in_executor(None, self._policy.resolve, host, port)
-        return self._policy.check_answers([host])
+            resolving = loop.run_in_executor(None, self._policy.resolve, host, port)
+            try:
+                return await asyncio.wait_for(resolving, _left(None))
+            except asyncio.TimeoutError:
+                raise httpcore.ConnectTimeout("the name did not resolve in time") from None
+        return self._policy.resolve(host, port)
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: typing.Iterable[Any] | None = None
@@ -219,7 +223,7 @@ class GuardTransport(httpx.HTTPTransport):
     ...     web.get("http://169.254.169.254/latest")
     Traceback (most recent call last):
     ...
-    pyward_guard.http._policy.OutboundRefused: ...
+    pyward_guard.http.OutboundRefused: ...
     """
 
     def __init__(self, policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> None:

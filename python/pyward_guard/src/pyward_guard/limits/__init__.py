@@ -15,21 +15,25 @@ ASVS 5.0: v5.0.0-6.3.1, v5.0.0-2.4.1, v5.0.0-6.6.3
 ...     if True:                                    # the password is right
 ...         attempt.succeeded()
 
-Middlewares are in ``limits.asgi`` and ``limits.wsgi``.
+Middlewares are in ``limits.asgi`` and ``limits.wsgi``; for single routes there are ``limits.fastapi``, ``limits.flask`` and
+``limits.django``.
 """
 
+from .._web import Proxies
 from ._lockout import Attempt, AsyncRedisLockout, LockedOut, LockoutRule, MemoryLockout, RedisLockout
-from ._rate import AsyncRedisLimiter, Bucket, MemoryLimiter, RedisLimiter, Rule, TooManyRequests, Verdict, Window, client_key
+from ._rate import AsyncRedisLimiter, Bucket, LimitsUnavailable, MemoryLimiter, RedisLimiter, Rule, TooManyRequests, Verdict, Window, client_key
 
 __all__ = [
     "AsyncRedisLimiter",
     "AsyncRedisLockout",
     "Attempt",
     "Bucket",
+    "LimitsUnavailable",
     "LockedOut",
     "LockoutRule",
     "MemoryLimiter",
     "MemoryLockout",
+    "Proxies",
     "RedisLimiter",
     "RedisLockout",
     "Rule",

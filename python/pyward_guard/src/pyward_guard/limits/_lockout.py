@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._core import InvalidInput, LockoutMemory
-from ._rate import TooManyRequests, client_key, now_ms
+from ._rate import Outage, TooManyRequests, client_key, now_ms
 
 if TYPE_CHECKING:
     import redis
@@ -26,6 +26,8 @@ class LockedOut(TooManyRequests):
 
     ``scope`` says why, for the log. Tell the user the same whether the account exists or not.
     """
+
+    __module__ = "pyward_guard.limits"
 
     def __init__(self, retry_after: float, scope: str) -> None:
         super().__init__(retry_after)
@@ -140,7 +142,7 @@ class MemoryLockout:
     >>> with lockout.attempt("Ada ", "203.0.113.8"):
     ...     pass
     Traceback (most recent call last):
-    pyward_guard.limits._lockout.LockedOut: too many requests
+    pyward_guard.limits.LockedOut: too many requests
     """
 
     def __init__(self, rule: LockoutRule | None = None, *, max_keys: int = 100_000) -> None:
@@ -202,7 +204,8 @@ return 1
 
 
 class _RedisTable:
-    def __init__(self, client: Any, rule: LockoutRule | None, prefix: str) -> None:
+    def __init__(self, client: Any, rule: LockoutRule | None, prefix: str, allow: bool) -> None:
+        self._outage = Outage(allow)
         self._rule = (rule or LockoutRule()).numbers()
         self._client = client
         self._prefix = prefix
@@ -219,6 +222,19 @@ class _RedisTable:
 
         return [name("a", account), name("c", client), name("p", account, client), name("k", account, client)]
 
+    def _uncounted(self, error: Exception) -> int:
+        self._outage.judge(error)
+        return 0
+
+    @staticmethod
+    def _kept(error: Exception) -> None:
+        """The attempt was right; that it stays counted as a failure is no reason to refuse it."""
+        import redis
+
+        if not isinstance(error, (redis.RedisError, OSError, TimeoutError)):
+            raise error
+        _log.error("a successful attempt stays counted as a failure: %s", error)
+
     @staticmethod
     def _judge(answer: list[int]) -> int:
         allowed, number, scope = answer
@@ -232,19 +248,36 @@ class _RedisTable:
 
 
 class RedisLockout(_RedisTable):
-    """Lock-out state in Redis, atomic over any number of processes and hosts. CWE-307; ASVS 5.0: v5.0.0-6.3.1.
+    """Lock-out state in Redis, atomic over any number of processes and hosts.
+
+    While Redis does not answer, attempts are refused with :class:`LimitsUnavailable`, a :class:`TooManyRequests`; with
+    ``insecure_allow_when_unavailable`` they go on uncounted then, with an error in the log. CWE-307; ASVS 5.0: v5.0.0-6.3.1.
 
     Example: ``with RedisLockout(redis.Redis()).attempt(name, address) as attempt: ...``
     """
 
-    def __init__(self, client: redis.Redis, rule: LockoutRule | None = None, *, prefix: str = "pyward:lockout:") -> None:
-        super().__init__(client, rule, prefix)
+    def __init__(
+        self,
+        client: redis.Redis,
+        rule: LockoutRule | None = None,
+        *,
+        prefix: str = "pyward:lockout:",
+        insecure_allow_when_unavailable: bool = False,
+    ) -> None:
+        super().__init__(client, rule, prefix, insecure_allow_when_unavailable)
 
     def _begin(self, account: str, client: str) -> int:
-        return self._judge(self._begin_script(keys=self._keys(account, client), args=list(self._rule[:5])))
+        try:
+            answer = self._begin_script(keys=self._keys(account, client), args=list(self._rule[:5]))
+        except Exception as error:
+            return self._uncounted(error)
+        return self._judge(answer)
 
     def _succeeded(self, state: Any, account: str, client: str) -> None:
-        self._succeeded_script(keys=self._keys(account, client), args=[self._rule[1], self._rule[5]])
+        try:
+            self._succeeded_script(keys=self._keys(account, client), args=[self._rule[1], self._rule[5]])
+        except Exception as error:
+            self._kept(error)
 
     def unlock(self, account: str) -> None:
         """Lifts every lock on an account."""
@@ -257,14 +290,28 @@ class AsyncRedisLockout(_RedisTable):
     Example: ``async with AsyncRedisLockout(client).attempt(name, address) as attempt: ...``
     """
 
-    def __init__(self, client: redis.asyncio.Redis, rule: LockoutRule | None = None, *, prefix: str = "pyward:lockout:") -> None:
-        super().__init__(client, rule, prefix)
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        rule: LockoutRule | None = None,
+        *,
+        prefix: str = "pyward:lockout:",
+        insecure_allow_when_unavailable: bool = False,
+    ) -> None:
+        super().__init__(client, rule, prefix, insecure_allow_when_unavailable)
 
     async def _begin(self, account: str, client: str) -> int:
-        return self._judge(await self._begin_script(keys=self._keys(account, client), args=list(self._rule[:5])))
+        try:
+            answer = await self._begin_script(keys=self._keys(account, client), args=list(self._rule[:5]))
+        except Exception as error:
+            return self._uncounted(error)
+        return self._judge(answer)
 
     async def _succeeded(self, state: Any, account: str, client: str) -> None:
-        await self._succeeded_script(keys=self._keys(account, client), args=[self._rule[1], self._rule[5]])
+        try:
+            await self._succeeded_script(keys=self._keys(account, client), args=[self._rule[1], self._rule[5]])
+        except Exception as error:
+            self._kept(error)
 
     async def unlock(self, account: str) -> None:
         """Lifts every lock on an account."""

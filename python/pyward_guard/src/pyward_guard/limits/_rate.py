@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -16,15 +17,36 @@ if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
+_log = logging.getLogger("pyward_guard.limits")
 _NEVER = (1 << 64) - 1
 
 
 class TooManyRequests(Refused):
     """The allowance is used up. ``retry_after`` is in seconds, infinite when no wait will help."""
 
+    __module__ = "pyward_guard.limits"
+
     def __init__(self, retry_after: float) -> None:
         super().__init__("too many requests")
         self.retry_after = retry_after
+
+    def headers(self) -> dict[str, str]:
+        """``Retry-After`` (RFC 9110) in whole seconds, for the answer with status 429; empty when no wait will help.
+
+        >>> TooManyRequests(29.5).headers()
+        {'Retry-After': '30'}
+        """
+        return {"Retry-After": str(max(1, math.ceil(self.retry_after)))} if math.isfinite(self.retry_after) else {}
+
+
+class LimitsUnavailable(TooManyRequests):
+    """Redis does not answer, so nobody can tell whether the limit is reached: refused, as if it were."""
+
+    __module__ = "pyward_guard.limits"
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+        self.args = ("the limits cannot be asked at the moment",)
 
 
 @dataclass(frozen=True)
@@ -100,6 +122,10 @@ class Verdict:
 
 def _verdict(limit: int, allowed: object, remaining: int, retry: int, reset: int) -> Verdict:
     return Verdict(bool(allowed), remaining, math.inf if retry in (_NEVER, -1) else retry / 1000, reset / 1000, limit)
+
+
+BODIES = {429: b"Too many requests. Try again later.\n", 503: b"Unavailable. Try again later.\n"}
+"""What refused clients read, by status."""
 
 
 def client_key(address: str) -> str:
@@ -228,12 +254,36 @@ return {allowed, left, retry, reset}
 """
 
 
+class Outage:
+    """What is done while Redis is away: refuse, or, where that was asked for, go on uncounted. Either is logged."""
+
+    def __init__(self, allow: bool) -> None:
+        self._allow = allow
+        if allow:
+            _log.warning("limits in Redis are not enforced while it is unavailable")
+
+    def judge(self, error: Exception) -> None:
+        """Raises :class:`LimitsUnavailable`, or returns when the attempt may go on; other errors are raised as they are."""
+        import redis
+
+        if not isinstance(error, (redis.RedisError, OSError, TimeoutError)):
+            raise error
+        _log.error("limits cannot be asked, %s: %s", "the attempt goes on uncounted" if self._allow else "the attempt is refused", error)
+        if not self._allow:
+            raise LimitsUnavailable from error
+
+
 class _RedisRule:
-    def __init__(self, client: Any, rule: Rule, prefix: str) -> None:
+    def __init__(self, client: Any, rule: Rule, prefix: str, allow: bool) -> None:
+        self._outage = Outage(allow)
         kind, self._limit, self._period = _numbers(rule)
         self._client = client
         self._prefix = prefix
         self._script = client.register_script(_BUCKET if kind == "bucket" else _WINDOW)
+
+    def _uncounted(self, error: Exception) -> Verdict:
+        self._outage.judge(error)
+        return Verdict(True, 0, 0.0, 0.0, self._limit)
 
     def _key(self, key: str) -> str:
         # Callers pass what clients sent: hashed, it costs the same whatever its length.
@@ -241,17 +291,27 @@ class _RedisRule:
 
 
 class RedisLimiter(_RedisRule):
-    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
+    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts.
+
+    While Redis does not answer, :meth:`check` raises :class:`LimitsUnavailable`, a :class:`TooManyRequests`;
+    with ``insecure_allow_when_unavailable`` everything passes then, with an error in the log. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
 
     Example: ``RedisLimiter(redis.Redis(), Window(100, timedelta(minutes=1))).check(client_key(address)).require()``
     """
 
-    def __init__(self, client: redis.Redis, rule: Rule, *, prefix: str = "pyward:limits:") -> None:
-        super().__init__(client, rule, prefix)
+    def __init__(
+        self, client: redis.Redis, rule: Rule, *, prefix: str = "pyward:limits:", insecure_allow_when_unavailable: bool = False
+    ) -> None:
+        super().__init__(client, rule, prefix, insecure_allow_when_unavailable)
 
     def check(self, key: str, cost: int = 1) -> Verdict:
         """See :meth:`MemoryLimiter.check`."""
-        return _verdict(self._limit, *self._script(keys=[self._key(key)], args=[self._limit, self._period, _checked(cost)]))
+        arguments = [self._limit, self._period, _checked(cost)]
+        try:
+            answer = self._script(keys=[self._key(key)], args=arguments)
+        except Exception as error:
+            return self._uncounted(error)
+        return _verdict(self._limit, *answer)
 
     def reset(self, key: str) -> None:
         """Forgets a key."""
@@ -264,12 +324,19 @@ class AsyncRedisLimiter(_RedisRule):
     Example: ``(await AsyncRedisLimiter(client, Window(100, timedelta(minutes=1))).check(key)).require()``
     """
 
-    def __init__(self, client: redis.asyncio.Redis, rule: Rule, *, prefix: str = "pyward:limits:") -> None:
-        super().__init__(client, rule, prefix)
+    def __init__(
+        self, client: redis.asyncio.Redis, rule: Rule, *, prefix: str = "pyward:limits:", insecure_allow_when_unavailable: bool = False
+    ) -> None:
+        super().__init__(client, rule, prefix, insecure_allow_when_unavailable)
 
     async def check(self, key: str, cost: int = 1) -> Verdict:
         """See :meth:`MemoryLimiter.check`."""
-        return _verdict(self._limit, *(await self._script(keys=[self._key(key)], args=[self._limit, self._period, _checked(cost)])))
+        arguments = [self._limit, self._period, _checked(cost)]
+        try:
+            answer = await self._script(keys=[self._key(key)], args=arguments)
+        except Exception as error:
+            return self._uncounted(error)
+        return _verdict(self._limit, *answer)
 
     async def reset(self, key: str) -> None:
         """Forgets a key."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._web import AsgiApp, Message, Proxies, Receive, Scope, Send, asgi_headers, asgi_peer
-from ._rate import AsyncRedisLimiter, MemoryLimiter, Verdict, client_key
+from ._rate import BODIES, AsyncRedisLimiter, LimitsUnavailable, MemoryLimiter, Verdict, client_key
 
 __all__ = ["RateLimitMiddleware", "client_of"]
 
@@ -30,7 +30,9 @@ def client_of(scope: Scope, proxies: Proxies) -> str:
 
 
 class RateLimitMiddleware:
-    """Answers 429 with ``Retry-After`` when a client is over its limit.
+    """Answers 429 with ``Retry-After`` when a client is over its limit, and 503 when the limits cannot be asked.
+
+    The opening of a WebSocket counts as a request.
 
     ``key`` names what is counted, by default the client's address; None lets the request pass uncounted.
 
@@ -51,22 +53,35 @@ class RateLimitMiddleware:
         self._key = key or (lambda scope: client_of(scope, trusted))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = self._key(scope) if scope["type"] == "http" else None
+        key = self._key(scope) if scope["type"] in ("http", "websocket") else None
         if key is None:
             return await self.app(scope, receive, send)
-        answer = self._check(key)
-        verdict: Verdict = await answer if inspect.isawaitable(answer) else answer
+        try:
+            answer = self._check(key)
+            verdict: Verdict = await answer if inspect.isawaitable(answer) else answer
+        except LimitsUnavailable:
+            return await self._refuse(scope, receive, send, 503, [(b"retry-after", b"1")])
         fields = [(name.lower().encode(), value.encode()) for name, value in verdict.headers().items()]
         if not verdict:
-            body = b"Too many requests. Try again later.\n"
-            fields += [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": 429, "headers": fields})
-            await send({"type": "http.response.body", "body": body})
-            return
+            return await self._refuse(scope, receive, send, 429, fields)
 
         async def send_with_fields(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 message = {**message, "headers": [*message.get("headers", ()), *fields]}
             await send(message)
 
         await self.app(scope, receive, send_with_fields)
+
+    @staticmethod
+    async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, fields: list[tuple[bytes, bytes]]) -> None:
+        kind = "http.response"
+        if scope["type"] == "websocket":
+            await receive()
+            if "websocket.http.response" not in (scope.get("extensions") or {}):
+                # Before it was accepted, servers make a 403 of it. 1013: try again later.
+                return await send({"type": "websocket.close", "code": 1013})
+            kind = "websocket.http.response"
+        body = BODIES[status]
+        fields = [*fields, (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+        await send({"type": f"{kind}.start", "status": status, "headers": fields})
+        await send({"type": f"{kind}.body", "body": body})

@@ -21,13 +21,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .._web import Environ, Proxies, StartResponse, WsgiApp
-from ._rate import MemoryLimiter, RedisLimiter, client_key
+from ._rate import BODIES, LimitsUnavailable, MemoryLimiter, RedisLimiter, client_key
 
 __all__ = ["RateLimitMiddleware", "install"]
 
 
 class RateLimitMiddleware:
-    """Answers 429 with ``Retry-After`` when a client is over its limit. See :class:`limits.asgi.RateLimitMiddleware`. CWE-770;
+    """Answers 429 with ``Retry-After`` when a client is over its limit, and 503 when the limits cannot be asked. See :class:`limits.asgi.RateLimitMiddleware`. CWE-770;
     ASVS 5.0: v5.0.0-2.4.1.
     """
 
@@ -48,11 +48,15 @@ class RateLimitMiddleware:
         key = self._key(environ)
         if key is None:
             return self.app(environ, start_response)
-        verdict = self._limiter.check(key)
+        try:
+            verdict = self._limiter.check(key)
+        except LimitsUnavailable:
+            start_response("503 Service Unavailable", [("Retry-After", "1"), ("Content-Type", "text/plain; charset=utf-8")])
+            return [BODIES[503]]
         fields = list(verdict.headers().items())
         if not verdict:
             start_response("429 Too Many Requests", [*fields, ("Content-Type", "text/plain; charset=utf-8")])
-            return [b"Too many requests. Try again later.\n"]
+            return [BODIES[429]]
 
         def start_with_fields(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             return start_response(status, [*headers, *fields], *rest)

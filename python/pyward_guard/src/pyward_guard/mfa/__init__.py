@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .otp import Hotp, MemoryReplayGuard, ReplayGuard, Totp, qr_png, qr_svg
-from .recovery import RecoveryCodes, generate_recovery_codes, use_recovery_code
+from .recovery import RecoveryCodes, RecoveryCodeStore, generate_recovery_codes, use_recovery_code, use_recovery_code_once
 
 __all__ = [
     "Hotp",
     "MemoryReplayGuard",
+    "RecoveryCodeStore",
     "RecoveryCodes",
     "ReplayGuard",
     "Totp",
@@ -15,4 +16,5 @@ __all__ = [
     "qr_png",
     "qr_svg",
     "use_recovery_code",
+    "use_recovery_code_once",
 ]

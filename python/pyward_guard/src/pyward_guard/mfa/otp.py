@@ -28,6 +28,19 @@ class ReplayGuard(Protocol):
         ...
 
 
+def _advance(guard: ReplayGuard, user: str, step: int) -> None:
+    """Raises unless the guard says True, not just something that is true: an asynchronous guard's answer has not asked yet."""
+    answer: object = guard.advance(user, step)
+    if answer is True:
+        return
+    if answer is not False:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
+        raise InvalidInput("a replay guard answers True or False, at once")
+    raise VerificationFailed("verification failed")
+
+
 class MemoryReplayGuard:
     """A :class:`ReplayGuard` for one process.
 
@@ -49,6 +62,13 @@ class MemoryReplayGuard:
                 return False
             self._steps[user] = step
             return True
+
+
+def _text(code: str) -> str:
+    """A code as users type it: authenticators show it in two groups. What is no code is no error but wrong."""
+    if not isinstance(code, str):
+        raise InvalidInput("a code is text: its leading zeros count")
+    return "".join(code.split()) if code.isascii() and len(code) < 32 else ""
 
 
 def _uri(kind: str, otp: _core.Otp, account: str, issuer: str, extra: dict[str, str]) -> str:
@@ -127,17 +147,18 @@ class Totp:
         Raises :class:`~pyward_guard.VerificationFailed` for a wrong, old or used code.
         """
         now = int(time.time() if at is None else at)
-        return self._core.verify_totp(code, now, self._period, self._window, last_step)
+        return self._core.verify_totp(_text(code), now, self._period, self._window, last_step)
 
     def verify_once(self, code: str, *, user: str, guard: ReplayGuard, at: float | None = None) -> None:
         """Checks a code and makes ``guard`` remember it, safe against two requests at a time.
 
-        Raises :class:`~pyward_guard.VerificationFailed`.
+        ``user`` names the account, and the authenticator, if it can have several. Raises
+        :class:`~pyward_guard.VerificationFailed`, and :class:`~pyward_guard.InvalidInput` for a guard that does not
+        answer with True or False.
 
         ASVS 5.0: v5.0.0-6.5.1.
         """
-        if not guard.advance(user, self.verify(code, last_step=None, at=at)):
-            raise VerificationFailed("verification failed")
+        _advance(guard, user, self.verify(code, last_step=None, at=at))
 
     def provisioning_uri(self, account: str, *, issuer: str) -> str:
         """The ``otpauth://`` URI that authenticator apps read. It holds the secret: show it once, over TLS.
@@ -187,7 +208,20 @@ class Hotp:
 
         Raises :class:`~pyward_guard.VerificationFailed`.
         """
-        return self._core.verify_hotp(code, counter, look_ahead)
+        return self._core.verify_hotp(_text(code), counter, look_ahead)
+
+    def verify_once(self, code: str, *, user: str, guard: ReplayGuard, counter: int, look_ahead: int = 10) -> int:
+        """:meth:`verify`, safe against two requests at a time: ``guard`` takes each counter once.
+
+        Raises :class:`~pyward_guard.VerificationFailed`.
+
+        >>> hotp, guard = Hotp("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), MemoryReplayGuard()
+        >>> hotp.verify_once("287082", user="ada", guard=guard, counter=0)
+        2
+        """
+        following = self.verify(code, counter=counter, look_ahead=look_ahead)
+        _advance(guard, user, following - 1)
+        return following
 
     def provisioning_uri(self, account: str, *, issuer: str, counter: int = 0) -> str:
         """The ``otpauth://`` URI."""

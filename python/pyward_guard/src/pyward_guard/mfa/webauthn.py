@@ -23,8 +23,14 @@ from .._optional import need
 __all__ = ["ChallengeStore", "MemoryChallengeStore", "WebAuthn", "WebAuthnCredential"]
 
 
+def _base64url(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
 class ChallengeStore(Protocol):
-    """Keeps challenges between the two halves of a ceremony; usually the user's session."""
+    """Keeps challenges between the two halves of a ceremony, for all processes: Redis (``SET`` with ``EX``, ``GETDEL``) or a table."""
 
     def put(self, key: str, value: str, lifetime: int) -> None:
         """Stores ``value`` for ``lifetime`` seconds, replacing what is there."""
@@ -73,7 +79,7 @@ class WebAuthnCredential:
     """What to store of a registered credential.
 
     ``credential_id`` finds it, ``public_key`` verifies, ``sign_count`` is replaced after each use; ``backup_eligible`` says
-    that it may be synchronised between devices.
+    that it may be synchronised between devices; ``user_id`` whose it is.
     """
 
     credential_id: bytes
@@ -81,6 +87,8 @@ class WebAuthnCredential:
     sign_count: int
     #: Whether the credential can be synchronised between devices (a passkey).
     backup_eligible: bool = False
+    #: Whose it is: the ``user_id`` of the registration. Store it, so that it can sign in nobody else.
+    user_id: bytes = b""
 
 
 class WebAuthn:
@@ -126,28 +134,45 @@ class WebAuthn:
         self._rp_id, self._rp_name, self._origins = rp_id, rp_name, list(origins)
         self._challenges, self._lifetime, self._verify_user = challenges, lifetime, require_user_verification
 
-    def _challenge(self, ceremony: str, kind: str, user_id: bytes) -> bytes:
+    def _challenge(self, ceremony: str, kind: str, user_id: bytes, credentials: Sequence[bytes]) -> bytes:
         challenge = _core.random_bytes(32)
-        value = json.dumps([kind, user_id.hex(), challenge.hex()])
+        value = json.dumps([kind, user_id.hex(), challenge.hex(), [i.hex() for i in credentials]])
         self._challenges.put(ceremony, value, self._lifetime)
         return challenge
 
-    def _take(self, ceremony: str, kind: str) -> tuple[bytes, bytes]:
+    def _take(self, ceremony: str, kind: str) -> tuple[bytes, bytes, list[bytes]]:
         value = self._challenges.pop(ceremony)
         if value is None:
             raise Expired("expired")
-        stored_kind, user_id, challenge = json.loads(value)
+        stored_kind, user_id, challenge, credentials = json.loads(value)
         if stored_kind != kind:
             raise VerificationFailed("verification failed: another ceremony")
-        return bytes.fromhex(user_id), bytes.fromhex(challenge)
+        return bytes.fromhex(user_id), bytes.fromhex(challenge), [bytes.fromhex(i) for i in credentials]
+
+    @staticmethod
+    def _response(response: str | Mapping[str, Any]) -> Mapping[str, Any]:
+        """The browser's response, made for a page that no other site has framed."""
+        try:
+            data: Any = json.loads(response) if isinstance(response, str) else dict(response)
+            client: Any = json.loads(_base64url(data["response"]["clientDataJSON"]))
+            crossed = client.get("crossOrigin", False)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise VerificationFailed("verification failed: not a WebAuthn response") from None
+        if crossed is not False or "topOrigin" in client:
+            raise VerificationFailed("verification failed: the page was inside another site's")
+        whole: Mapping[str, Any] = data
+        return whole
 
     def begin_registration(
         self, ceremony: str, *, user_id: bytes, user_name: str, existing: Sequence[bytes] = ()
     ) -> str:
         """The options (JSON) for ``navigator.credentials.create``.
 
-        ``ceremony`` names this attempt: keep it in the session. ``existing`` are the user's credential ids.
+        ``ceremony`` names this attempt: keep it in the session. ``user_id`` is 1 to 64 bytes that say nothing about the
+        user (no e-mail address). ``existing`` are the user's credential ids.
         """
+        if not 1 <= len(user_id) <= 64:
+            raise InvalidInput("a user id has 1 to 64 bytes")
         structs = self._lib.helpers.structs
         required = structs.UserVerificationRequirement
         options = self._lib.generate_registration_options(
@@ -155,7 +180,7 @@ class WebAuthn:
             rp_name=self._rp_name,
             user_id=user_id,
             user_name=user_name,
-            challenge=self._challenge(ceremony, "create", user_id),
+            challenge=self._challenge(ceremony, "create", user_id, ()),
             timeout=self._lifetime * 1000,
             authenticator_selection=structs.AuthenticatorSelectionCriteria(
                 resident_key=structs.ResidentKeyRequirement.PREFERRED,
@@ -166,15 +191,16 @@ class WebAuthn:
         return str(self._lib.options_to_json(options))
 
     def finish_registration(self, ceremony: str, response: str | Mapping[str, Any]) -> WebAuthnCredential:
-        """Verifies the browser's response; store the credential for the user of this ceremony.
+        """Verifies the browser's response; store the credential for the user of this ceremony, its ``user_id``.
 
-        Raises :class:`~pyward_guard.Expired` when the ceremony is unknown, used or too old, else
+        Refuse it when another user has a credential of that id already. Raises :class:`~pyward_guard.Expired` when the ceremony is unknown, used or too old, else
         :class:`~pyward_guard.VerificationFailed`.
         """
-        _user, challenge = self._take(ceremony, "create")
+        user_id, challenge, _ = self._take(ceremony, "create")
+        data = self._response(response)
         try:
             result = self._lib.verify_registration_response(
-                credential=response if isinstance(response, str) else dict(response),
+                credential=data,
                 expected_challenge=challenge,
                 expected_rp_id=self._rp_id,
                 expected_origin=self._origins,
@@ -187,6 +213,7 @@ class WebAuthn:
             result.credential_public_key,
             result.sign_count,
             getattr(result.credential_device_type, "value", "") == "multi_device",
+            user_id,
         )
 
     def begin_authentication(
@@ -194,13 +221,17 @@ class WebAuthn:
     ) -> str:
         """The options (JSON) for ``navigator.credentials.get``.
 
-        Leave ``credentials`` empty for passkeys: listing a user's credentials tells that the user exists (CWE-204).
+        Leave both empty to sign in with a passkey, whoever it belongs to: listing a user's credentials tells that the
+        user exists (CWE-204). As a second factor, or to confirm, say of whom (``user_id``): then only credentials
+        of that user, and of ``credentials`` if there are any, are accepted.
         """
+        if user_id and len(user_id) > 64:
+            raise InvalidInput("a user id has 1 to 64 bytes")
         structs = self._lib.helpers.structs
         required = structs.UserVerificationRequirement
         options = self._lib.generate_authentication_options(
             rp_id=self._rp_id,
-            challenge=self._challenge(ceremony, "get", user_id),
+            challenge=self._challenge(ceremony, "get", user_id, credentials),
             timeout=self._lifetime * 1000,
             allow_credentials=[structs.PublicKeyCredentialDescriptor(id=i) for i in credentials],
             user_verification=required.REQUIRED if self._verify_user else required.PREFERRED,
@@ -218,9 +249,8 @@ class WebAuthn:
         """
         try:
             data = json.loads(response) if isinstance(response, str) else response
-            text = str(data["id"])
-            return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        except (ValueError, KeyError, TypeError):
+            return _base64url(data["id"])
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise InvalidInput("not a WebAuthn response") from None
 
     def finish_authentication(
@@ -228,15 +258,28 @@ class WebAuthn:
     ) -> int:
         """Verifies the browser's response against the stored credential; gives the new sign count to store.
 
-        Raises :class:`~pyward_guard.Expired` when the ceremony is unknown, used or too old, else
+        ``credential`` is what you stored under :meth:`credential_id`; afterwards, its user is signed in. Raises
+        :class:`~pyward_guard.Expired` when the ceremony is unknown, used or too old, else
         :class:`~pyward_guard.VerificationFailed`; a counter that does not grow means that the key was copied.
         """
-        _user, challenge = self._take(ceremony, "get")
-        if self.credential_id(response) != credential.credential_id:
+        user_id, challenge, allowed = self._take(ceremony, "get")
+        data = self._response(response)
+        if self.credential_id(data) != credential.credential_id:
             raise VerificationFailed("verification failed: another credential")
+        # A ceremony for one user is not passed with a credential of another's, whoever has looked it up.
+        if (allowed and credential.credential_id not in allowed) or (
+            user_id and credential.user_id != user_id and not (allowed and not credential.user_id)
+        ):
+            raise VerificationFailed("verification failed: a credential of another user")
+        handle = data["response"].get("userHandle")
+        try:
+            if handle and credential.user_id and _base64url(handle) != credential.user_id:
+                raise VerificationFailed("verification failed: a credential of another user")
+        except (ValueError, TypeError):
+            raise VerificationFailed("verification failed: not a WebAuthn response") from None
         try:
             result = self._lib.verify_authentication_response(
-                credential=response if isinstance(response, str) else dict(response),
+                credential=data,
                 expected_challenge=challenge,
                 expected_rp_id=self._rp_id,
                 expected_origin=self._origins,

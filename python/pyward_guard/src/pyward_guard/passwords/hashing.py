@@ -59,9 +59,12 @@ class PasswordHasher:
     without it, passwords that bcrypt would cut at 72 bytes are refused when hashing.
 
     At most ``max_concurrency`` hashes (default: the number of processors) that take ``max_memory_mib`` together are
-    computed at a time; others wait. The interpreter lock is released meanwhile. Instances are safe to share.
+    computed at a time; others wait, in the order of coming. The interpreter lock is released meanwhile. Instances are
+    safe to share, and have threads of their own after a fork. What a stored hash may ask for is bounded, too: 1 GiB (or
+    ``max_memory_mib``) and some ten seconds.
 
-    Verifies: Argon2 (all variants), bcrypt, scrypt, PBKDF2, SHA-crypt, and the formats of Django, passlib and Werkzeug.
+    Verifies: Argon2 (all variants), bcrypt, scrypt, PBKDF2, SHA-crypt, and the formats of Django, passlib (LDAP's, GRUB's
+    and Atlassian's PBKDF2 among them) and Werkzeug. Marks of accounts without a password (Django's ``!``, ``*``) verify as no.
 
     Raises :class:`~pyward_guard.InvalidInput` for another scheme and for parameters below the minimum.
 
@@ -91,7 +94,14 @@ class PasswordHasher:
         if scheme not in _SCHEMES:
             raise InvalidInput("the scheme is argon2id, bcrypt or scrypt")
         cost = time_cost if time_cost is not None else {"argon2id": 2, "bcrypt": 12, "scrypt": 17}[scheme]
-        self._workers = max_concurrency or os.cpu_count() or 1
+        self._workers = max_concurrency if max_concurrency is not None else os.cpu_count() or 1
+        numbers = {
+            "time_cost": cost, "memory_kib": memory_kib, "parallelism": parallelism,
+            "max_concurrency": self._workers, "max_memory_mib": max_memory_mib,
+        }
+        for name, number in numbers.items():
+            if type(number) is not int or not 1 <= number < 1 << 31:
+                raise InvalidInput(f"{name} is a whole number from 1 on")
         self._core = _core.PasswordHasher(
             scheme,
             cost,
@@ -104,6 +114,7 @@ class PasswordHasher:
         )
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
+        self._process = 0
 
     @classmethod
     def calibrated(
@@ -147,7 +158,8 @@ class PasswordHasher:
     def verify(self, password: str | bytes, stored: str | None) -> Verification:
         """Whether ``password`` belongs to ``stored``, and whether to store a new hash.
 
-        Give ``None`` when there is no such user: the same work is done, so that the time does not tell.
+        Give ``None`` when there is no such user: the same work is done, so that the time does not tell. No password
+        raises, whatever a client sent: one over 4096 bytes or with lone surrogates is wrong.
         Raises :class:`~pyward_guard.InvalidInput` when ``stored`` is malformed or asks for unreasonable work, and
         :class:`~pyward_guard.UnknownKey` when its pepper is not configured.
         """
@@ -163,12 +175,16 @@ class PasswordHasher:
 
     def _pool(self) -> ThreadPoolExecutor:
         with self._lock:
-            if self._executor is None:
+            if self._executor is None or self._process != os.getpid():
+                # The threads of an executor do not survive a fork, and nobody would take its work.
+                self._process = os.getpid()
                 self._executor = ThreadPoolExecutor(self._workers, thread_name_prefix="pyward-password")
             return self._executor
 
     async def hash_async(self, password: str | bytes) -> str:
         """:meth:`hash` in a thread: the event loop goes on meanwhile.
+
+        A task that is cancelled while it waits its turn computes nothing.
 
         >>> asyncio.run(PasswordHasher().hash_async("correct horse")).startswith("$argon2id$")
         True

@@ -5,6 +5,7 @@ CWE-521; ASVS 5.0: v5.0.0-6.2.4.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Protocol
 
 from .. import _core
 from .._core import InvalidInput
-from .hashing import PasswordHasher
+from .hashing import PasswordHasher, _hasher
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class Strength:
     suggestions: tuple[str, ...]
 
 
+def _words(words: Iterable[str]) -> list[str]:
+    if isinstance(words, (str, bytes)):
+        raise InvalidInput("give words as a list: a text alone would be taken letter by letter")
+    return [word for word in words if word]
+
+
+def _text(text: str) -> str:
+    """Lone surrogates, which cannot be encoded, become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def strength(password: str, context: Iterable[str] = ()) -> Strength:
     """Estimates a password's strength; ``context`` are words that are easy to guess for this user or site.
 
@@ -44,7 +56,7 @@ def strength(password: str, context: Iterable[str] = ()) -> Strength:
     >>> strength("correct horse battery staple tango").score
     4
     """
-    score, guesses, warning, suggestions = _core.password_strength(password, list(context))
+    score, guesses, warning, suggestions = _core.password_strength(_text(password), [_text(word) for word in _words(context)])
     return Strength(score, guesses, warning, tuple(suggestions))
 
 
@@ -59,7 +71,7 @@ class BreachSource(Protocol):
 class BreachFile:
     """A local file of ``SHA1[:COUNT]`` lines sorted by hash, as Have I Been Pwned publishes it, searched in place.
 
-    The file may have any size: a look-up reads about forty blocks. CWE-521; ASVS 5.0: v5.0.0-6.2.4, v5.0.0-6.2.12.
+    The file may have any size: a look-up reads about forty blocks. A file sorted by count instead is refused. CWE-521; ASVS 5.0: v5.0.0-6.2.4, v5.0.0-6.2.12.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile("w", delete=False) as file:
@@ -73,7 +85,7 @@ class BreachFile:
 
     def count(self, password: str) -> int:
         """How often the password occurs in breaches. Raises ``OSError`` when the file cannot be read."""
-        return self._core.count(password)
+        return self._core.count(_text(password))
 
 
 class BreachRanges:
@@ -94,8 +106,12 @@ class BreachRanges:
         self._core = _core.BreachRanges(folder)
 
     def count(self, password: str) -> int:
-        """How often the password occurs in breaches. Raises ``OSError`` when its range file is missing."""
-        return self._core.count(password)
+        """How often the password occurs in breaches.
+
+        Raises ``OSError`` when its range file is missing, :class:`~pyward_guard.InvalidInput` when it is empty or no
+        range: neither is a clean bill.
+        """
+        return self._core.count(_text(password))
 
 
 class RemoteRanges:
@@ -114,8 +130,11 @@ class RemoteRanges:
         self._fetch = fetch
 
     def count(self, password: str) -> int:
-        """How often the password occurs in breaches."""
-        digest = _core.password_sha1(password)
+        """How often the password occurs in breaches.
+
+        Raises what ``fetch`` raises, and :class:`~pyward_guard.InvalidInput` when the text is no range (an error page).
+        """
+        digest = _core.password_sha1(_text(password))
         return _core.password_range_count(self._fetch(digest[:5]), digest[5:])
 
 
@@ -137,7 +156,7 @@ class CommonPasswords:
 
     def count(self, password: str) -> int:
         """1 if the list has the password, else 0."""
-        return self._core.count(password)
+        return self._core.count(_text(password))
 
     def __len__(self) -> int:
         return len(self._core)
@@ -178,7 +197,7 @@ class PasswordPolicy:
 
     ``min_length`` and ``max_length`` are in characters. ``min_score`` is zxcvbn's (0 to 4). ``breaches`` are the lists to
     ask. ``context`` are words of the site or company that no password may be built around. ``history`` is how many old
-    hashes are compared. ``max_age`` (a ``timedelta``) is for rules you are held to: without a reason to suspect a password, expiry makes
+    hashes are compared with, the newest ones. ``max_age`` (a ``timedelta``) is for rules you are held to: without a reason to suspect a password, expiry makes
     passwords worse (ASVS 5.0: v5.0.0-6.2.10).
 
     ``hasher`` compares with the history, by default one with the default parameters.
@@ -199,7 +218,7 @@ class PasswordPolicy:
     context: Sequence[str] = ()
     history: int = 0
     max_age: timedelta | None = None
-    #: Used to compare with the history; only needed with ``history``.
+    #: Used to compare with the history; the one with your peppers, if there are any.
     hasher: PasswordHasher | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -207,18 +226,24 @@ class PasswordPolicy:
             raise InvalidInput("the shortest password has 8 to 64 characters")
         if not 64 <= self.max_length <= 1024:
             raise InvalidInput("passwords of at least 64 characters must be allowed, and at most 1024")
+        _words(self.context)
         if not 0 <= self.min_score <= 4 or not 0 <= self.history <= 24:
             raise InvalidInput("the score is 0 to 4, the history up to 24 hashes")
 
     def check(
         self, password: str, *, user_words: Iterable[str] = (), old_hashes: Iterable[str] = ()
     ) -> PolicyReport:
-        """Checks a new password. ``user_words`` are the user's name, e-mail and the like, ``old_hashes`` the history.
+        """Checks a new password. ``user_words`` are the user's name, e-mail and the like, ``old_hashes`` the user's
+        present and former hashes, the newest last.
 
-        Raises ``OSError`` when a breach list cannot be asked: decide there whether to go on without.
+        Raises ``OSError`` when a breach list cannot be asked: decide there whether to go on without; and
+        :class:`~pyward_guard.InvalidInput` for old hashes without a ``history`` to compare with.
         """
         problems: list[PolicyProblem] = []
-        words = [*self.context, *user_words]
+        words = [*self.context, *_words(user_words)]
+        old = _words(old_hashes)
+        if old and not self.history:
+            raise InvalidInput("old hashes are compared only when the policy has a history: say how many")
         estimate = strength(password, words)
         if len(password) < self.min_length:
             problems.append(PolicyProblem("too-short", f"Use at least {self.min_length} characters."))
@@ -233,11 +258,25 @@ class PasswordPolicy:
             problems.append(PolicyProblem("too-weak", " ".join((text, *estimate.suggestions))))
         if any(source.count(password) for source in self.breaches):
             problems.append(PolicyProblem("breached", "This password is known from data breaches. Choose another."))
-        if self.history:
-            hasher = self.hasher or PasswordHasher()
-            if any(hasher.verify(password, old).ok for old in list(old_hashes)[-self.history :]):
+        if old:
+            hasher = self.hasher or _hasher()
+            if any(hasher.verify(password, former).ok for former in old[-self.history :]):
                 problems.append(PolicyProblem("reused", "You have used this password before. Choose another."))
         return PolicyReport(tuple(problems), estimate)
+
+    async def check_async(
+        self, password: str, *, user_words: Iterable[str] = (), old_hashes: Iterable[str] = ()
+    ) -> PolicyReport:
+        """:meth:`check` in a thread: reading lists and comparing with the history takes a while.
+
+        >>> asyncio.run(PasswordPolicy().check_async("mild-otter-ledger-quince")).ok
+        True
+        """
+        hasher = self.hasher or _hasher()
+        words, old = _words(user_words), _words(old_hashes)
+        return await asyncio.get_running_loop().run_in_executor(
+            hasher._pool(), lambda: self.check(password, user_words=words, old_hashes=old)
+        )
 
     def is_expired(self, changed_at: datetime, now: datetime | None = None) -> bool:
         """Whether a password that was set at ``changed_at`` (with time zone) is past ``max_age``.
@@ -248,7 +287,7 @@ class PasswordPolicy:
         >>> policy.is_expired(datetime(2000, 1, 1, tzinfo=timezone.utc))
         True
         """
-        if changed_at.tzinfo is None:
+        if changed_at.tzinfo is None or (now is not None and now.tzinfo is None):
             raise InvalidInput("the time needs a time zone")
         return self.max_age is not None and (now or datetime.now(timezone.utc)) - changed_at > self.max_age
 

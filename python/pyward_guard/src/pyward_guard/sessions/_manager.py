@@ -13,12 +13,14 @@ from datetime import timedelta
 from os import PathLike
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from .._core import InvalidInput, SessionRecord, session_key, session_new, trait_digest
+from .._core import InvalidInput, Refused, SessionRecord, session_key, session_new, trait_digest
 from ._session import Session, SessionInfo, handle_of, moment
 from ._stores import AsyncStore, MemoryStore, SQLiteStore, Store
 
 _log = logging.getLogger("pyward_guard.sessions")
 _T = TypeVar("_T")
+# How often a change is tried again that others got ahead of.
+_TRIES = 64
 # A step asks its driver to call one method of the store and is sent the result.
 _Steps = Generator[tuple[Any, ...], Any, _T]
 Event = Callable[[str, Mapping[str, Any]], None]
@@ -167,6 +169,7 @@ class _Logic:
         if state > 1:
             return _Dropped(record.user, "session_expired", {"why": "idle" if state == 2 else "absolute"})
         session = Session(key, record, state)
+        session._shown = traits
         if self._binding:
             changed = record.changed_traits(key, list(traits.items()) if traits else [])
             if changed:
@@ -185,43 +188,102 @@ class _Logic:
 
     def _save(self, session: Session, traits: Mapping[str, str] | None) -> _Steps[SetCookie | None]:
         key, old = session._key, session._record
+        ended: SetCookie | None = None
         if session._destroyed:
-            if key is None:
-                return None
-            yield ("delete", key, old.user if old else None)
-            self._event("session_ended", key, old.user if old else None)
-            session._key = session._record = None
-            return SetCookie("", 0)
+            if key is not None:
+                yield from self._drop(key, old)
+                self._event("session_ended", key, old.user if old else None)
+                ended = SetCookie("", 0)
+            session._forget()
+            key = old = None
         data = session._encoded()
         now = _now()
         if key is None or old is None or session._rotate:
             if key is None and session._user is None and not data:
-                return None
+                return ended
             return (yield from self._begin(session, data, traits, now))
-        if data == session._raw and session._state == 0:
-            return None
-        record = SessionRecord(session._user, old.created, now, old.expires, old.traits, data)
-        until = record.until(self._idle)
-        if not (yield ("replace", key, session._user, until, record.encode())):
-            # Revoked while the request ran: stay revoked.
-            return SetCookie("", 0)
-        session._record, session._raw, session._state = record, data, 0
+        if data != session._raw or session._state != 0 or session._user != old.user:
+            yield from self._write(session, data, now)
         return None
 
-    def _begin(self, session: Session, data: bytes, traits: Mapping[str, str] | None, now: int) -> _Steps[SetCookie | None]:
-        key, old = session._key, session._record
-        fresh = old is None or session._cleared
-        created = now if fresh or old is None else old.created
-        expires = now + self._absolute if fresh or old is None else old.expires
-        value, new_key = session._next or session_new()
+    def _gone(self, session: Session) -> None:
+        """Ended or moved to another id by somebody else while the request ran: it stays so, and its cookie stays theirs."""
+        self._event("session_gone", session._key, session._user)
+        session._user, session._data = None, {}
+        session._forget()
+
+    def _merged(self, session: Session) -> _Steps[bytes | None]:
+        """This request's changes on top of what others stored since it was loaded; None when the session is gone."""
+        key = session._key
+        stored = (yield ("get", key)) if key is not None else None
+        if stored is None:
+            return None
+        record = SessionRecord.decode(stored)
+        before, after = json.loads(session._raw or b"{}"), session._values()
+        data = json.loads(record.data or b"{}")
+        for name in {**before, **after}:
+            if name not in after:
+                data.pop(name, None)
+            elif name not in before or json.dumps(before[name]) != json.dumps(after[name]):
+                data[name] = after[name]
+        if session._record is not None and session._user == session._record.user:
+            session._user = record.user
+        session._record, session._raw, session._data = record, record.data, data
+        return session._encoded()
+
+    def _write(self, session: Session, data: bytes, now: int) -> _Steps[None]:
+        for _ in range(_TRIES):
+            key, old = session._key, session._record
+            if key is None or old is None:
+                break
+            fresh = session._user is not None and session._user != old.user
+            created, expires = (now, now + self._absolute) if fresh else (old.created, old.expires)
+            record = SessionRecord(session._user, created, max(now, old.seen), expires, old.traits, data)
+            if (yield ("replace", key, session._user, record.until(self._idle), record.encode(), old.encode())):
+                session._record, session._raw, session._state = record, data, 0
+                if fresh:
+                    self._event("session_created", key, session._user)
+                return
+            merged = yield from self._merged(session)
+            if merged is None:
+                return self._gone(session)
+            data = merged
+        raise Refused("the session is changed by too many requests at a time")
+
+    def _begin(
+        self, session: Session, data: bytes, traits: Mapping[str, str] | None, now: int, ids: tuple[str, bytes] | None = None
+    ) -> _Steps[SetCookie | None]:
+        before = session._record
+        # New lifetimes with every sign-in, else those of the session that moves.
+        fresh = before is None or session._cleared or (session._user is not None and session._user != before.user)
+        traits = traits if traits is not None else session._shown
+        value, new_key = ids or session._next or session_new()
         session._next = None
-        digests = [(name, trait_digest(new_key, name, traits[name])) for name in self._binding if traits and name in traits]
-        record = SessionRecord(session._user, created, now, expires, digests, data)
-        until, encoded = record.until(self._idle), record.encode()
-        if key is None:
-            yield ("insert", new_key, session._user, until, encoded, now)
-        elif not (yield ("rotate", key, old.user if old else None, new_key, session._user, until, encoded, now)):
-            return SetCookie("", 0)
+        for _ in range(_TRIES):
+            key, old = session._key, session._record
+            created = now if fresh or old is None else old.created
+            expires = now + self._absolute if fresh or old is None else old.expires
+            digests = [(name, trait_digest(new_key, name, traits[name])) for name in self._binding if traits and name in traits]
+            record = SessionRecord(session._user, created, now, expires, digests, data)
+            until, encoded = record.until(self._idle), record.encode()
+            if key is None or old is None:
+                yield ("insert", new_key, session._user, until, encoded, now)
+                break
+            expected = old.encode() if session._carried else None
+            if (yield ("rotate", key, old.user, new_key, session._user, until, encoded, now, expected)):
+                break
+            merged = (yield from self._merged(session)) if session._carried else None
+            if merged is not None:
+                data = merged
+            elif not fresh:
+                self._gone(session)
+                return None
+            else:
+                # Signing in needs no session that was there before.
+                session._key = session._record = None
+        else:
+            raise Refused("the session is changed by too many requests at a time")
+        key = session._key
         if session._user is not None and fresh:
             self._event("session_created", new_key, session._user)
             if self._max_per_user is not None:
@@ -230,7 +292,43 @@ class _Logic:
             self._event("session_rotated", new_key, session._user)
         session._key, session._record, session._raw, session._state = new_key, record, data, 0
         session._rotate = session._cleared = False
+        session._carried = True
         return SetCookie(value, max(0, (expires - now) // 1000) if self.cookie.persistent else None)
+
+    def _drop(self, key: bytes, record: SessionRecord | None) -> _Steps[bool]:
+        """Deletes a session, also when another request gave it a new id meanwhile."""
+        user = record.user if record is not None else None
+        dropped = bool((yield ("delete", key, user)))
+        if not dropped and record is not None and user is not None:
+            for moved, raw in (yield ("of_user", user)):
+                if SessionRecord.decode(raw).created == record.created:
+                    dropped = bool((yield ("delete", moved, user))) or dropped
+        return dropped
+
+    def _finish(self, session: Session) -> _Steps[None]:
+        key, old = session._key, session._record
+        if key is not None and session._destroyed:
+            yield from self._drop(key, old)
+            self._event("session_ended", key, old.user if old else None)
+            session._forget()
+            return
+        if session._rotate or (key is None and (session._user is not None or session._data)):
+            _log.error("session=%s: a sign-in, a rotation or a new session after the response started is lost", session.handle)
+            if session._cleared:
+                return
+            session._rotate = False
+        data = session._encoded()
+        if key is not None and data != session._raw:
+            yield from self._write(session, data, _now())
+
+    def _alive(self, session: Session) -> _Steps[bool]:
+        if session._key is None or session._destroyed:
+            return False
+        raw = yield ("get", session._key)
+        if raw is None:
+            return False
+        record, state = SessionRecord.open(raw, _now(), self._idle, self._touch)
+        return state <= 1 and record.user == session._user
 
     def _trim(self, user: str, keep: bytes) -> _Steps[None]:
         found = yield ("of_user", user)
@@ -251,17 +349,24 @@ class _Logic:
         return sorted(out, key=lambda info: info.created)
 
     def _revoke(self, user: str, handle: str) -> _Steps[bool]:
-        for key, _ in (yield ("of_user", user)):
+        for key, raw in (yield ("of_user", user)):
             if handle_of(key) == handle:
                 self._event("session_revoked", key, user)
-                return bool((yield ("delete", key, user)))
+                return (yield from self._drop(key, SessionRecord.decode(raw)))
         return False
 
     def _revoke_all(self, user: str, keep: Session | None) -> _Steps[int]:
         count = 0
-        for key, _ in (yield ("of_user", user)):
-            if keep is None or key != keep._key:
+        kept = None if keep is None else keep._key
+        for _ in range(_TRIES):
+            found = [key for key, _ in (yield ("of_user", user)) if key != kept]
+            if not found:
+                break
+            # Again until none is left: one that was rotated in between has another key now.
+            for key in found:
                 count += bool((yield ("delete", key, user)))
+        else:
+            raise Refused("not all sessions of the user could be ended")
         self._event("sessions_revoked", None, user, count=count)
         return count
 
@@ -271,6 +376,8 @@ def _as_store(store: Any) -> Any:
         return SQLiteStore()
     if isinstance(store, (str, PathLike)):
         return SQLiteStore(store)
+    if not all(callable(getattr(store, name, None)) for name in ("get", "insert", "replace", "rotate", "delete", "of_user", "purge")):
+        raise InvalidInput(f"{type(store).__name__} is no session store: wrap a client, as in RedisStore(client)")
     return store
 
 
@@ -281,7 +388,9 @@ class SessionManager(_Logic):
     ``absolute`` are the two lifetimes; the time of last use is written back at most every ``touch``.
     ``max_per_user`` ends a user's oldest sessions beyond that number. ``on_event`` is called with the name of each
     event (``session_created``, ``session_rotated``, ``session_expired``, ``session_rejected``,
-    ``session_trait_changed``, ``session_ended``, ``session_revoked``, ``sessions_revoked``) and its details.
+    ``session_trait_changed``, ``session_gone``, ``session_ended``, ``session_revoked``, ``sessions_revoked``) and its details.
+
+    Raises :class:`~pyward_guard.InvalidInput` for lifetimes that make no sense and for what is no store, or an asynchronous one.
 
     ASVS 5.0: v5.0.0-7.3.1, v5.0.0-7.3.2, v5.0.0-7.4.1, v5.0.0-7.4.2, v5.0.0-7.1.1, v5.0.0-7.2.1, v5.0.0-7.2.3,
     v5.0.0-7.4.3, v5.0.0-7.4.5, v5.0.0-7.5.2
@@ -308,6 +417,8 @@ class SessionManager(_Logic):
     ) -> None:
         super().__init__(idle=idle, absolute=absolute, touch=touch, cookie=cookie, binding=binding, max_per_user=max_per_user, on_event=on_event)
         self._store: Store = _as_store(store)
+        if inspect.iscoroutinefunction(self._store.get):
+            raise InvalidInput("an asynchronous store needs an AsyncSessionManager")
 
     def _run(self, steps: _Steps[_T]) -> _T:
         result: Any = None
@@ -333,10 +444,29 @@ class SessionManager(_Logic):
         return self._dropped(key, opened)
 
     def save(self, session: Session, traits: Mapping[str, str] | None = None) -> SetCookie | None:
-        """Writes what changed; returns the cookie to set, if any."""
+        """Writes what changed; returns the cookie to set, if any.
+
+        Where others changed the session since it was loaded, this request's values go on top of theirs, name by name.
+        What was ended meanwhile stays ended, and its cookie is left alone.
+        """
         if session._data is None and session._state == 0 and not (session._rotate or session._destroyed):
             return None
         return self._run(self._save(session, traits))
+
+    def finish(self, session: Session) -> None:
+        """Writes what changed after :meth:`save`, when the response is under way and no cookie can be set any more.
+
+        A sign-out takes effect. A sign-in, a rotation or a new session cannot reach the client: it is dropped, with an error in the log.
+        """
+        if session._data is not None or session._rotate or session._destroyed:
+            self._run(self._finish(session))
+
+    def is_alive(self, session: Session) -> bool:
+        """Whether a session that was loaded a while ago still is in the store, of the same user and within its lifetimes.
+
+        For what outlives a request, such as a WebSocket: ask now and then, and close it when the session was ended.
+        """
+        return self._run(self._alive(session))
 
     def of_user(self, user: str) -> list[SessionInfo]:
         """The user's sessions, oldest first."""
@@ -426,6 +556,15 @@ class AsyncSessionManager(_Logic):
     async def save(self, session: Session, traits: Mapping[str, str] | None = None) -> SetCookie | None:
         """See :meth:`SessionManager.save`."""
         return await self._run(self._save(session, traits))
+
+    async def finish(self, session: Session) -> None:
+        """See :meth:`SessionManager.finish`."""
+        if session._data is not None or session._rotate or session._destroyed:
+            await self._run(self._finish(session))
+
+    async def is_alive(self, session: Session) -> bool:
+        """See :meth:`SessionManager.is_alive`."""
+        return await self._run(self._alive(session))
 
     async def of_user(self, user: str) -> list[SessionInfo]:
         """See :meth:`SessionManager.of_user`."""

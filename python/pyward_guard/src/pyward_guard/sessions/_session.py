@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -49,7 +49,7 @@ class Session(MutableMapping[str, Any]):
     ASVS 5.0: v5.0.0-7.2.4.
     """
 
-    __slots__ = ("_cleared", "_data", "_destroyed", "_key", "_next", "_raw", "_record", "_rotate", "_state", "_user", "warnings")
+    __slots__ = ("_carried", "_cleared", "_data", "_destroyed", "_key", "_next", "_raw", "_record", "_rotate", "_shown", "_state", "_user", "warnings")
 
     def __init__(self, key: bytes | None = None, record: SessionRecord | None = None, state: int = 0) -> None:
         self._key = key
@@ -61,6 +61,8 @@ class Session(MutableMapping[str, Any]):
         self._rotate = False
         self._destroyed = False
         self._cleared = False
+        self._carried = True
+        self._shown: Mapping[str, str] | None = None
         self._next: tuple[str, bytes] | None = None
         self.warnings: tuple[str, ...] = ()
         """Names of client traits that changed since the session began (those bound with ``"warn"``)."""
@@ -82,6 +84,13 @@ class Session(MutableMapping[str, Any]):
 
     def __delitem__(self, name: str) -> None:
         del self._values()[name]
+
+    def clear(self) -> None:
+        """Drops all values and signs the user out, as in frameworks whose session holds the user among its values.
+
+        What is set afterwards goes into a new session with a new id.
+        """
+        self.logout()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values())
@@ -148,11 +157,15 @@ class Session(MutableMapping[str, Any]):
 
         ASVS 5.0: v5.0.0-7.2.4.
         """
-        if not user:
-            raise InvalidInput("login needs a user")
+        if not isinstance(user, str) or not 0 < len(user.encode("utf-8", "surrogatepass")) <= 1024:
+            raise InvalidInput("login needs a user: text of 1 to 1024 bytes, such as str(account.id)")
         self._user = user
+        # After a sign-out in the same request, the old session is replaced all the same, and nothing of it is kept.
+        keep = keep and not self._destroyed
+        self._destroyed = False
         self._rotate = True
         self._cleared = True
+        self._carried = keep
         if not keep:
             self._data = {}
 
@@ -161,13 +174,21 @@ class Session(MutableMapping[str, Any]):
         self._rotate = True
 
     def logout(self) -> None:
-        """Ends the session here and in the store.
+        """Ends the session here and in the store. What is set afterwards goes into a new session with a new id.
 
         ASVS 5.0: v5.0.0-7.4.1.
         """
         self._user = None
         self._data = {}
         self._destroyed = True
+        self._rotate = self._cleared = False
+
+    def _forget(self) -> None:
+        """There is no such session any more: a new one, with what was set since."""
+        self._key = self._record = None
+        self._raw, self._state, self._next = b"", 0, None
+        self._destroyed = self._rotate = self._cleared = False
+        self._carried = True
 
     def __repr__(self) -> str:
         return f"<Session of {self._user!r}>" if self._user else "<Session>"

@@ -35,12 +35,14 @@ class Store(Protocol):
         """Adds a record under a new key."""
         ...
 
-    def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
-        """Overwrites a record that is there; False, and nothing is written, when it is gone. The user stays the same."""
+    def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool:
+        """Overwrites a record that is there; False, and nothing is written, when it is gone or not ``expected`` any more."""
         ...
 
-    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
-        """Moves a record that is there to a new key, in one step; False when it is gone."""
+    def rotate(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
+    ) -> bool:
+        """Moves a record that is there to a new key, in one step; False when it is gone or not ``expected`` any more."""
         ...
 
     def delete(self, key: bytes, user: str | None, /) -> bool:
@@ -48,7 +50,7 @@ class Store(Protocol):
         ...
 
     def of_user(self, user: str, /) -> Found:
-        """Keys and records of a user."""
+        """Keys and records of a user, at one moment: a session that is rotated meanwhile is not missed."""
         ...
 
     def purge(self, now: int, /) -> int:
@@ -61,8 +63,10 @@ class AsyncStore(Protocol):
 
     async def get(self, key: bytes, /) -> bytes | None: ...
     async def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None: ...
-    async def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool: ...
-    async def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool: ...
+    async def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool: ...
+    async def rotate(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
+    ) -> bool: ...
     async def delete(self, key: bytes, user: str | None, /) -> bool: ...
     async def of_user(self, user: str, /) -> Found: ...
     async def purge(self, now: int, /) -> int: ...
@@ -85,11 +89,10 @@ class MemoryStore:
         self.of_user = self._memory.of_user
         self.purge = self._memory.purge
 
-    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
-        if not self._memory.remove(key):
-            return False
-        self._memory.insert(new, new_user, until, record, now)
-        return True
+    def rotate(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
+    ) -> bool:
+        return self._memory.rotate(key, new, new_user, until, record, expected)
 
     def delete(self, key: bytes, user: str | None, /) -> bool:
         return self._memory.remove(key)
@@ -115,11 +118,17 @@ def _statements(table: str, mark: str, binary: str, big: str) -> dict[str, str]:
         "get": f"SELECT record FROM {table} WHERE key = {m}",
         "insert": f"INSERT INTO {table} (key, user_name, until, record) VALUES ({m}, {m}, {m}, {m})",
         "replace": f"UPDATE {table} SET user_name = {m}, until = {m}, record = {m} WHERE key = {m}",
+        "replace_expected": f"UPDATE {table} SET user_name = {m}, until = {m}, record = {m} WHERE key = {m} AND record = {m}",
         "rotate": f"UPDATE {table} SET key = {m}, user_name = {m}, until = {m}, record = {m} WHERE key = {m}",
+        "rotate_expected": f"UPDATE {table} SET key = {m}, user_name = {m}, until = {m}, record = {m} WHERE key = {m} AND record = {m}",
         "delete": f"DELETE FROM {table} WHERE key = {m}",
         "of_user": f"SELECT key, record FROM {table} WHERE user_name = {m}",
         "purge": f"DELETE FROM {table} WHERE until <= {m}",
     }
+
+
+def _expecting(name: str, parameters: tuple[Any, ...], expected: bytes | None) -> tuple[str, tuple[Any, ...]]:
+    return (name, parameters) if expected is None else (f"{name}_expected", (*parameters, expected))
 
 
 class SQLiteStore:
@@ -148,6 +157,9 @@ class SQLiteStore:
         """Closes every connection; the store can be used again afterwards."""
         self._files.close()
 
+    def _count(self, name: str, parameters: tuple[Any, ...]) -> int:
+        return self._files.connection().execute(self._sql[name], parameters).rowcount
+
     def get(self, key: bytes, /) -> bytes | None:
         row = self._files.connection().execute(self._sql["get"], (key,)).fetchone()
         return None if row is None else bytes(row[0])
@@ -155,20 +167,22 @@ class SQLiteStore:
     def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
         self._files.connection().execute(self._sql["insert"], (key, user, until, record))
 
-    def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
-        return self._files.connection().execute(self._sql["replace"], (user, until, record, key)).rowcount == 1
+    def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool:
+        return self._count(*_expecting("replace", (user, until, record, key), expected)) == 1
 
-    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
-        return self._files.connection().execute(self._sql["rotate"], (new, new_user, until, record, key)).rowcount == 1
+    def rotate(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
+    ) -> bool:
+        return self._count(*_expecting("rotate", (new, new_user, until, record, key), expected)) == 1
 
     def delete(self, key: bytes, user: str | None, /) -> bool:
-        return self._files.connection().execute(self._sql["delete"], (key,)).rowcount == 1
+        return self._count("delete", (key,)) == 1
 
     def of_user(self, user: str, /) -> Found:
         return [(bytes(key), bytes(record)) for key, record in self._files.connection().execute(self._sql["of_user"], (user,))]
 
     def purge(self, now: int, /) -> int:
-        return self._files.connection().execute(self._sql["purge"], (now,)).rowcount
+        return self._count("purge", (now,))
 
 
 class _PostgresPool:
@@ -176,14 +190,25 @@ class _PostgresPool:
 
     def __init__(self, conninfo: str, size: int) -> None:
         self._conninfo = conninfo
+        self._size = size
+        self._inherited: list[Any] = []
+        self._fill()
+
+    def _fill(self) -> None:
+        self._process = os.getpid()
         self._free: queue.LifoQueue[psycopg.Connection[Any] | None] = queue.LifoQueue()
-        for _ in range(size):
+        for _ in range(self._size):
             self._free.put(None)
 
     @contextmanager
     def __call__(self) -> Iterator[psycopg.Connection[Any]]:
         import psycopg
 
+        if self._process != os.getpid():
+            # Connections from before a fork are the parent's: on a shared one, processes would read each other's
+            # answers. Kept, since closing them would end them for the parent.
+            self._inherited.append(self._free)
+            self._fill()
         connection = self._free.get(timeout=30)
         try:
             if connection is None or connection.closed:
@@ -246,11 +271,13 @@ class PostgresStore:
     def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
         self._count("insert", (key, user, until, record))
 
-    def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
-        return self._count("replace", (user, until, record, key)) == 1
+    def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool:
+        return self._count(*_expecting("replace", (user, until, record, key), expected)) == 1
 
-    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
-        return self._count("rotate", (new, new_user, until, record, key)) == 1
+    def rotate(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
+    ) -> bool:
+        return self._count(*_expecting("rotate", (new, new_user, until, record, key), expected)) == 1
 
     def delete(self, key: bytes, user: str | None, /) -> bool:
         return self._count("delete", (key,)) == 1
@@ -269,11 +296,18 @@ class _AsyncPostgresPool:
         self._conninfo = conninfo
         self._free: list[psycopg.AsyncConnection[Any]] = []
         self._room = asyncio.Semaphore(size)
+        self._size = size
+        self._process = os.getpid()
+        self._inherited: list[Any] = []
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         import psycopg
 
+        if self._process != os.getpid():
+            # See _PostgresPool.
+            self._inherited.append(self._free)
+            self._free, self._room, self._process = [], asyncio.Semaphore(self._size), os.getpid()
         async with self._room:
             connection = self._free.pop() if self._free else None
             if connection is None or connection.closed:
@@ -326,11 +360,13 @@ class AsyncPostgresStore:
     async def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
         await self._count("insert", (key, user, until, record))
 
-    async def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
-        return await self._count("replace", (user, until, record, key)) == 1
+    async def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool:
+        return await self._count(*_expecting("replace", (user, until, record, key), expected)) == 1
 
-    async def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
-        return await self._count("rotate", (new, new_user, until, record, key)) == 1
+    async def rotate(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
+    ) -> bool:
+        return await self._count(*_expecting("rotate", (new, new_user, until, record, key), expected)) == 1
 
     async def delete(self, key: bytes, user: str | None, /) -> bool:
         return await self._count("delete", (key,)) == 1
@@ -347,14 +383,17 @@ class AsyncPostgresStore:
 
 # -- Redis ----------------------------------------------------------------------------------------------
 
-# KEYS: session, index of its user. ARGV: key in hex, until, record.
+# KEYS: session, index of its user. ARGV: key in hex, until, record, expected record or empty.
 _REPLACE = """
+if ARGV[4] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[4] then return 0 end
 if not redis.call('SET', KEYS[1], ARGV[3], 'XX', 'PXAT', ARGV[2]) then return 0 end
 if KEYS[2] then redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1]) end
 return 1
 """
-# KEYS: old session, new session, [old index, [new index]]. ARGV: old hex, new hex, until, record, now, had user, has user.
+# KEYS: old session, new session, [old index, [new index]]. ARGV: old hex, new hex, until, record, now, had user, has user,
+# expected record or empty.
 _ROTATE = """
+if ARGV[8] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[8] then return 0 end
 if redis.call('DEL', KEYS[1]) == 0 then return 0 end
 local at = 3
 if ARGV[6] == '1' then redis.call('ZREM', KEYS[at], ARGV[1]); at = at + 1 end
@@ -364,6 +403,20 @@ if ARGV[7] == '1' then
   redis.call('ZADD', KEYS[at], ARGV[3], ARGV[2])
 end
 return 1
+"""
+
+
+# KEYS: index of a user. ARGV: what the names of sessions begin with. In one step, so that a session that moves is not missed.
+_OF_USER = """
+local found = {}
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local record = redis.call('GET', ARGV[1] .. member)
+  if record then
+    found[#found + 1] = member
+    found[#found + 1] = record
+  end
+end
+return found
 """
 
 
@@ -382,11 +435,15 @@ class _RedisKeys:
         return f"{self._prefix}u:{user}"
 
     def _rotate_arguments(
-        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None
     ) -> tuple[list[str], list[Any]]:
         keys = [self._session(key), self._session(new)]
         keys += [self._index(name) for name in (user, new_user) if name is not None]
-        return keys, [key.hex(), new.hex(), until, record, now, int(user is not None), int(new_user is not None)]
+        return keys, [key.hex(), new.hex(), until, record, now, int(user is not None), int(new_user is not None), expected or b""]
+
+    @staticmethod
+    def _found(answer: list[bytes]) -> Found:
+        return [(bytes.fromhex(member.decode()), record) for member, record in zip(answer[::2], answer[1::2])]
 
 
 def _plain_pool(client: Any) -> Any:
@@ -436,6 +493,7 @@ class RedisStore(_RedisKeys):
         self._client: Any = client
         self._replace = client.register_script(_REPLACE)
         self._rotate = client.register_script(_ROTATE)
+        self._of_user = client.register_script(_OF_USER)
         self._pool = _plain_pool(client)
         self._broken = (redis.ConnectionError, redis.TimeoutError)
         # The command up to the key's 64 hexadecimal digits.
@@ -472,12 +530,14 @@ class RedisStore(_RedisKeys):
                 pipeline.zadd(self._index(user), {key.hex(): until})
             pipeline.execute()
 
-    def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
+    def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool:
         keys = [self._session(key)] if user is None else [self._session(key), self._index(user)]
-        return bool(self._replace(keys=keys, args=[key.hex(), until, record]))
+        return bool(self._replace(keys=keys, args=[key.hex(), until, record, expected or b""]))
 
-    def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
-        keys, arguments = self._rotate_arguments(key, user, new, new_user, until, record, now)
+    def rotate(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
+    ) -> bool:
+        keys, arguments = self._rotate_arguments(key, user, new, new_user, until, record, now, expected)
         return bool(self._rotate(keys=keys, args=arguments))
 
     def delete(self, key: bytes, user: str | None, /) -> bool:
@@ -488,9 +548,7 @@ class RedisStore(_RedisKeys):
             return bool(pipeline.execute()[0])
 
     def of_user(self, user: str, /) -> Found:
-        keys = [bytes.fromhex(member.decode()) for member in self._client.zrange(self._index(user), 0, -1)]
-        records = self._client.mget([self._session(key) for key in keys]) if keys else []
-        return [(key, record) for key, record in zip(keys, records) if record is not None]
+        return self._found(self._of_user(keys=[self._index(user)], args=[f"{self._prefix}s:"]))
 
     def purge(self, now: int, /) -> int:
         """Drops stale entries of the user indexes; the records expire by themselves."""
@@ -510,6 +568,7 @@ class AsyncRedisStore(_RedisKeys):
         self._client: Any = client
         self._replace = client.register_script(_REPLACE)
         self._rotate = client.register_script(_ROTATE)
+        self._of_user = client.register_script(_OF_USER)
 
     async def get(self, key: bytes, /) -> bytes | None:
         record = await self._client.get(self._session(key))
@@ -525,12 +584,14 @@ class AsyncRedisStore(_RedisKeys):
                 pipeline.zadd(self._index(user), {key.hex(): until})
             await pipeline.execute()
 
-    async def replace(self, key: bytes, user: str | None, until: int, record: bytes, /) -> bool:
+    async def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool:
         keys = [self._session(key)] if user is None else [self._session(key), self._index(user)]
-        return bool(await self._replace(keys=keys, args=[key.hex(), until, record]))
+        return bool(await self._replace(keys=keys, args=[key.hex(), until, record, expected or b""]))
 
-    async def rotate(self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, /) -> bool:
-        keys, arguments = self._rotate_arguments(key, user, new, new_user, until, record, now)
+    async def rotate(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
+    ) -> bool:
+        keys, arguments = self._rotate_arguments(key, user, new, new_user, until, record, now, expected)
         return bool(await self._rotate(keys=keys, args=arguments))
 
     async def delete(self, key: bytes, user: str | None, /) -> bool:
@@ -541,9 +602,7 @@ class AsyncRedisStore(_RedisKeys):
             return bool((await pipeline.execute())[0])
 
     async def of_user(self, user: str, /) -> Found:
-        keys = [bytes.fromhex(member.decode()) for member in await self._client.zrange(self._index(user), 0, -1)]
-        records = await self._client.mget([self._session(key) for key in keys]) if keys else []
-        return [(key, record) for key, record in zip(keys, records) if record is not None]
+        return self._found(await self._of_user(keys=[self._index(user)], args=[f"{self._prefix}s:"]))
 
     async def purge(self, now: int, /) -> int:
         """Drops stale entries of the user indexes; the records expire by themselves."""

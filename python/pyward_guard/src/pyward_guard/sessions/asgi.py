@@ -21,6 +21,8 @@ from ._session import Session
 
 __all__ = ["SessionMiddleware", "session_of"]
 
+_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+
 
 def session_of(scope: Scope) -> Session:
     """The session of a request; an error when the middleware is not installed. CWE-384, CWE-613.
@@ -39,13 +41,17 @@ def session_of(scope: Scope) -> Session:
 class SessionMiddleware:
     """Loads the session before the application runs and saves it as the response starts.
 
-    Changes made after the response started are not saved. Responses to signed-in users are marked ``no-store`` unless
-    the application says otherwise. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed.
+    What changes after the response started (in a streamed body, during a WebSocket) is saved when the application is
+    done, but for what needs a new cookie: see :meth:`AsyncSessionManager.finish`. Responses to signed-in users are
+    marked ``no-store`` unless the application says otherwise. Raises :class:`~pyward_guard.InvalidInput` for a manager
+    that is not asynchronous. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed.
 
     CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-14.3.2.
     """
 
     def __init__(self, app: AsgiApp, manager: AsyncSessionManager, *, proxies: Sequence[str] = ()) -> None:
+        if not isinstance(manager, AsyncSessionManager):
+            raise InvalidInput("ASGI applications need an AsyncSessionManager")
         self.app = app
         self._manager = manager
         self._proxies = Proxies(proxies)
@@ -68,20 +74,34 @@ class SessionMiddleware:
         traits = self._shown(scope) if self._traits else None
         session = scope["session"] = await manager.load(value, traits)
 
+        started = False
+
         async def send_with_cookie(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.accept"):
+            nonlocal started
+            if message["type"] in _STARTS and not started:
                 change = await manager.save(session, traits)
+                started = True
                 headers = list(message.get("headers", ()))
                 self._mark(headers, session, change)
                 message = {**message, "headers": headers}
             await send(message)
 
-        await self.app(scope, receive, send_with_cookie)
+        try:
+            await self.app(scope, receive, send_with_cookie)
+        except BaseException:
+            if started and session._destroyed:
+                await manager.finish(session)
+            raise
+        if started:
+            await manager.finish(session)
 
     def _mark(self, headers: list[tuple[bytes, bytes]], session: Session, change: SetCookie | None) -> None:
         if change is not None:
             headers.append((b"set-cookie", self._manager.cookie.header(change.value, change.max_age).encode()))
-        if change is not None or session.user is not None:
+        if change is not None or session.user is not None or session._data:
             if not any(name.lower() == b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"no-store"))
+            headers.append((b"vary", b"Cookie"))
+        elif session._data is not None:
+            # Looked at, though there is nothing: the next visitor's may hold something.
             headers.append((b"vary", b"Cookie"))

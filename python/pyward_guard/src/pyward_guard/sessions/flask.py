@@ -72,6 +72,10 @@ class FlaskSession(SessionMixin):
     def __delitem__(self, name: str) -> None:
         del self.guard[name]
 
+    def clear(self) -> None:
+        """Drops all values and signs the user out; what is set afterwards goes into a new session with a new id."""
+        self.guard.clear()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.guard)
 
@@ -121,6 +125,7 @@ class GuardSessionInterface(SessionInterface):
         headers: list[tuple[str, str]] = []
         change = self.manager.save(session.guard, session._traits)
         mark(headers, self.manager, session.guard, change)
+        response.call_on_close(lambda: self.manager.finish(session.guard))
         for name, value in headers:
             if name == "Cache-Control" and "Cache-Control" in response.headers:
                 continue

@@ -16,9 +16,10 @@ CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from .._core import InvalidInput
 from .._web import Environ, Proxies, StartResponse, WsgiApp, cookie_value, network_of
 from ._manager import SessionManager, SetCookie
 from ._session import Session
@@ -52,18 +53,44 @@ def mark(headers: list[tuple[str, str]], manager: SessionManager, session: Sessi
     """
     if change is not None:
         headers.append(("Set-Cookie", manager.cookie.header(change.value, change.max_age)))
-    if change is not None or session.user is not None:
+    if change is not None or session.user is not None or session._data:
         if not any(name.lower() == "cache-control" for name, _ in headers):
             headers.append(("Cache-Control", "no-store"))
         headers.append(("Vary", "Cookie"))
+    elif session._data is not None:
+        # Looked at, though there is nothing: the next visitor's may hold something.
+        headers.append(("Vary", "Cookie"))
+
+
+class _Streamed:
+    """A body that calls back when it was sent, or given up."""
+
+    def __init__(self, body: Iterable[bytes], finish: Callable[[], None]) -> None:
+        self._body, self._finish = body, finish
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._finish()
 
 
 class SessionMiddleware:
     """Loads the session before the application runs and saves it as the response starts. CWE-384, CWE-613; ASVS 5.0:
     v5.0.0-7.2.1, v5.0.0-14.3.2.
+
+    What changes later, in a streamed body, is saved at its end, but for what needs a new cookie: see
+    :meth:`SessionManager.finish`. Raises :class:`~pyward_guard.InvalidInput` for an asynchronous manager.
     """
 
     def __init__(self, app: WsgiApp, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:
+        if not isinstance(manager, SessionManager):
+            raise InvalidInput("WSGI applications need a SessionManager")
         self.app = app
         self._manager = manager
         self._proxies = Proxies(proxies)
@@ -74,9 +101,19 @@ class SessionMiddleware:
         traits = shown_traits(environ, manager.bound_traits, self._proxies)
         session = environ["pyward.session"] = manager.load(value, traits)
 
+        change: SetCookie | None = None
+
         def start_with_cookie(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            nonlocal change
             headers = list(headers)
-            mark(headers, manager, session, manager.save(session, traits))
+            # Called again when an error takes the place of the response: the cookie is still to be set.
+            change = manager.save(session, traits) or change
+            mark(headers, manager, session, change)
             return start_response(status, headers, *rest)
 
-        return self.app(environ, start_with_cookie)
+        body = self.app(environ, start_with_cookie)
+        wrapper = environ.get("wsgi.file_wrapper")
+        if isinstance(body, (list, tuple)) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
+            manager.finish(session)
+            return body
+        return _Streamed(body, lambda: manager.finish(session))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html as stdlib_html
 import html.parser
 import json
+import sys
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -249,6 +250,17 @@ def test_values_stay_in_their_place(value: str) -> None:
     reader.feed(page)
     assert seen == [("p", ["title"]), ("script", [])]
     assert stdlib_html.unescape(escape(value)) == stdlib_html.unescape(stdlib_html.escape(value))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="template strings came with Python 3.14")
+def test_real_template_strings() -> None:
+    names = {"url": "/a?b&c", "text": "<b>", "items": ["<", "a"]}
+    assert render(eval("t'<a href=\"{url}\" title=\"{text!r:>8}\">{text}</a>'", names)) == (
+        '<a href="/a?b&amp;c" title="   &#39;&lt;b&gt;&#39;">&lt;b&gt;</a>'
+    )
+    assert render(eval("t'<ul>{[t\"<li>{i}</li>\" for i in items]}</ul>'", names)) == "<ul><li>&lt;</li><li>a</li></ul>"
+    with pytest.raises(Refused):
+        render(eval("t'<p class={text}>'", names))
 
 
 def test_render_takes_no_str() -> None:

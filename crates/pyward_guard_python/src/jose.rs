@@ -9,7 +9,7 @@ use pyward_guard::tokens::unix_now;
 
 use crate::error::{VerificationFailed, to_py};
 use crate::json;
-use crate::keys::secret;
+use crate::keys::{Token, secret};
 use crate::tokens::payload;
 
 /// A JSON web key (RFC 7517): a shared secret, or an RSA, NIST or Ed25519 key, private or public. Its repr shows no secret.
@@ -235,7 +235,7 @@ impl JwtVerifier {
     fn verify<'py>(
         &self,
         py: Python<'py>,
-        token: &str,
+        token: Token<'_>,
         now: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         Ok(self.verify_with_header(py, token, now)?.0)
@@ -245,14 +245,14 @@ impl JwtVerifier {
     fn verify_payload<'py>(
         &self,
         py: Python<'py>,
-        token: &str,
+        token: Token<'_>,
     ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyAny>)> {
         let verified = py
             .detach(|| {
                 self.inner
                     .read()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .verify_payload(token)
+                    .verify_payload(token.0)
             })
             .map_err(to_py)?;
         Ok((
@@ -266,7 +266,7 @@ impl JwtVerifier {
     fn verify_details<'py>(
         &self,
         py: Python<'py>,
-        token: &str,
+        token: Token<'_>,
         now: Option<f64>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         let (claims, header) = self.verify_with_header(py, token, now)?;
@@ -278,7 +278,7 @@ impl JwtVerifier {
     fn verify_with_header<'py>(
         &self,
         py: Python<'py>,
-        token: &str,
+        token: Token<'_>,
         now: Option<f64>,
     ) -> PyResult<(Bound<'py, PyAny>, Vec<u8>)> {
         let now = now.unwrap_or_else(unix_now);
@@ -286,7 +286,7 @@ impl JwtVerifier {
             self.inner
                 .read()
                 .unwrap_or_else(PoisonError::into_inner)
-                .verify(token, now)
+                .verify(token.0, now)
         };
         let verified = if self.asymmetric {
             py.detach(run)
@@ -340,9 +340,9 @@ impl JweDecrypter {
     fn decrypt<'py>(
         &self,
         py: Python<'py>,
-        token: &str,
+        token: Token<'_>,
     ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyAny>)> {
-        let decrypted = py.detach(|| self.0.decrypt(token)).map_err(to_py)?;
+        let decrypted = py.detach(|| self.0.decrypt(token.0)).map_err(to_py)?;
         Ok((
             PyBytes::new(py, &decrypted.plaintext),
             payload(py, &decrypted.header)?,

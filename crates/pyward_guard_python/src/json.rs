@@ -1,5 +1,6 @@
 //! JSON straight from and to Python objects, without a tree in between.
 
+use std::cell::Cell;
 use std::fmt;
 
 use pyo3::prelude::*;
@@ -113,15 +114,47 @@ pub(crate) fn loads<'py>(
     text: &[u8],
 ) -> Result<Bound<'py, PyAny>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Value(py).deserialize(&mut deserializer)?;
+    let large = Cell::new(false);
+    let value = Value(py, &large).deserialize(&mut deserializer)?;
     deserializer.end()?;
+    // The parser gives such numbers as floats, and two ids that differ would become one.
+    if large.get() && has_large_integer(text) {
+        return Err(de::Error::custom("an integer is beyond 64 bits"));
+    }
     Ok(value)
 }
 
-#[derive(Clone, Copy)]
-struct Value<'py>(Python<'py>);
+/// Whether a number without fraction and exponent does not fit 64 bits.
+fn has_large_integer(text: &[u8]) -> bool {
+    let (mut i, mut in_string) = (0, false);
+    while i < text.len() {
+        match text[i] {
+            b'\\' if in_string => i += 1,
+            b'"' => in_string = !in_string,
+            b'-' | b'0'..=b'9' if !in_string => {
+                let part = |b: &u8| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let n = text[i..].iter().take_while(|b| part(b)).count();
+                let number = std::str::from_utf8(&text[i..i + n]).unwrap_or_default();
+                if !number.contains(['.', 'e', 'E'])
+                    && number.parse::<i64>().is_err()
+                    && number.parse::<u64>().is_err()
+                {
+                    return true;
+                }
+                i += n - 1;
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+    false
+}
 
-impl<'de, 'py> DeserializeSeed<'de> for Value<'py> {
+/// Reads a value; the flag is raised by whole numbers that may have lost digits.
+#[derive(Clone, Copy)]
+struct Value<'py, 'f>(Python<'py>, &'f Cell<bool>);
+
+impl<'de, 'py> DeserializeSeed<'de> for Value<'py, '_> {
     type Value = Bound<'py, PyAny>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
@@ -132,7 +165,7 @@ fn python<E: de::Error>(error: PyErr) -> E {
     E::custom(error)
 }
 
-impl<'de, 'py> Visitor<'de> for Value<'py> {
+impl<'de, 'py> Visitor<'de> for Value<'py, '_> {
     type Value = Bound<'py, PyAny>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,6 +184,9 @@ impl<'de, 'py> Visitor<'de> for Value<'py> {
         Ok(PyInt::new(self.0, v).into_any())
     }
     fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
+        if v.abs() >= 9.2e18 {
+            self.1.set(true);
+        }
         Ok(PyFloat::new(self.0, v).into_any())
     }
     fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {

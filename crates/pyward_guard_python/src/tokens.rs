@@ -2,14 +2,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyward_guard::random;
 use pyward_guard::tokens::{itsdangerous, paseto, signed};
+use zeroize::Zeroizing;
 
-use crate::error::{VerificationFailed, to_py};
+use crate::error::{InvalidInput, VerificationFailed, to_py};
 use crate::json;
-use crate::keys::{PyKeySet, secret, secrets};
+use crate::keys::{PyKeySet, Token, secret, secrets};
 
 fn now_ms() -> u64 {
     SystemTime::now()
@@ -54,8 +56,20 @@ fn lookup_token() -> PyResult<(String, String)> {
 }
 
 #[pyfunction]
-fn lookup_hash(token: &str) -> String {
-    signed::lookup_hash(token)
+fn lookup_hash(token: Token<'_>) -> String {
+    signed::lookup_hash(token.0)
+}
+
+/// A largest age in seconds.
+fn age(value: Option<Bound<'_, PyAny>>) -> PyResult<Option<u32>> {
+    value
+        .map(|v| match v.extract::<u32>() {
+            Err(e) if e.is_instance_of::<PyOverflowError>(v.py()) => Err(InvalidInput::new_err(
+                "max_age is a number of seconds from 0 to 2**32 - 1",
+            )),
+            other => other,
+        })
+        .transpose()
 }
 
 #[pyclass(module = "pyward_guard._core", frozen)]
@@ -89,10 +103,13 @@ impl TokenSigner {
     fn verify_json<'py>(
         &self,
         py: Python<'py>,
-        token: &str,
-        max_age: Option<u32>,
+        token: Token<'_>,
+        max_age: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let verified = self.0.verify(token, max_age, now_ms()).map_err(to_py)?;
+        let verified = self
+            .0
+            .verify(token.0, age(max_age)?, now_ms())
+            .map_err(to_py)?;
         payload(py, &verified.payload)
     }
 
@@ -101,10 +118,13 @@ impl TokenSigner {
     fn verify_details<'py>(
         &self,
         py: Python<'py>,
-        token: &str,
-        max_age: Option<u32>,
+        token: Token<'_>,
+        max_age: Option<Bound<'_, PyAny>>,
     ) -> PyResult<(Bound<'py, PyBytes>, u64, u64, String)> {
-        let v = self.0.verify(token, max_age, now_ms()).map_err(to_py)?;
+        let v = self
+            .0
+            .verify(token.0, age(max_age)?, now_ms())
+            .map_err(to_py)?;
         Ok((
             PyBytes::new(py, &v.payload),
             v.issued_ms,
@@ -166,17 +186,17 @@ impl ItsdangerousReader {
         Ok(Self { tokens, values })
     }
 
-    fn loads<'py>(&self, py: Python<'py>, token: &str) -> PyResult<Bound<'py, PyAny>> {
-        payload(py, &self.tokens.verify(token).map_err(to_py)?.payload)
+    fn loads<'py>(&self, py: Python<'py>, token: Token<'_>) -> PyResult<Bound<'py, PyAny>> {
+        payload(py, &self.tokens.verify(token.0).map_err(to_py)?.payload)
     }
 
     fn loads_timed<'py>(
         &self,
         py: Python<'py>,
-        token: &str,
+        token: Token<'_>,
         max_age: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let verified = self.tokens.verify_timed(token, max_age, now_ms() / 1000);
+        let verified = self.tokens.verify_timed(token.0, max_age, now_ms() / 1000);
         payload(py, &verified.map_err(to_py)?.payload)
     }
 
@@ -265,13 +285,14 @@ impl PasetoLocal {
     fn decrypt(
         &self,
         py: Python<'_>,
-        token: &str,
+        token: Token<'_>,
         implicit: &[u8],
     ) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
-        let v = self.0.decrypt(token, implicit).map_err(to_py)?;
+        let v = self.0.decrypt(token.0, implicit).map_err(to_py)?;
+        let (message, footer) = (Zeroizing::new(v.payload), v.footer);
         Ok((
-            PyBytes::new(py, &v.payload).unbind(),
-            PyBytes::new(py, &v.footer).unbind(),
+            PyBytes::new(py, &message).unbind(),
+            PyBytes::new(py, &footer).unbind(),
         ))
     }
 }
@@ -313,11 +334,11 @@ impl PasetoPublic {
     fn verify(
         &self,
         py: Python<'_>,
-        token: &str,
+        token: Token<'_>,
         implicit: &[u8],
     ) -> PyResult<(Py<PyBytes>, Py<PyBytes>)> {
         let v = py
-            .detach(|| self.0.verify(token, implicit))
+            .detach(|| self.0.verify(token.0, implicit))
             .map_err(to_py)?;
         Ok((
             PyBytes::new(py, &v.payload).unbind(),

@@ -88,7 +88,7 @@ async def enter(request: Request, name: Text, password: Text, code: Annotated[st
         return page("enter.html", status=403, problem="Name, password or code is wrong.", next=target)
     except LockedOut as locked:
         journal.event("authn_login_lock", name, "maxretries")
-        return page("enter.html", status=429, problem="Too many attempts. Try again later.", next=target, headers={"Retry-After": str(int(locked.retry_after) + 1)})
+        return page("enter.html", status=429, problem="Too many attempts. Try again later.", next=target, headers=locked.headers())
     if verified.needs_rehash:
         await request.app.state.store.set_password(user["id"], await passwords.hash_async(password))
     journal.event("authn_login_success", name)

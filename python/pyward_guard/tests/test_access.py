@@ -373,7 +373,8 @@ def test_flask_decorators_in_the_wrong_place() -> None:
     app.register_blueprint(files)
     client = app.test_client()
     assert [client.get(path).status_code for path in ("/above/1", "/guarded/1", "/static-pages", "/admin/static")] == [403, 401, 403, 403]
-    assert client.get(f"/files/static/{Path(__file__).name}").status_code == 200
+    with client.get(f"/files/static/{Path(__file__).name}") as served:
+        assert served.status_code == 200
     assert asked == [], "nothing is loaded for strangers"
     assert sorted(access_flask.unguarded(app)) == ["GET /above/<page_id>", "GET /admin/static", "GET /static-pages"]
     with pytest.raises(InvalidInput, match="class"):

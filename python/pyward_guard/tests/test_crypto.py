@@ -284,6 +284,123 @@ def test_searchable_variants() -> None:
         Aead(mac)
 
 
+class Wrapper:
+    """A key management service that answers with something else."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        return self.answer(key)  # type: ignore[no-any-return]
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        return wrapped
+
+
+def test_a_wrapper_that_makes_data_unreadable_or_wraps_nothing() -> None:
+    for answer in (lambda key: b"", lambda key: b"w" * 15, lambda key: b"w" * 4097):
+        with pytest.raises(InvalidInput, match="16 to 4096"):
+            crypto.EnvelopeEncryption(Wrapper(answer)).encrypt(b"record")
+    for answer in (lambda key: key, lambda key: b"wrapped:" + key + b"."):
+        with pytest.raises(Refused, match="in the clear"):
+            crypto.EnvelopeEncryption(Wrapper(answer)).encrypt(b"record")
+
+
+def _whole(error: BaseException) -> str:
+    """Everything that a log with details of an exception and of what led to it may show, its attributes included."""
+    texts, pending, seen = [], [error], set()
+    while pending:
+        one = pending.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            texts += [repr(one), str(one), repr(one.args), repr(getattr(one, "__dict__", "")), repr(getattr(one, "object", ""))]
+            texts.append(repr(getattr(one, "doc", "")))
+            pending += [cause for cause in (one.__cause__, one.__context__) if cause is not None]
+    return " ".join(texts)
+
+
+def test_no_plaintext_in_exceptions() -> None:
+    aead = Aead(KeySet.generate("aead"))
+    binary = aead.encrypt_str("x")[:0] + crypto.aead._to_text(aead.encrypt(b"a secret \xff"))
+    index = BlindIndex(KeySet.generate("mac"), "f")
+    for call in (
+        lambda: aead.encrypt_str("a secret \ud800"),
+        lambda: aead.encrypt_json({"a": "a secret \ud800"}),
+        lambda: aead.encrypt_json({"a": {"a secret"}}),
+        lambda: aead.encrypt(b"x", "a secret \ud800"),
+        lambda: aead.decrypt_json(aead.encrypt_str("a secret that is no JSON")),
+        lambda: aead.decrypt_str(binary),
+        lambda: aead.decrypt_json(binary),
+        lambda: index.value("a secret \ud800"),
+        lambda: aead.encrypt_str(b"a secret"),  # type: ignore[arg-type]
+        lambda: aead.decrypt_str(b"a secret"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises((InvalidInput, VerificationFailed)) as caught:
+            call()
+        assert "a secret" not in _whole(caught.value)
+
+
+class Partly(io.RawIOBase):
+    """A raw target that takes a few bytes at a time, as pipes and sockets do."""
+
+    def __init__(self, fails_after: int = 1 << 60) -> None:
+        self.taken, self.fails_after = bytearray(), fails_after
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if len(self.taken) > self.fails_after:
+            raise OSError("full")
+        part = bytes(data)[:1000]
+        self.taken += part
+        return len(part)
+
+
+def test_streams_to_targets_that_take_a_part() -> None:
+    keys, target = KeySet.generate("streaming"), Partly()
+    with crypto.EncryptingWriter(target, keys) as writer:  # type: ignore[arg-type]
+        writer.write(b"x" * 3_000_000)
+    assert crypto.DecryptingReader(io.BytesIO(target.taken), keys).read() == b"x" * 3_000_000
+    class Response:
+        """Gives no number, as Django's responses do."""
+
+        content = b""
+
+        def write(self, data: bytes) -> None:
+            self.content += data
+
+    response = Response()
+    with crypto.EncryptingWriter(response, keys) as writer:  # type: ignore[arg-type]
+        writer.write(b"x" * 3_000_000)
+    assert crypto.DecryptingReader(io.BytesIO(response.content), keys).read() == b"x" * 3_000_000
+    # What failed is not finished as if it were whole.
+    full = Partly(fails_after=1 << 20)
+    writer = crypto.EncryptingWriter(full, keys)  # type: ignore[arg-type]
+    with pytest.raises(OSError):
+        writer.write(b"x" * 3_000_000)
+    full.fails_after = 1 << 60
+    writer.close()
+    with pytest.raises(VerificationFailed):
+        crypto.DecryptingReader(io.BytesIO(full.taken), keys).read()
+    for wrong in (5, "text", None):
+        with pytest.raises(TypeError):
+            crypto.EncryptingWriter(io.BytesIO(), keys).write(wrong)
+
+
+def test_reading_on_after_an_error_never_looks_like_the_end() -> None:
+    keys, sealed = KeySet.generate("streaming"), io.BytesIO()
+    with crypto.EncryptingWriter(sealed, keys) as writer:
+        writer.write(b"x" * 2_500_000)
+    for cut in (10, 1 << 20, 2_000_000, -1):
+        reader = crypto.DecryptingReader(io.BytesIO(sealed.getvalue()[:cut]), keys)
+        with pytest.raises(VerificationFailed):
+            reader.read()
+        for _ in range(3):
+            with pytest.raises(VerificationFailed):
+                reader.read(1)
+
+
 # --- providers --------------------------------------------------------------------------------------------
 
 
@@ -303,6 +420,11 @@ def test_file_provider_checks_permissions(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="folder"):
         provider.load()
     folder.chmod(0o700)
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+        with pytest.raises(Refused, match="folder of the key file belongs"):
+            provider.load()
+        os.chown(folder, 0, 0)
     (folder / "link").symlink_to(path)
     with pytest.raises(Refused, match="link"):
         providers.FileKeys(folder / "link").load()
@@ -348,6 +470,18 @@ def test_environment_and_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     assert provider.load().info() == keys.info()
     from keyring.backends import fail
 
+    class PlaintextKeyring(Memory):
+        pass
+
+    class Chain(Memory):
+        """Falls back from a good backend to one that stores in the clear, as keyring's own chain does."""
+
+        backends = (Memory(), PlaintextKeyring())
+
+    for backend in (PlaintextKeyring, Chain):
+        monkeypatch.setattr(keyring, "get_keyring", backend)
+        with pytest.raises(Unsupported):
+            providers.KeyringKeys("app", "keys")
     monkeypatch.setattr(keyring, "get_keyring", fail.Keyring)
     with pytest.raises(Unsupported):
         providers.KeyringKeys("app", "keys")

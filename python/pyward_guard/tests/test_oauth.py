@@ -93,6 +93,31 @@ def test_access_token_binding_and_max_age() -> None:
         c.verify_id_token(login, id_token(login), max_age=10)
 
 
+def test_stored_logins_are_checked() -> None:
+    good = Login.new()
+    assert Login.from_json(good.to_json()) == good
+    for change in ({"created": "1"}, {"created": True}, {"created": None}, {"state": "short"}, {"nonce": 7}, {"more": 1}):
+        with pytest.raises(InvalidInput):
+            Login.from_json(json.dumps(dataclasses.asdict(good) | change))
+    for text in ("", "null", "[]", "[1,2,3,4]", "{}", "7"):
+        with pytest.raises(InvalidInput):
+            Login.from_json(text)
+
+
+def test_parameters_that_are_no_unicode() -> None:
+    made = client()
+    _, login = made.start()
+    for parameters in ({"state": "\ud800", "code": "c"}, {"code": "c"}, {}, {"state": "", "code": "c"}):
+        with pytest.raises((VerificationFailed, InvalidInput)):
+            made.check_callback(login, parameters)
+
+
+def test_both_names_of_ed25519_have_a_token_hash() -> None:
+    assert token_hash("token", "Ed25519") == token_hash("token", "EdDSA")
+    with pytest.raises(InvalidInput):
+        token_hash("token", "none")
+
+
 METADATA = {
     "issuer": ISSUER, "authorization_endpoint": ISSUER + "/authorize", "token_endpoint": ISSUER + "/token", "jwks_uri": ISSUER + "/jwks",
     "code_challenge_methods_supported": ["plain", "S256"], "authorization_response_iss_parameter_supported": True,

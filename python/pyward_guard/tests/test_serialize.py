@@ -65,7 +65,7 @@ def test_msgpack_bounds() -> None:
 
 def test_json_is_strict() -> None:
     assert serialize.json_loads(b'{"a": 1e3}') == {"a": 1000.0}
-    for text in ('{"a":1,"a":2}', "NaN", "[1,]", "{} x", "'a'", "[" * 200 + "]" * 200, b"\xff"):
+    for text in ("18446744073709551616", "[-9223372036854775809]", '"\ud800"', '{"a":1,"a":2}', "NaN", "[1,]", "{} x", "'a'", "[" * 200 + "]" * 200, b"\xff"):
         with pytest.raises(InvalidInput):
             serialize.json_loads(text)
     with pytest.raises(LimitExceeded):
@@ -188,3 +188,72 @@ def test_xml() -> None:
     for large in ("<a>" * 65 + "</a>" * 65, f"<a {many}/>", "<a>" + "<b/>" * 100_001 + "</a>", "<a>" + "x" * (1 << 20) + "</a>"):
         with pytest.raises(LimitExceeded):
             serialize.xml_loads(large)
+
+
+def test_bombs_take_no_time() -> None:
+    """Documents within the size bound that would take minutes or gigabytes."""
+    bombs = [
+        lambda: serialize.yaml_loads("1" + ":1" * 500_000),
+        lambda: serialize.yaml_loads("a: 1" + ":1" * 500_000 + ".0"),
+        lambda: serialize.yaml_loads("- 0x" + "f" * 500_000),
+        lambda: serialize.yaml_loads("- a\n" * 250_000),
+        lambda: serialize.xml_loads('<a xmlns="' + "u" * 500_000 + '">' + "<b/>" * 100_000 + "</a>"),
+        lambda: serialize.xml_loads('<a xmlns:p="' + "u" * 500_000 + '"><b ' + 'p:c="1"/>' + "<b p:c='1'/>" * 30_000 + "</a>"),
+        lambda: serialize.msgpack_loads(b"\x91" * 1_000_000, max_depth=512),
+    ]
+    for bomb in bombs:
+        started = time.perf_counter()
+        with pytest.raises((InvalidInput, LimitExceeded)):
+            bomb()
+        assert time.perf_counter() - started < 4
+    for depth in (513, 1 << 30):
+        with pytest.raises(InvalidInput, match="512"):
+            serialize.msgpack_loads(b"\x91" * 1_000_000, max_depth=depth)
+    with pytest.raises(InvalidInput, match="max_depth"):
+        serialize.yaml_loads("a", max_depth=10_000)
+    assert serialize.msgpack_loads(b"\x91" * 512 + b"\xc0", max_depth=512)
+    assert serialize.yaml_loads("a: 1:30\nb: 0x10\nc: 1e3") == {"a": 90, "b": 16, "c": "1e3"}
+
+
+def test_yaml_keys_that_are_equal_but_spelled_differently() -> None:
+    for text in ("yes: 1\ntrue: 2", "1: a\n0x1: b", "a: {on: 1, true: 2}", "1: a\n1.0: b", "[{1: a, true: b}]", "? [1]\n: a"):
+        with pytest.raises(InvalidInput):
+            serialize.yaml_loads(text)
+    assert serialize.yaml_loads("'1': a\n1: b") == {"1": "a", 1: "b"}
+    assert serialize.yaml_loads("!!set {a, b}") == {"a", "b"} and serialize.yaml_loads(b"\xff\xfea\0") == "a"
+
+
+def test_yaml_reads_the_same_with_and_without_libyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    import yaml
+
+    texts = [
+        "a: [1, 2.5, null, ~, true, 2020-01-02, 'x', \"\\u00e9\"]\nb: |\n  text\n  more\nc: >\n  folded\n  text",
+        "&a [1]", "- &a x\n- *a", "%YAML 1.1\n---\na", "", "--- a\n--- b", "!!binary aGk=", "!!python/name:os.system", "{", "\t", "a: b: c",
+    ]  # fmt: skip
+
+    def read() -> list[Any]:
+        results: list[Any] = []
+        for text in texts:
+            try:
+                results.append(serialize.yaml_loads(text))
+            except InvalidInput:
+                results.append(InvalidInput)
+        return results
+
+    fast = read()
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    assert read() == fast
+
+
+def test_what_is_written_can_be_read() -> None:
+    """The deepest values that are written are not too deep to be read."""
+    for dumps, loads in ((serialize.json_dumps, serialize.json_loads), (serialize.msgpack_dumps, serialize.msgpack_loads)):
+        value: Any = "x"
+        for depth in range(200):
+            try:
+                data = dumps(value)
+            except InvalidInput:
+                break
+            assert loads(data) == value
+            value = {"a": value} if depth % 2 else [value]
+        assert depth > 60

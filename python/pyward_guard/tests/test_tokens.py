@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyward_guard import Expired, InvalidInput, UnknownKey, VerificationFailed, tokens
+from pyward_guard import Expired, InvalidInput, UnknownKey, VerificationFailed, _core, tokens
 from pyward_guard.tokens import Jwk, JwtIssuer, JwtVerifier, KeySet, SignedTokens
 
 SECRET = b"a shared secret of at least 32 bytes, and a bit more for HS512!!"
@@ -490,6 +490,7 @@ def test_verifiers_share_a_jwks_client() -> None:
     with pytest.raises(ConnectionError):
         first.verify(provider.token())
     provider.down = False
+    time.sleep(0.06)
     withdrawn = provider.token()
     assert first.verify(withdrawn) and second.verify(withdrawn)
     provider.signing = Jwk.generate("ES256")
@@ -653,3 +654,117 @@ def test_paseto_checks_claims_and_rotates() -> None:
         tokens.PasetoLocal(b"short", lifetime=60)
     with pytest.raises(InvalidInput):
         tokens.PasetoSigner(b"\0" * 64, lifetime=60)
+
+
+# --- what comes from outside ------------------------------------------------------------------------------
+
+
+def _readers() -> dict[str, Any]:
+    from pyward_guard.crypto import Aead
+    from pyward_guard.serialize import SignedSerializer
+
+    key = Jwk.from_secret(SECRET)
+    return {
+        "signed": SignedTokens(SECRET, purpose="p", lifetime=9).verify,
+        "details": SignedTokens(SECRET, purpose="p", lifetime=9).verify_details,
+        "jwt": JwtVerifier(key, algorithms=["HS256"]).verify,
+        "jwt details": JwtVerifier(key, algorithms=["HS256"]).verify_details,
+        "jws": tokens.JwsVerifier(key, algorithms=["HS256"]).verify,
+        "jwe": tokens.JweDecrypter(key, algorithms=["dir"], encryptions=["A256GCM"]).decrypt,
+        "paseto local": tokens.PasetoLocal(b"s" * 32, lifetime=9).verify,
+        "paseto public": tokens.PasetoPublic(tokens.PasetoSigner.generate_pair()[1]).verify,
+        "itsdangerous": tokens.ItsdangerousReader("s").loads,
+        "itsdangerous value": tokens.ItsdangerousReader("s").unsign,
+        "aead": Aead(KeySet.generate("aead")).decrypt_str,
+        "serializer": SignedSerializer(SECRET, purpose="p", lifetime=9).loads,
+        "lookup": tokens.lookup_hash,
+    }
+
+
+@pytest.mark.parametrize("name", _readers())
+def test_a_token_that_is_no_unicode_does_not_verify(name: str) -> None:
+    """JSON can spell lone surrogates; a handler of VerificationFailed must see them."""
+    for token in ("abc\ud800", "\udcff.\udcff.", "a.b.\ud800"):
+        with pytest.raises(VerificationFailed):
+            _readers()[name](token)
+    with pytest.raises((TypeError, InvalidInput)):
+        _readers()[name](None)
+
+
+def test_large_integers_do_not_run_together() -> None:
+    """2**64 and 2**64 + 1 are the same float."""
+    key = Jwk.from_secret(SECRET)
+    verifier = JwtVerifier(key, algorithms=["HS256"], required=[])
+    signer = _core.JwtSigner(key, "HS256", "JWT")
+    for text in ('{"account":18446744073709551617}', '{"a":[{"b":-9223372036854775809}]}', '{"a":1' + "0" * 400 + "}"):
+        with pytest.raises(VerificationFailed):
+            verifier.verify(signer.sign_bytes(text.encode()))
+    good = '{"a":18446744073709551615,"b":-9223372036854775808,"c":1e300,"d":"18446744073709551617 \\" 1","e":1.8e19}'
+    assert verifier.verify(signer.sign_bytes(good.encode())) == json.loads(good)
+
+
+def test_times_that_are_no_numbers() -> None:
+    key = Jwk.from_secret(SECRET)
+    token = JwtIssuer(key, algorithm="HS256", lifetime=60).issue()
+    for now in (float("nan"), float("inf"), float("-inf")):
+        with pytest.raises(InvalidInput):
+            JwtVerifier(key, algorithms=["HS256"]).verify(token, now)
+    for lifetime in (float("nan"), float("inf"), 0, -1, True, "60", 0.5, timedelta(0)):
+        with pytest.raises(InvalidInput):
+            SignedTokens(SECRET, purpose="p", lifetime=lifetime)  # type: ignore[arg-type]
+    signed = SignedTokens[Any](SECRET, purpose="p", lifetime=60)
+    for age in (-1, 2**40, -(2**70), 2**70):
+        with pytest.raises(InvalidInput):
+            signed.verify(signed.issue(1), max_age=age)
+
+
+def test_paseto_at_the_ends_of_time_and_footers() -> None:
+    key = b"k" * 32
+    local = tokens.PasetoLocal(key, lifetime=60)
+    raw = _core.PasetoLocal(key)
+    claims = b'{"exp":"9999-12-31T23:59:59Z","nbf":"0001-01-01T00:00:00Z","iat":"0001-01-01T00:00:00+00:00"}'
+    assert local.verify(raw.encrypt(claims, b"", b""))["exp"].startswith("9999")
+    for bad in (b'{"exp":"0001-01-01T00:00:00Z"}', b'{"exp":"9999-12-31T23:59:59Z","nbf":"9999-12-31T23:59:59Z"}'):
+        with pytest.raises(VerificationFailed):
+            local.verify(raw.encrypt(bad, b"", b""))
+    for bad in (b'{"exp":253402300799}', b'{"exp":null}', b'{"exp":"9999-12-31","exp":"9999-12-31T23:59:59Z"}', b"[]", b"{"):
+        with pytest.raises(VerificationFailed):
+            local.verify(raw.encrypt(bad, b"", b""))
+    for skew in (-1, 3601, float("nan"), float("inf")):
+        with pytest.raises(InvalidInput):
+            tokens.PasetoLocal(key, lifetime=60, clock_skew=skew)
+        with pytest.raises(InvalidInput):
+            tokens.PasetoPublic(tokens.PasetoSigner.generate_pair()[1], clock_skew=skew)
+    with pytest.raises(InvalidInput):
+        local.issue({"a": float("nan")})
+    assert local.verify_details(local.issue({"a": 1}, footer=b"kid:7"))[1] == b"kid:7"
+    secret, public = tokens.PasetoSigner.generate_pair()
+    token = tokens.PasetoSigner(secret, lifetime=60).issue(footer=b"kid:8")
+    assert tokens.PasetoPublic(public).verify_details(token)[1] == b"kid:8"
+
+
+def test_no_secret_in_what_an_object_shows() -> None:
+    import copy
+    import pickle
+
+    from pyward_guard.crypto import Aead
+
+    secret = "a secret text of at least 32 bytes"
+    jwk = Jwk.from_secret(secret)
+    mac = KeySet.from_secrets("mac", [secret])
+    shown = [
+        mac, jwk, Jwk.generate("ES256"), JwtIssuer(jwk, algorithm="HS256", lifetime=9), JwtVerifier(jwk, algorithms=["HS256"]),
+        tokens.JwsVerifier(jwk, algorithms=["HS256"]), SignedTokens(mac, purpose="p", lifetime=9),
+        tokens.PasetoLocal(secret[:32].encode(), lifetime=9), tokens.ItsdangerousReader(secret), tokens.ItsdangerousWriter(secret),
+        Aead(KeySet.from_secrets("aead", [secret[:32].encode()])),
+    ]  # fmt: skip
+    for item in shown:
+        for view in (repr, str, format, dir, lambda o: repr(getattr(o, "__dict__", None)), lambda o: repr(copy.copy(o))):
+            try:
+                assert secret[:20] not in str(view(item))  # type: ignore[operator]
+            except TypeError as error:
+                assert secret[:20] not in str(error)
+        with pytest.raises(TypeError):
+            pickle.dumps(item)
+        with pytest.raises(TypeError):
+            copy.deepcopy(item)

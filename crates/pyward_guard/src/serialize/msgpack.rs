@@ -11,9 +11,12 @@ use crate::{Error, Result};
 pub struct Bounds {
     /// Bytes of the document.
     pub max_size: usize,
-    /// Levels of arrays and maps.
+    /// Levels of arrays and maps, at most [`MAX_DEPTH`].
     pub max_depth: usize,
 }
+
+/// Deepest nesting that can be asked for: reading takes stack for each level.
+pub const MAX_DEPTH: usize = 512;
 
 impl Default for Bounds {
     /// 1 MiB, 64 levels.
@@ -29,8 +32,13 @@ impl Default for Bounds {
 ///
 /// # Errors
 /// [`Error::LimitExceeded`] for a document beyond the bounds, [`Error::InvalidInput`] for a malformed one, one with
-/// something after its end, or a text that is not UTF-8.
+/// something after its end, a text that is not UTF-8, or a bound above [`MAX_DEPTH`].
 pub fn decode(data: &[u8], bounds: Bounds) -> Result<Value> {
+    if bounds.max_depth > MAX_DEPTH {
+        return Err(Error::InvalidInput(format!(
+            "the depth of MessagePack is bounded by at most {MAX_DEPTH}"
+        )));
+    }
     if data.len() > bounds.max_size {
         return Err(Error::LimitExceeded(format!(
             "the document is over {} bytes",
@@ -38,38 +46,47 @@ pub fn decode(data: &[u8], bounds: Bounds) -> Result<Value> {
         )));
     }
     let mut rest = data;
-    let value = rmpv::decode::read_value_with_max_depth(&mut rest, bounds.max_depth).map_err(
-        |e| match e {
-            rmpv::decode::Error::DepthLimitExceeded => Error::LimitExceeded(format!(
-                "the document is nested deeper than {} levels",
-                bounds.max_depth
-            )),
+    // The reader counts every level twice, and a text up to three times: `check` is exact.
+    let value = rmpv::decode::read_value_with_max_depth(&mut rest, 2 * bounds.max_depth + 3)
+        .map_err(|e| match e {
+            rmpv::decode::Error::DepthLimitExceeded => too_deep(bounds),
             _ => Error::InvalidInput("malformed MessagePack".into()),
-        },
-    )?;
+        })?;
     if !rest.is_empty() {
         return Err(Error::InvalidInput(
             "something follows the MessagePack document".into(),
         ));
     }
-    if !is_utf8(&value) {
-        return Err(Error::InvalidInput(
-            "a text of the MessagePack document is not UTF-8".into(),
-        ));
-    }
+    check(&value, bounds.max_depth, bounds)?;
     Ok(value)
 }
 
-/// Whether every text within is UTF-8: the reader hands on others as bytes that call themselves texts. The depth is
-/// bounded already.
-fn is_utf8(value: &Value) -> bool {
+fn too_deep(bounds: Bounds) -> Error {
+    Error::LimitExceeded(format!(
+        "the document is nested deeper than {} levels",
+        bounds.max_depth
+    ))
+}
+
+/// Checks the depth, and that every text within is UTF-8: the reader hands on others as bytes that call themselves texts.
+fn check(value: &Value, left: usize, bounds: Bounds) -> Result<()> {
+    let inner = || left.checked_sub(1).ok_or_else(|| too_deep(bounds));
     match value {
-        Value::String(text) => text.is_str(),
-        Value::Array(items) => items.iter().all(is_utf8),
-        Value::Map(entries) => entries
-            .iter()
-            .all(|(key, value)| is_utf8(key) && is_utf8(value)),
-        _ => true,
+        Value::String(text) if !text.is_str() => Err(Error::InvalidInput(
+            "a text of the MessagePack document is not UTF-8".into(),
+        )),
+        Value::Array(items) => {
+            let left = inner()?;
+            items.iter().try_for_each(|item| check(item, left, bounds))
+        }
+        Value::Map(entries) => {
+            let left = inner()?;
+            entries.iter().try_for_each(|(key, value)| {
+                check(key, left, bounds)?;
+                check(value, left, bounds)
+            })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -103,6 +120,33 @@ mod tests {
             ));
         }
         assert!(decode(&[0xc0, 0xc0], Bounds::default()).is_err());
+        let unbounded = Bounds {
+            max_size: 1 << 22,
+            max_depth: 1 << 22,
+        };
+        assert!(decode(&[0x91; 1 << 21], unbounded).is_err());
+        // Arrays and maps, around nothing and around a text.
+        for max_depth in [0, 1, 2, 64, MAX_DEPTH] {
+            for (level, inner) in [
+                (&b"\x91"[..], &b"\xc0"[..]),
+                (b"\x91", b"\xa1x"),
+                (b"\x81\x01", b"\xc0"),
+                (b"\x81\x01", b"\xa1x"),
+            ] {
+                let at = |n: usize| {
+                    let bounds = Bounds {
+                        max_depth,
+                        ..Bounds::default()
+                    };
+                    decode(&[&level.repeat(n), inner].concat(), bounds)
+                };
+                assert!(at(max_depth).is_ok(), "{max_depth} {level:?} {inner:?}");
+                assert!(
+                    at(max_depth + 1).is_err(),
+                    "{max_depth} {level:?} {inner:?}"
+                );
+            }
+        }
         // Texts that are not UTF-8, alone, in an array, and as key and value of a map.
         for bytes in [
             &b"\xa1\x80"[..],

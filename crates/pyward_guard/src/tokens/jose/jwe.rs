@@ -138,14 +138,14 @@ impl Enc {
         iv: &[u8],
         ciphertext: &[u8],
         tag: &[u8],
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Secret> {
         if key.len() != self.key_len() {
             return Err(Error::VerificationFailed);
         }
         if self.is_gcm() {
             let nonce =
                 Nonce::try_assume_unique_for_key(iv).map_err(|_| Error::VerificationFailed)?;
-            let mut out = vec![0; ciphertext.len()];
+            let mut out = Zeroizing::new(vec![0; ciphertext.len()]);
             self.gcm(key)?
                 .open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, &mut out)
                 .map_err(|_| Error::VerificationFailed)?;
@@ -155,7 +155,7 @@ impl Enc {
         let iv: [u8; 16] = iv.try_into().map_err(|_| Error::VerificationFailed)?;
         constant_time::verify_slices_are_equal(&self.cbc_tag(mac_key, aad, &iv, ciphertext), tag)
             .map_err(|_| Error::VerificationFailed)?;
-        let mut data = ciphertext.to_vec();
+        let mut data = Zeroizing::new(ciphertext.to_vec());
         let plain = PaddedBlockDecryptingKey::cbc_pkcs7(self.cbc_key(enc_key)?)
             .and_then(|k| {
                 k.decrypt(
@@ -189,7 +189,7 @@ fn kek(algorithm: &str, key: &[u8]) -> Result<AesKek> {
     AesKek::new(cipher, key).map_err(|_| wrong_key())
 }
 
-fn wrap(algorithm: &str, key: &[u8], cek: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn wrap(algorithm: &str, key: &[u8], cek: &[u8]) -> Result<Vec<u8>> {
     let mut out = vec![0; cek.len() + 8];
     let n = kek(algorithm, key)?
         .wrap(cek, &mut out)
@@ -199,7 +199,7 @@ fn wrap(algorithm: &str, key: &[u8], cek: &[u8]) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-fn unwrap(algorithm: &str, key: &[u8], wrapped: &[u8]) -> Result<Secret> {
+pub(super) fn unwrap(algorithm: &str, key: &[u8], wrapped: &[u8]) -> Result<Secret> {
     if wrapped.len() < 24 || wrapped.len() > 128 {
         return Err(Error::VerificationFailed);
     }
@@ -274,6 +274,24 @@ pub(super) fn agree(
     }
 }
 
+/// Whether the key is for this kind of encryption, by what it says about itself.
+fn fits(key: &Jwk, algorithm: &str, enc_name: &str) -> bool {
+    const OPERATIONS: [&str; 6] = [
+        "encrypt",
+        "decrypt",
+        "wrapKey",
+        "unwrapKey",
+        "deriveKey",
+        "deriveBits",
+    ];
+    let own_algorithm = match key.alg.as_deref() {
+        None => true,
+        Some(own) if own.starts_with("ECDH-ES") => algorithm.starts_with("ECDH-ES"),
+        Some(own) => own == algorithm || algorithm == "dir" && own == enc_name,
+    };
+    own_algorithm && key.key_use.as_deref().is_none_or(|u| u == "enc") && key.permits(&OPERATIONS)
+}
+
 fn symmetric(key: &Jwk, len: usize) -> Result<&[u8]> {
     match &key.material {
         Material::Oct(k) if k.len() == len => Ok(k),
@@ -302,8 +320,10 @@ pub fn encrypt(
             "the payload of a token has at most 32 KiB".into(),
         ));
     }
-    if key.key_use.as_deref().is_some_and(|u| u != "enc") {
-        return Err(Error::InvalidInput("the key is not for encryption".into()));
+    if !fits(key, algorithm, enc_name) {
+        return Err(Error::InvalidInput(
+            "the key is not for this encryption".into(),
+        ));
     }
     let mut header = Map::new();
     header.insert("alg".into(), algorithm.into());
@@ -407,7 +427,7 @@ pub struct Decrypted {
     /// The protected header, JSON.
     pub header: Vec<u8>,
     /// The plaintext.
-    pub plaintext: Vec<u8>,
+    pub plaintext: Secret,
 }
 
 impl Decrypter {
@@ -470,7 +490,7 @@ impl Decrypter {
         let mut tried = 0;
         for key in &self.keys {
             if kid.is_some_and(|kid| key.kid.as_deref().is_some_and(|own| own != kid))
-                || key.key_use.as_deref().is_some_and(|u| u != "enc")
+                || !fits(key, algorithm, enc_name)
             {
                 continue;
             }

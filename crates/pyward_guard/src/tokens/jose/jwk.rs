@@ -105,6 +105,8 @@ pub struct Jwk {
     pub alg: Option<String>,
     /// `sig` or `enc`, when it says so.
     pub key_use: Option<String>,
+    /// What the key may do (RFC 7517 section 4.3), when it says so; never empty.
+    pub key_ops: Option<Vec<String>>,
     pub(crate) material: Material,
 }
 
@@ -130,6 +132,8 @@ struct Raw {
     alg: Option<String>,
     #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     key_use: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_ops: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     crv: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,6 +202,7 @@ impl Jwk {
             kid: None,
             alg: None,
             key_use: None,
+            key_ops: None,
             material,
         };
         match &key.material {
@@ -322,6 +327,8 @@ impl Jwk {
         key.kid.clone_from(&raw.kid);
         key.alg.clone_from(&raw.alg);
         key.key_use.clone_from(&raw.key_use);
+        // Public keys for key agreement are exported with an empty list.
+        key.key_ops = raw.key_ops.clone().filter(|ops| !ops.is_empty());
         Ok(key)
     }
 
@@ -413,6 +420,13 @@ impl Jwk {
         }
     }
 
+    /// Whether the key says nothing about its operations, or names one of these.
+    pub(crate) fn permits(&self, operations: &[&str]) -> bool {
+        self.key_ops
+            .as_ref()
+            .is_none_or(|own| own.iter().any(|o| operations.contains(&o.as_str())))
+    }
+
     /// The key without its private part.
     ///
     /// # Errors
@@ -426,6 +440,16 @@ impl Jwk {
                 *d = None
             }
         }
+        let public = |operation: &String| match operation.as_str() {
+            "sign" | "verify" => Some("verify".to_owned()),
+            "decrypt" | "encrypt" => Some("encrypt".to_owned()),
+            "unwrapKey" | "wrapKey" => Some("wrapKey".to_owned()),
+            _ => None,
+        };
+        key.key_ops = key
+            .key_ops
+            .map(|own| own.iter().filter_map(public).collect::<Vec<_>>())
+            .filter(|own| !own.is_empty());
         Ok(key)
     }
 
@@ -437,6 +461,7 @@ impl Jwk {
             kid: self.kid.clone(),
             alg: self.alg.clone(),
             key_use: self.key_use.clone(),
+            key_ops: self.key_ops.clone(),
             ..Raw::default()
         });
         match &self.material {

@@ -352,6 +352,10 @@ impl Verifier {
 
     fn check_claims(&self, payload: &[u8], now: f64) -> Result<()> {
         let p = &self.policy;
+        // Not a number is neither before nor after anything.
+        if !now.is_finite() {
+            return Err(Error::InvalidInput("now is a number of seconds".into()));
+        }
         let claims: Claims<'_> = object(payload)
             .and_then(|text| serde_json::from_str(text).ok())
             .ok_or(Error::NotVerified("malformed claims"))?;

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::jwe::{self, Decrypter, Enc};
+use super::jwk::Material;
 use super::jwt::{Policy, Signer, Verifier};
 use super::{Algorithm, Jwk, JwkSet};
 use crate::Error;
@@ -312,7 +313,7 @@ fn encrypted_tokens() {
                 Decrypter::new(vec![key.clone()], vec![algorithm.into()], vec![enc.into()])
                     .unwrap();
             assert_eq!(
-                decrypter.decrypt(&token).unwrap().plaintext,
+                *decrypter.decrypt(&token).unwrap().plaintext,
                 b"hidden",
                 "{algorithm} {enc}"
             );
@@ -344,7 +345,7 @@ fn encrypted_tokens() {
         vec!["A256CBC-HS512".into()],
     )
     .unwrap();
-    assert_eq!(decrypter.decrypt(&token).unwrap().plaintext, b"x");
+    assert_eq!(*decrypter.decrypt(&token).unwrap().plaintext, b"x");
     assert!(jwe::encrypt(&dir, "RSA1_5", "A128GCM", None, b"x").is_err());
     assert!(jwe::encrypt(&dir, "dir", "A128GCM", None, b"x").is_err());
 }
@@ -411,5 +412,109 @@ fn ed25519_vectors() {
             .unwrap()
             .verify(&bytes("message"), &bytes("signature"));
         assert_eq!(verified, test["result"] == "valid", "{test}");
+    }
+}
+
+/// What is below JWS and JWE, where the RFCs have known answers for it but not for tokens.
+#[test]
+fn primitive_vectors() {
+    let table: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/vectors/primitives.json")).unwrap();
+    let tests = table["tests"].as_array().unwrap();
+    assert!(tests.len() >= 100);
+    for test in tests {
+        let bytes = |name: &str| hex_decode(test[name].as_str().unwrap()).unwrap();
+        let key = Jwk::from_json(&test["key"].to_string()).unwrap();
+        let (message, output) = (bytes("message"), bytes("output"));
+        let valid = test["result"] == "valid";
+        let name = test["algorithm"].as_str().unwrap();
+        if let Some(algorithm) = Algorithm::lookup(name) {
+            let verified = key.verifying(algorithm).unwrap().verify(&message, &output);
+            assert_eq!(verified, valid, "{test}");
+            if algorithm.is_symmetric() {
+                let made = key.signing(algorithm).unwrap().sign(&message).unwrap();
+                assert_eq!(made == output, valid, "{test}");
+            }
+            continue;
+        }
+        let Material::Oct(kek) = &key.material else {
+            unreachable!()
+        };
+        assert_eq!(jwe::wrap(name, kek, &message).unwrap() == output, valid);
+        match jwe::unwrap(name, kek, &output) {
+            Ok(cek) => assert!(valid && *cek == message, "{test}"),
+            Err(_) => assert!(!valid, "{test}"),
+        }
+    }
+}
+
+/// RFC 7517 sections 4.2 to 4.4: a key does what it says it is for, and nothing else.
+#[test]
+fn keys_keep_to_their_operations() {
+    let with = |key: &Jwk, member: &str, value: serde_json::Value| {
+        let mut json: serde_json::Value = serde_json::from_str(&key.to_json()).unwrap();
+        json.as_object_mut()
+            .unwrap()
+            .retain(|name, _| name != "use" && name != "alg");
+        json[member] = value;
+        Jwk::from_json(&json.to_string()).unwrap()
+    };
+    let ec = Jwk::generate("ES256").unwrap();
+    let (signs, verifies) = (
+        with(&ec, "key_ops", json!(["sign"])),
+        with(&ec, "key_ops", json!(["verify"])),
+    );
+    let derives = with(&ec, "key_ops", json!(["deriveKey"]));
+    assert!(Signer::new(&signs, Algorithm::Es256, "JWT").is_ok());
+    assert!(Signer::new(&verifies, Algorithm::Es256, "JWT").is_err());
+    assert!(!derives.fits(Algorithm::Es256) && verifies.fits(Algorithm::Es256));
+    let public = signs.to_public().unwrap();
+    assert_eq!(public.key_ops, Some(vec!["verify".to_owned()]));
+    assert_eq!(
+        Jwk::from_json(&public.to_json()).unwrap().key_ops,
+        public.key_ops
+    );
+    assert_eq!(derives.to_public().unwrap().key_ops, None);
+    assert_eq!(with(&ec, "key_ops", json!([])).key_ops, None);
+    assert!(Jwk::from_json(r#"{"kty":"oct","k":"AAAA","key_ops":"sign"}"#).is_err());
+
+    let secret = Jwk::from_secret(&[1; 32]).unwrap();
+    let token = jwe::encrypt(&secret, "dir", "A256GCM", None, b"x").unwrap();
+    let opens = |key: Jwk| {
+        Decrypter::new(vec![key], vec!["dir".into()], vec!["A256GCM".into()])
+            .unwrap()
+            .decrypt(&token)
+            .is_ok()
+    };
+    for (member, value, fits) in [
+        ("key_ops", json!(["encrypt", "decrypt"]), true),
+        ("key_ops", json!(["sign", "verify"]), false),
+        ("use", json!("enc"), true),
+        ("use", json!("sig"), false),
+        ("alg", json!("dir"), true),
+        ("alg", json!("A256GCM"), true),
+        ("alg", json!("A128GCM"), false),
+        ("alg", json!("HS256"), false),
+    ] {
+        let key = with(&secret, member, value.clone());
+        assert_eq!(opens(key.clone()), fits, "{member} {value}");
+        let made = jwe::encrypt(&key, "dir", "A256GCM", None, b"x");
+        assert_eq!(made.is_ok(), fits, "{member} {value}");
+    }
+}
+
+#[test]
+fn a_time_that_is_no_number_is_refused() {
+    let key = Jwk::generate("HS256").unwrap();
+    let token = Signer::new(&key, Algorithm::Hs256, "JWT")
+        .unwrap()
+        .sign(br#"{"exp":9}"#)
+        .unwrap();
+    let verifier = Verifier::new(policy(&[Algorithm::Hs256]), &[key]).unwrap();
+    for now in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert!(matches!(
+            verifier.verify(&token, now),
+            Err(Error::InvalidInput(_))
+        ));
     }
 }

@@ -17,6 +17,8 @@ _log = logging.getLogger("pyward_guard.access")
 class AccessDenied(Refused):
     """The request is not allowed. The message says no more than that; ``decision`` is for the log."""
 
+    __module__ = "pyward_guard.access"
+
     def __init__(self, decision: Decision | None = None) -> None:
         super().__init__("access denied")
         self.decision = decision

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from typing import Any
 
 from .. import _core
 from .._core import InvalidInput, KeySet, VerificationFailed
+from .._text import from_utf8, utf8
 
 
 def _context(associated_data: bytes | str) -> bytes:
-    return associated_data.encode() if isinstance(associated_data, str) else associated_data
+    return utf8(associated_data) if isinstance(associated_data, str) else associated_data
 
 
 def _to_text(data: bytes) -> str:
@@ -26,6 +26,8 @@ def _to_text(data: bytes) -> str:
 
 
 def _from_text(text: str) -> bytes:
+    if not isinstance(text, str):
+        raise InvalidInput("a text is needed")
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -73,7 +75,7 @@ class Aead:
     def encrypt(self, plaintext: bytes, associated_data: bytes | str = b"") -> bytes:
         """Encrypts bytes with the primary key."""
         if isinstance(associated_data, str):
-            associated_data = associated_data.encode()
+            associated_data = utf8(associated_data)
         return _core.aead_encrypt(self._keys, plaintext, associated_data)
 
     def decrypt(self, ciphertext: bytes, associated_data: bytes | str = b"") -> bytes:
@@ -83,7 +85,7 @@ class Aead:
         :class:`~pyward_guard.VerificationFailed` when ciphertext or associated data were changed.
         """
         if isinstance(associated_data, str):
-            associated_data = associated_data.encode()
+            associated_data = utf8(associated_data)
         return _core.aead_decrypt(self._keys, ciphertext, associated_data)
 
     def encrypt_str(self, text: str, associated_data: bytes | str = b"") -> str:
@@ -93,11 +95,14 @@ class Aead:
         >>> aead.decrypt_str(aead.encrypt_str("ünïcode"))
         'ünïcode'
         """
-        return _to_text(self.encrypt(text.encode(), associated_data))
+        return _to_text(self.encrypt(utf8(text), associated_data))
 
     def decrypt_str(self, text: str, associated_data: bytes | str = b"") -> str:
-        """Decrypts a string made by :meth:`encrypt_str`."""
-        return self.decrypt(_from_text(text), associated_data).decode()
+        """Decrypts a string made by :meth:`encrypt_str`. Raises as :meth:`decrypt`."""
+        result = from_utf8(self.decrypt(_from_text(text), associated_data))
+        if result is None:
+            raise VerificationFailed("verification failed: the plaintext is no text")
+        return result
 
     def encrypt_json(self, value: Any, associated_data: bytes | str = b"") -> str:
         """Encrypts a JSON value; the result is URL-safe text.
@@ -109,8 +114,12 @@ class Aead:
         return _to_text(self.encrypt(_core.json_dumps(value), associated_data))
 
     def decrypt_json(self, text: str, associated_data: bytes | str = b"") -> Any:
-        """Decrypts a value made by :meth:`encrypt_json`."""
-        return json.loads(self.decrypt(_from_text(text), associated_data))
+        """Decrypts a value made by :meth:`encrypt_json`. Raises as :meth:`decrypt`."""
+        data = self.decrypt(_from_text(text), associated_data)
+        try:
+            return _core.json_loads(data)
+        except InvalidInput:
+            raise VerificationFailed("verification failed: the plaintext is not JSON") from None
 
     def needs_reencryption(self, ciphertext: bytes | str) -> bool:
         """Whether a ciphertext was made with another key than the primary one: re-encrypt it before its key goes.
@@ -153,7 +162,7 @@ class DeterministicEncryption:
         if not field:
             raise InvalidInput("name the field: values of different fields must not compare equal")
         self._keys = keys
-        self._context = field.encode()
+        self._context = utf8(field)
 
     def encrypt(self, plaintext: bytes) -> bytes:
         """Encrypts with the primary key; 21 bytes are added."""
@@ -190,7 +199,7 @@ class BlindIndex:
     def values(self, text: str) -> list[str]:
         """The indexes to search for (``IN (...)``), hexadecimal: one for each enabled key, the primary one's first."""
         plain = self._normalize(text) if self._normalize is not None else text
-        return [v.hex() for v in _core.blind_indexes(self._keys, self._field, self._bits, plain.encode())]
+        return [v.hex() for v in _core.blind_indexes(self._keys, self._field, self._bits, utf8(plain))]
 
     def value(self, text: str) -> str:
         """The index to store."""

@@ -9,7 +9,8 @@ or the dotted name of either::
 
     Patient.objects.filter(email_index="ada@example.org")
 
-Values are bound to table and column: after renaming either, decrypt with the old name and save anew.
+Values are bound to table and column, so that they cannot be moved to others. When you rename either, give the old names:
+``EncryptedTextField(bound_to="shop_patient.email")``.
 CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
 """
 
@@ -46,8 +47,17 @@ def _aead() -> Aead:
 class _EncryptedField(models.TextField):  # type: ignore[misc, type-arg, unused-ignore]
     """Values are bound to table and column, so that ciphertexts cannot be moved to others."""
 
+    def __init__(self, *arguments: Any, bound_to: str = "", **options: Any) -> None:
+        self.bound_to = bound_to
+        super().__init__(*arguments, **options)
+
+    def deconstruct(self) -> Any:
+        """For migrations."""
+        name, path, arguments, options = super().deconstruct()
+        return name, path, arguments, {**options, "bound_to": self.bound_to} if self.bound_to else options
+
     def _place(self) -> str:
-        return f"{self.model._meta.db_table}.{self.column}"
+        return self.bound_to or f"{self.model._meta.db_table}.{self.column}"
 
     def get_lookup(self, lookup_name: str) -> Any:
         """Only ``isnull``: ciphertexts of equal values differ, so other look-ups would silently find nothing."""

@@ -12,12 +12,13 @@ import json
 from typing import Protocol
 
 from .. import _core
-from .._core import InvalidInput, KeySet, VerificationFailed
+from .._core import InvalidInput, KeySet, Refused, VerificationFailed
 from .aead import Aead, _context
 
 
 # The serialised ``google.crypto.tink.AesGcmKey`` of version 0: field 3 (``key_value``) with 32 bytes.
 _TINK_KEY = b"\x1a\x20"
+_MIN_WRAPPED, _MAX_WRAPPED = 16, 4096
 
 
 class KeyWrapper(Protocol):
@@ -78,9 +79,14 @@ class EnvelopeEncryption:
         self._wrapper = wrapper
 
     def encrypt(self, plaintext: bytes, associated_data: bytes | str = b"") -> bytes:
-        """Encrypts; asks the wrapper once."""
+        """Encrypts; asks the wrapper once. Raises what the wrapper raises, and :class:`~pyward_guard.Refused` or
+        :class:`~pyward_guard.InvalidInput` for a wrapper that gives keys back in the clear or not in 16 to 4096 bytes."""
         key = _core.random_bytes(32)
         wrapped = self._wrapper.wrap(_TINK_KEY + key, b"")
+        if not _MIN_WRAPPED <= len(wrapped) <= _MAX_WRAPPED:
+            raise InvalidInput(f"the wrapper gave {len(wrapped)} bytes, not {_MIN_WRAPPED} to {_MAX_WRAPPED}")
+        if key in wrapped:
+            raise Refused("refused: the wrapper gave the key back in the clear")
         keys = KeySet.from_secrets("aead", [key])
         sealed = _core.aead_encrypt(keys, plaintext, _context(associated_data))
         # The five bytes of key id are of no use here: the key is in front.
@@ -89,7 +95,7 @@ class EnvelopeEncryption:
     def decrypt(self, data: bytes, associated_data: bytes | str = b"") -> bytes:
         """Decrypts; asks the wrapper once. Raises :class:`~pyward_guard.VerificationFailed`, or what the wrapper raises."""
         length = int.from_bytes(data[:4], "big")
-        if not 16 <= length <= 4096 or len(data) < 4 + length + 28:
+        if not _MIN_WRAPPED <= length <= _MAX_WRAPPED or len(data) < 4 + length + 28:
             raise VerificationFailed("verification failed: not an envelope")
         key = self._wrapper.unwrap(data[4 : 4 + length], b"")
         if len(key) != 34 or not key.startswith(_TINK_KEY):

@@ -92,6 +92,8 @@ class FileKeys:
             if stat.S_IMODE(info.st_mode) & 0o077:
                 raise Refused("refused: the key file is open to others (chmod 600)")
             folder = os.stat(os.path.dirname(self._path))
+            if folder.st_uid not in (os.geteuid(), 0):
+                raise Refused("refused: the folder of the key file belongs to somebody else")
             if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
                 raise Refused("refused: the folder of the key file can be written by others")
             data = file.read(_MAX_FILE + 1)
@@ -141,9 +143,11 @@ class KeyringKeys:
         except ImportError:
             raise need("keyring", "KeyringKeys") from None
         backend = keyring.get_keyring()
-        module = type(backend).__module__
-        if module.endswith((".fail", ".null")) or "plaintext" in type(backend).__name__.lower():
-            raise Unsupported("there is no OS keyring here that protects what it stores")
+        # A chain falls back from one backend to the next.
+        for part in (backend, *getattr(backend, "backends", ())):
+            kind = type(part)
+            if kind.__module__.endswith((".fail", ".null")) or "plaintext" in kind.__name__.lower():
+                raise Unsupported("there is no OS keyring here that protects what it stores")
         self._keyring, self._service, self._name = keyring, service, name
 
     def load(self) -> KeySet:

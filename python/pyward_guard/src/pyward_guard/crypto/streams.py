@@ -14,7 +14,7 @@ import tempfile
 from typing import IO
 
 from .. import _core
-from .._core import InvalidInput, KeySet
+from .._core import InvalidInput, KeySet, VerificationFailed
 
 __all__ = ["DecryptingReader", "EncryptingWriter", "decrypt_file", "encrypt_file"]
 
@@ -42,6 +42,16 @@ class EncryptingWriter(io.RawIOBase):
         self._core = _core.CipherStream.encryptor(keys, associated_data)
         self._failed = False
 
+    def _put(self, data: bytes) -> None:
+        taken: int | None = self._target.write(data)
+        rest = memoryview(data)
+        # Unbuffered files may take a part only, or nothing; what else gives no number took all of it.
+        while taken is not None and taken < len(rest):
+            rest = rest[taken:]
+            taken = self._target.write(rest)
+        if taken is None and isinstance(self._target, io.RawIOBase):
+            raise BlockingIOError("the target does not block, and took nothing")
+
     def writable(self) -> bool:
         """True."""
         return True
@@ -50,19 +60,25 @@ class EncryptingWriter(io.RawIOBase):
         """Takes all of ``data``. Raises ``ValueError`` after :meth:`close`."""
         if self.closed:
             raise ValueError("the stream is closed")
-        chunk = bytes(data)  # type: ignore[call-overload]
-        self._target.write(self._core.update(chunk))
+        # Not bytes(data): that of a number is a run of zeros.
+        chunk = memoryview(data).tobytes()  # type: ignore[arg-type]
+        try:
+            self._put(self._core.update(chunk))
+        except BaseException:
+            self._failed = True
+            raise
         return len(chunk)
 
     def __exit__(self, kind: object, *rest: object) -> None:
-        self._failed = kind is not None
+        self._failed |= kind is not None
         self.close()
 
     def close(self) -> None:
         """Writes the end."""
         if not self.closed:
             if not self._failed:
-                self._target.write(self._core.finish())
+                self._failed = True
+                self._put(self._core.finish())
             super().close()
 
     def __del__(self) -> None:
@@ -94,6 +110,7 @@ class DecryptingReader(io.RawIOBase):
         self._ready = b""
         self._at = 0
         self._ended = False
+        self._failed = False
 
     def readable(self) -> bool:
         """True."""
@@ -101,10 +118,17 @@ class DecryptingReader(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         """Fills ``buffer`` with verified plaintext; 0 at the verified end."""
+        if self._failed:
+            # Not the end: whoever reads on after an error must not take the stream for complete.
+            raise VerificationFailed("verification failed")
         while self._at >= len(self._ready) and not self._ended:
             data = self._source.read(_CHUNK)
+            try:
+                self._ready = self._core.update(data) if data else self._core.finish()
+            except BaseException:
+                self._failed = True
+                raise
             self._ended = not data
-            self._ready = self._core.update(data) if data else self._core.finish()
             self._at = 0
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
         count = min(len(view), len(self._ready) - self._at)
@@ -169,8 +193,6 @@ def decrypt_file(
     pyward_guard.VerificationFailed: verification failed
     """
     transform(source, target, _core.CipherStream.decryptor(keys, associated_data))
-
-
 
 
 def run(core: _core.CipherStream, data: bytes) -> bytes:

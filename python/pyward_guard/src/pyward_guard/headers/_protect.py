@@ -24,6 +24,8 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/
 class CsrfFailed(Refused):
     """A state-changing request that did not come from this site's own pages. ``why`` is for the log."""
 
+    __module__ = "pyward_guard.headers"
+
     def __init__(self, why: str) -> None:
         super().__init__("cross-site request")
         self.why = why

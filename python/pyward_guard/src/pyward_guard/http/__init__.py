@@ -9,7 +9,7 @@ ASVS 5.0: v5.0.0-1.3.6, v5.0.0-3.7.2, v5.0.0-12.1.1, v5.0.0-12.1.2, v5.0.0-12.3.
 >>> policy = http.OutboundPolicy()
 >>> policy.check_url("https://169.254.169.254/latest/meta-data/")
 Traceback (most recent call last):
-pyward_guard.http._policy.OutboundRefused: address 169.254.169.254 is link-local (cloud metadata)
+pyward_guard.http.OutboundRefused: address 169.254.169.254 is link-local (cloud metadata)
 >>> http.safe_redirect("//evil.example", default="/home")
 '/home'
 

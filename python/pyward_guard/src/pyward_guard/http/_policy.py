@@ -19,9 +19,13 @@ _log = logging.getLogger("pyward_guard.http")
 class OutboundRefused(Refused):
     """The URL, address or answer is outside what the policy allows."""
 
+    __module__ = "pyward_guard.http"
+
 
 class ResponseTooLarge(OutboundRefused):
     """The response is larger than the policy allows."""
+
+    __module__ = "pyward_guard.http"
 
 
 @dataclass(frozen=True)

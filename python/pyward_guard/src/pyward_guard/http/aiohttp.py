@@ -7,7 +7,7 @@
 ...         await http.get("https://10.0.0.1/")
 >>> asyncio.run(fetch())
 Traceback (most recent call last):
-pyward_guard.http._policy.OutboundRefused: address 10.0.0.1 is private
+pyward_guard.http.OutboundRefused: address 10.0.0.1 is private
 
 CWE-295, CWE-400, CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.1.
 """

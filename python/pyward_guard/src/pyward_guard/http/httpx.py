@@ -4,7 +4,7 @@
 >>> with client(OutboundPolicy()) as http:
 ...     http.get("https://127.0.0.1/")
 Traceback (most recent call last):
-pyward_guard.http._policy.OutboundRefused: address 127.0.0.1 is loopback
+pyward_guard.http.OutboundRefused: address 127.0.0.1 is loopback
 
 CWE-295, CWE-400, CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.1.
 """
@@ -225,7 +225,7 @@ class GuardTransport(httpx.HTTPTransport):
     ...     web.get("http://169.254.169.254/latest")
     Traceback (most recent call last):
     ...
-    pyward_guard.http._policy.OutboundRefused: ...
+    pyward_guard.http.OutboundRefused: ...
     """
 
     def __init__(self, policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> None:

@@ -4,7 +4,7 @@
 >>> with session(OutboundPolicy()) as http:
 ...     http.get("https://[::1]/")
 Traceback (most recent call last):
-pyward_guard.http._policy.OutboundRefused: address ::1 is loopback
+pyward_guard.http.OutboundRefused: address ::1 is loopback
 
 CWE-295, CWE-400, CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.1.
 """

@@ -27,6 +27,8 @@ class LockedOut(TooManyRequests):
     ``scope`` says why, for the log. Tell the user the same whether the account exists or not.
     """
 
+    __module__ = "pyward_guard.limits"
+
     def __init__(self, retry_after: float, scope: str) -> None:
         super().__init__(retry_after)
         self.scope = scope
@@ -140,7 +142,7 @@ class MemoryLockout:
     >>> with lockout.attempt("Ada ", "203.0.113.8"):
     ...     pass
     Traceback (most recent call last):
-    pyward_guard.limits._lockout.LockedOut: too many requests
+    pyward_guard.limits.LockedOut: too many requests
     """
 
     def __init__(self, rule: LockoutRule | None = None, *, max_keys: int = 100_000) -> None:

@@ -19,7 +19,8 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from .. import _core
-from .._core import InvalidInput
+from .._core import InvalidInput, VerificationFailed
+from .._text import utf8
 
 __all__ = ["ItsdangerousReader", "ItsdangerousWriter"]
 
@@ -34,7 +35,14 @@ def _list(secrets: bytes | str | Sequence[bytes | str]) -> list[bytes | str]:
 
 
 def _bytes(value: bytes | str) -> bytes:
-    return value.encode() if isinstance(value, str) else value
+    return utf8(value) if isinstance(value, str) else value
+
+
+def _signed(value: bytes | str) -> bytes:
+    try:
+        return _bytes(value)
+    except InvalidInput:
+        raise VerificationFailed("verification failed: malformed token") from None
 
 
 def _age(value: int | timedelta) -> int:
@@ -51,7 +59,8 @@ class ItsdangerousReader:
     defaults. ``salt`` is that of the serializer or signer; without it the package's own: ``itsdangerous`` for the tokens
     of serializers, ``itsdangerous.Signer`` for signed values. For Flask sessions use
     ``salt="cookie-session", key_derivation="hmac"``. Payloads may have up to ``max_payload`` bytes after decompression
-    (CWE-409). Issue new tokens with :class:`~pyward_guard.tokens.SignedTokens`. CWE-347; ASVS 5.0: v5.0.0-9.1.1.
+    (CWE-409). Issue new tokens with :class:`~pyward_guard.tokens.SignedTokens`. Raises
+    :class:`~pyward_guard.InvalidInput` for no secret and for unknown options. CWE-347; ASVS 5.0: v5.0.0-9.1.1.
 
     >>> reader = ItsdangerousReader("secret key")
     >>> reader.loads("eyJ1c2VyIjo3fQ.pLgDPQ2eVD6kEdUxGlfvhH6ITu4")
@@ -69,6 +78,8 @@ class ItsdangerousReader:
         key_derivation: _Derivation = "django-concat",
         max_payload: int = 1 << 20,
     ) -> None:
+        if not 0 <= max_payload < 2**31:
+            raise InvalidInput("max_payload is a number of bytes below 2 GiB")
         self._core = _core.ItsdangerousReader(_list(secrets), salt, digest, key_derivation, max_payload)
 
     def loads(self, token: str) -> Any:
@@ -95,14 +106,14 @@ class ItsdangerousReader:
         >>> reader.unsign(ItsdangerousWriter(secret, salt="avatar").sign("7.png"))
         b'7.png'
         """
-        return self._core.unsign(_bytes(signed))
+        return self._core.unsign(_signed(signed))
 
     def unsign_timed(self, signed: bytes | str, *, max_age: int | timedelta) -> bytes:
         """The value that a ``TimestampSigner`` signed at most ``max_age`` seconds ago.
 
         Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`.
         """
-        return self._core.unsign_timed(_bytes(signed), _age(max_age))
+        return self._core.unsign_timed(_signed(signed), _age(max_age))
 
 
 class ItsdangerousWriter:
@@ -140,7 +151,9 @@ the side of itsdangerous, or insecure_legacy_options
         self._core = _core.ItsdangerousWriter(_list(secrets), salt, digest, key_derivation, insecure_legacy_options)
         if insecure_legacy_options:
             _log.warning(
-                "itsdangerous tokens are written with insecure_legacy_options: digest %s, key derivation %s", digest, key_derivation
+                "itsdangerous tokens are written with insecure_legacy_options: digest %s, key derivation %s",
+                digest,
+                key_derivation,
             )
 
     def dumps(self, value: Any) -> str:

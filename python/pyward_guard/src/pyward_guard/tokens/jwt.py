@@ -9,16 +9,21 @@ CWE-287, CWE-345, CWE-347.
 
 from __future__ import annotations
 
+import inspect
 import json
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
 
 from .. import _core
-from .._core import InvalidInput, Jwk, UnknownKey, VerificationFailed
+from .._core import InvalidInput, Jwk, LimitExceeded, UnknownKey, VerificationFailed
 from .signed import seconds
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = [
     "AsyncJwksClient",
@@ -42,6 +47,12 @@ def _strings(value: str | Iterable[str] | None) -> list[str] | None:
     if value is None:
         return None
     return [value] if isinstance(value, str) else list(value)
+
+
+def _names(value: Sequence[str], what: str) -> list[str]:
+    if isinstance(value, str):
+        raise InvalidInput(f"{what} is a list of names")
+    return list(value)
 
 
 class JwtIssuer:
@@ -84,7 +95,8 @@ class JwtIssuer:
     ) -> str:
         """A compact token. ``claims`` may not replace ``iss``, ``aud``, ``exp`` or ``iat``.
 
-        Raises :class:`~pyward_guard.InvalidInput` for such claims and for values that are no JSON.
+        Raises :class:`~pyward_guard.InvalidInput` for such claims, for registered claims of another type than RFC 7519
+        says, and for values that are no JSON.
         """
         now = int(time.time())
         result: dict[str, Any] = dict(claims or {})
@@ -99,6 +111,13 @@ class JwtIssuer:
         result["iat"] = now
         result["exp"] = now + (self._lifetime if lifetime is None else seconds(lifetime, "lifetime"))
         result.setdefault("jti", _core.random_token(16))
+        # What every verifier would refuse is refused here, where the mistake is.
+        for name in ("sub", "jti"):
+            if not isinstance(result.get(name, ""), str):
+                raise InvalidInput(f"{name} is a text (RFC 7519)")
+        nbf = result.get("nbf", 0)
+        if isinstance(nbf, bool) or not isinstance(nbf, (int, float)):
+            raise InvalidInput("nbf is a number of seconds since 1970 (RFC 7519)")
         return self._core.sign(result)
 
 
@@ -125,7 +144,9 @@ class JwtVerifier:
     several verifiers. ``algorithms`` lists what is accepted; ``none`` does not exist here, and shared-secret and public-key
     algorithms cannot be mixed. ``issuer`` and ``audience`` take one or several accepted values; a token with an audience is
     refused when no audience is configured. ``required`` names claims that must be there. ``clock_skew`` and ``max_age``
-    (since ``iat``) are in seconds. ``token_type`` is the expected ``typ``. ``revoked`` is called with the claims of an otherwise valid token; a true result refuses it.
+    (since ``iat``) are in seconds. ``token_type`` is the expected ``typ``. ``revoked`` is called with the claims of an
+    otherwise valid token; a true result refuses it, and so does an exception, which is passed on. It is no coroutine
+    function: with asyncio, look the ``jti`` up after ``verify``.
 
     Raises :class:`~pyward_guard.InvalidInput` for algorithms that are unknown or do not go together.
 
@@ -141,7 +162,7 @@ class JwtVerifier:
     pyward_guard.VerificationFailed: verification failed: wrong audience
     """
 
-    __slots__ = ("_core", "_seen", "_source", "verify")
+    __slots__ = ("_core", "_installed", "_lock", "_source", "verify")
 
     #: ``verify(token, now=None)`` gives the claims of a valid token; ``now`` (seconds since 1970) is for tests.
     #: Raises :class:`~pyward_guard.Expired`, :class:`~pyward_guard.UnknownKey` or
@@ -162,11 +183,12 @@ class JwtVerifier:
         subject: str | None = None,
         revoked: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
-        if isinstance(algorithms, str):
-            raise InvalidInput("algorithms is a list of names")
+        if inspect.iscoroutinefunction(revoked):
+            raise InvalidInput("revoked is called without await: its coroutine would count as true for every token")
         self._source: JwksClient | None = None
-        #: The list of the source that the core has; none yet, so that nothing is fetched before the first token.
-        self._seen: list[Jwk] = []
+        self._lock = threading.Lock()
+        #: Which keys of the source the core has; none yet, so that nothing is fetched before the first token.
+        self._installed: object = None
         if isinstance(keys, JwksClient):
             self._source = keys
             given: list[Jwk] = []
@@ -174,10 +196,10 @@ class JwtVerifier:
             given = [keys] if isinstance(keys, Jwk) else list(keys)
         self._core = _core.JwtVerifier(
             given,
-            list(algorithms),
+            _names(algorithms, "algorithms"),
             _strings(issuer),
             _strings(audience),
-            list(required),
+            _strings(required) or [],
             token_type,
             clock_skew,
             max_age,
@@ -192,23 +214,27 @@ class JwtVerifier:
 
     def _fetching(self, check: Callable[[str, float | None], T], token: str, now: float | None) -> T:
         source = cast(JwksClient, self._source)
-        self._take(source.keys())
+        source.refresh()
+        mark = self._install(source)
         try:
             return check(token, now)
         except UnknownKey:
             # The provider may have rotated its keys since the last fetch.
             source.refresh(force=True)
-            if not self._take(source.keys()):
+            if self._install(source) is mark:
                 raise
             return check(token, now)
 
-    def _take(self, keys: list[Jwk]) -> bool:
-        """Gives the core the keys, unless it has them; another verifier may have fetched them."""
-        if keys is self._seen:
-            return False
-        self._core.set_keys(keys)
-        self._seen = keys
-        return True
+    def _install(self, source: JwksClient | AsyncJwksClient) -> object:
+        """Takes over the keys of a client, whoever fetched them. Gives an object that stands for these keys."""
+        mark = source._current[0]
+        if mark is not self._installed:
+            with self._lock:
+                mark, keys = source._current
+                if mark is not self._installed:
+                    self._core.set_keys(keys)
+                    self._installed = mark
+        return mark
 
     def verify_details(self, token: str, now: float | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Like ``verify``; gives (claims, header)."""
@@ -217,8 +243,10 @@ class JwtVerifier:
         return self._fetching(self._core.verify_details, token, now)
 
     def set_keys(self, keys: Iterable[Jwk]) -> None:
-        """Replaces the keys, for instance by those of an :class:`AsyncJwksClient`."""
-        self._core.set_keys(list(keys))
+        """Replaces the keys."""
+        with self._lock:
+            self._core.set_keys(list(keys))
+            self._installed = None
 
 
 def parse_jwks(document: str | bytes | Mapping[str, Any]) -> list[Jwk]:
@@ -248,13 +276,65 @@ def jwks_document(keys: Iterable[Jwk]) -> str:
     return _core.jwks_to_public_json(list(keys))
 
 
-class JwksClient:
-    """The keys a provider publishes, fetched through your own HTTP client and cached. Safe to share between threads.
+class _JwksCache:
+    """When to fetch, and what to do when that fails: the same with and without asyncio."""
+
+    def __init__(self, url: str, cache_seconds: float, min_interval: float, stale_seconds: float) -> None:
+        _check_url(url)
+        for name, value in (("cache_seconds", cache_seconds), ("min_interval", min_interval), ("stale_seconds", stale_seconds)):
+            if not value >= 0:
+                raise InvalidInput(f"{name} is a number of seconds, 0 or more")
+        self._url = url
+        self._cache = cache_seconds
+        self._interval = min_interval
+        self._stale = stale_seconds
+        # The keys, and an object that stands for this state of them. Replaced as one.
+        self._current: tuple[object, list[Jwk]] = (object(), [])
+        self._usable = False
+        self._fetched = float("-inf")
+        self._tried = float("-inf")
+
+    def _is_due(self, force: bool) -> bool:
+        return force or not self._usable or time.monotonic() - self._fetched >= self._cache
+
+    def _may_try(self) -> bool:
+        """Whether another attempt is allowed by now. Raises when there are no keys to go on with meanwhile."""
+        wait = self._interval if self._usable else min(self._interval, _RETRY)
+        left = self._tried + wait - time.monotonic()
+        if left <= 0:
+            self._tried = time.monotonic()
+            return True
+        if not self._usable:
+            raise LimitExceeded(f"the keys could not be fetched, the next attempt is due in {left:.0f} seconds")
+        return False
+
+    def _take(self, document: str | bytes | Mapping[str, Any]) -> None:
+        self._current = (object(), parse_jwks(document))
+        self._usable = True
+        self._fetched = time.monotonic()
+
+    def _failed(self) -> bool:
+        """After a failed attempt: whether the old keys may still be used."""
+        if time.monotonic() - self._fetched <= self._cache + self._stale:
+            return True
+        self._current = (object(), [])
+        self._usable = False
+        return False
+
+
+#: Seconds between attempts while there are no keys at all.
+_RETRY = 5.0
+
+
+class JwksClient(_JwksCache):
+    """The keys a provider publishes, fetched through your own HTTP client and cached. Safe to share between threads, and
+    between verifiers.
 
     ``fetch`` is called with ``url`` and gives the document; use a client with timeouts and certificate checks
     (:mod:`pyward_guard.http`). Keys are fetched again after ``cache_seconds``, and at most every ``min_interval``
-    seconds when a token names an unknown key, so that forged tokens cannot make you hammer the provider. When a
-    refresh fails, the old keys are used for ``stale_seconds`` more.
+    seconds when a token names an unknown key, so that forged tokens cannot make you hammer the provider; at most every
+    5 seconds while there are no keys at all. When a refresh fails, the old keys are used for ``stale_seconds`` more.
+    While one thread fetches, the others go on with the keys they have.
     CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3, v5.0.0-6.7.1.
 
     >>> key = Jwk.generate("ES256")
@@ -272,50 +352,47 @@ class JwksClient:
         min_interval: float = 30.0,
         stale_seconds: float = 3600.0,
     ) -> None:
-        _check_url(url)
-        self._url = url
+        super().__init__(url, cache_seconds, min_interval, stale_seconds)
         self._fetch = fetch
-        self._cache = cache_seconds
-        self._interval = min_interval
-        self._stale = stale_seconds
         self._lock = threading.Lock()
-        self._keys: list[Jwk] = []
-        self._fetched = float("-inf")
-        self._tried = float("-inf")
 
     def keys(self) -> list[Jwk]:
         """The current keys; fetches when there are none or they are too old."""
         self.refresh()
-        return self._keys
+        return list(self._current[1])
 
     def refresh(self, force: bool = False) -> bool:
         """Fetches the keys when that is due, or with ``force`` when ``min_interval`` has passed. True if they are new.
 
-        Raises what ``fetch`` raises when there are no keys that may still be used.
+        Raises what ``fetch`` raises when there are no keys that may still be used, and
+        :class:`~pyward_guard.LimitExceeded` until the next attempt is due.
         """
-        now = time.monotonic()
-        if not force and now - self._fetched < self._cache:
+        if not self._is_due(force):
             return False
-        with self._lock:
-            now = time.monotonic()
-            if now - self._tried < (self._interval if force or self._keys else 0.0):
+        seen = self._current[0]
+        if not self._lock.acquire(blocking=force or not self._usable):
+            return False
+        try:
+            if self._current[0] is not seen:
+                return True
+            if not self._may_try():
                 return False
-            self._tried = now
             try:
-                self._keys = parse_jwks(self._fetch(self._url))
+                self._take(self._fetch(self._url))
             except Exception:
-                if now - self._fetched > self._cache + self._stale:
-                    self._keys = []
-                    raise
-                return False
-            self._fetched = now
+                if self._failed():
+                    return False
+                raise
             return True
+        finally:
+            self._lock.release()
 
 
-class AsyncJwksClient:
+class AsyncJwksClient(_JwksCache):
     """:class:`JwksClient` for asyncio: ``fetch`` is a coroutine function, and so is :meth:`verify`.
 
-    ``cache_seconds``, ``min_interval`` and ``stale_seconds`` are seconds, as there.
+    ``cache_seconds``, ``min_interval`` and ``stale_seconds`` are seconds, as there. Coroutines that need the keys at the
+    same time wait for one fetch, which goes on when one of them is cancelled.
 
     CWE-347; ASVS 5.0: v5.0.0-9.1.3.
 
@@ -339,43 +416,46 @@ class AsyncJwksClient:
         min_interval: float = 30.0,
         stale_seconds: float = 3600.0,
     ) -> None:
-        _check_url(url)
-        self._url = url
+        super().__init__(url, cache_seconds, min_interval, stale_seconds)
         self._fetch = fetch
-        self._cache = cache_seconds
-        self._interval = min_interval
-        self._stale = stale_seconds
-        self._keys: list[Jwk] = []
-        self._fetched = float("-inf")
-        self._tried = float("-inf")
+        self._pending: asyncio.Task[None] | None = None
 
     async def keys(self, force: bool = False) -> list[Jwk]:
         """The current keys, fetched again when that is due; ``force`` asks after an unknown key id."""
-        now = time.monotonic()
-        due = force or now - self._fetched >= self._cache
-        if due and now - self._tried >= (self._interval if force or self._keys else 0.0):
-            self._tried = now
-            try:
-                self._keys = parse_jwks(await self._fetch(self._url))
-                self._fetched = now
-            except Exception:
-                if now - self._fetched > self._cache + self._stale:
-                    self._keys = []
-                    raise
-        return self._keys
+        import asyncio
+
+        if self._is_due(force):
+            loop = asyncio.get_running_loop()
+            pending = self._pending
+            if pending is None or pending.done() or pending.get_loop() is not loop:
+                pending = self._pending = loop.create_task(self._load()) if self._may_try() else None
+            if pending is not None:
+                await asyncio.shield(pending)
+        return list(self._current[1])
+
+    async def _load(self) -> None:
+        try:
+            self._take(await self._fetch(self._url))
+        except Exception:
+            if not self._failed():
+                raise
 
     async def verify(self, verifier: JwtVerifier, token: str) -> dict[str, Any]:
         """Verifies with the current keys, fetching them again once for an unknown key id."""
-        verifier.set_keys(await self.keys())
+        await self.keys()
+        mark = verifier._install(self)
         try:
             return verifier.verify(token)
         except UnknownKey:
-            verifier.set_keys(await self.keys(force=True))
+            await self.keys(force=True)
+            if verifier._install(self) is mark:
+                raise
             return verifier.verify(token)
 
 
 def _check_url(url: str) -> None:
-    if not url.startswith("https://") and not url.startswith(("http://127.0.0.1:", "http://localhost:")):
+    parts = urlsplit(url)
+    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost", "::1")):
         raise InvalidInput("keys are fetched by https only")
 
 
@@ -415,7 +495,8 @@ class JwsVerifier:
 
     def __init__(self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[SigningAlgorithm], token_type: str | None = None) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
-        self._core = _core.JwtVerifier(given, list(algorithms), None, None, [], token_type, 0.0, None, None, None)
+        names = _names(algorithms, "algorithms")
+        self._core = _core.JwtVerifier(given, names, None, None, [], token_type, 0.0, None, None, None)
 
     def verify(self, token: str) -> bytes:
         """The payload. Raises :class:`~pyward_guard.VerificationFailed`, :class:`~pyward_guard.tokens.UnknownKey`."""
@@ -442,7 +523,7 @@ def encrypt_jwe(
     >>> JweDecrypter(key, algorithms=["ECDH-ES"], encryptions=["A256GCM"]).decrypt(token)
     b'hidden'
     """
-    data = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
+    data = payload if isinstance(payload, bytes) else _core.json_dumps(dict(payload))
     return _core.jwe_encrypt(key, algorithm, encryption, token_type, data)
 
 
@@ -464,7 +545,7 @@ class JweDecrypter:
         self, keys: Jwk | Iterable[Jwk], *, algorithms: Sequence[KeyAlgorithm], encryptions: Sequence[ContentEncryption]
     ) -> None:
         given = [keys] if isinstance(keys, Jwk) else list(keys)
-        self._core = _core.JweDecrypter(given, list(algorithms), list(encryptions))
+        self._core = _core.JweDecrypter(given, _names(algorithms, "algorithms"), _names(encryptions, "encryptions"))
 
     def decrypt(self, token: str) -> bytes:
         """The plaintext. Raises :class:`~pyward_guard.VerificationFailed` without telling which step failed."""
@@ -476,8 +557,8 @@ class JweDecrypter:
         Raises :class:`~pyward_guard.VerificationFailed` when the content is no JSON object.
         """
         try:
-            claims = json.loads(self.decrypt(token))
-        except ValueError:
+            claims = _core.json_loads(self.decrypt(token))
+        except InvalidInput:
             claims = None
         if not isinstance(claims, dict):
             raise VerificationFailed("verification failed: the payload is not a JSON object")

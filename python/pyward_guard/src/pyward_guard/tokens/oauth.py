@@ -50,7 +50,8 @@ def token_hash(token: str, algorithm: str) -> str:
     >>> token_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "RS256")
     '77QmUPtjPfzWtF2AnpK9RQ'
     """
-    name = "sha512" if algorithm == "EdDSA" else {"256": "sha256", "384": "sha384", "512": "sha512"}.get(algorithm[-3:])
+    sizes = {"256": "sha256", "384": "sha384", "512": "sha512"}
+    name = "sha512" if algorithm in ("EdDSA", "Ed25519") else sizes.get(algorithm[-3:])
     if name is None:
         raise InvalidInput("the algorithm has no hash for tokens")
     digest = hashlib.new(name, token.encode()).digest()
@@ -89,7 +90,8 @@ class Login:
             login = cls(**data)
         except (ValueError, TypeError):
             raise InvalidInput("not a stored log-in") from None
-        if not all(isinstance(v, str) and len(v) >= 43 for v in (login.state, login.nonce, login.code_verifier)):
+        texts = all(isinstance(v, str) and len(v) >= 43 for v in (login.state, login.nonce, login.code_verifier))
+        if not texts or isinstance(login.created, bool) or not isinstance(login.created, (int, float)):
             raise InvalidInput("not a stored log-in")
         return login
 
@@ -147,7 +149,7 @@ class OidcClient:
         self.token_endpoint: str | None = None
         self._verifier = JwtVerifier(
             keys,
-            algorithms=list(algorithms),
+            algorithms=algorithms,
             issuer=issuer,
             audience=client_id,
             required=("iss", "sub", "aud", "exp", "iat"),

@@ -5,7 +5,6 @@ CWE-345, CWE-347.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -31,15 +30,25 @@ def _claims(
             result[name] = value
     result["iat"] = now.isoformat()
     result["exp"] = (now + timedelta(seconds=lifetime)).isoformat()
-    return json.dumps(result, separators=(",", ":"), allow_nan=False).encode()
+    return _core.json_dumps(result)
+
+
+def _required(names: Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _margin(clock_skew: float) -> float:
+    if not 0 <= clock_skew <= 3600:
+        raise InvalidInput("clock skew is 0 to 3600 seconds")
+    return clock_skew
 
 
 def _check(
     data: bytes, issuer: str | None, audience: str | None, required: Iterable[str], skew: float
 ) -> dict[str, Any]:
     try:
-        claims = json.loads(data)
-    except ValueError:
+        claims = _core.json_loads(data)
+    except InvalidInput:
         raise VerificationFailed("verification failed: the payload is not JSON") from None
     if not isinstance(claims, dict) or any(claims.get(name) is None for name in required):
         raise VerificationFailed("verification failed: a required claim is missing")
@@ -51,15 +60,16 @@ def _check(
             try:
                 # Python 3.10 does not know the "Z" of RFC 3339.
                 times[name] = datetime.fromisoformat(claims[name].replace("Z", "+00:00").replace("z", "+00:00"))
-            except (ValueError, AttributeError):
+            except (ValueError, AttributeError, TypeError):
                 raise VerificationFailed("verification failed: malformed time") from None
             if times[name].tzinfo is None:
                 raise VerificationFailed("verification failed: malformed time")
-    if "exp" in times and now >= times["exp"] + margin:
+    # The margin is on the side of the clock: the years 1 and 9999 have nothing before and after them.
+    if "exp" in times and now - margin >= times["exp"]:
         raise Expired("expired")
-    if "nbf" in times and now < times["nbf"] - margin:
+    if "nbf" in times and now + margin < times["nbf"]:
         raise VerificationFailed("verification failed: not valid yet")
-    if "iat" in times and now < times["iat"] - margin:
+    if "iat" in times and now + margin < times["iat"]:
         raise VerificationFailed("verification failed: issued in the future")
     if issuer is not None and claims.get("iss") != issuer:
         raise VerificationFailed("verification failed: wrong issuer")
@@ -98,7 +108,7 @@ class PasetoLocal:
         if not self._keys:
             raise InvalidInput("a key is needed")
         self._lifetime = seconds(lifetime, "lifetime")
-        self._issuer, self._audience, self._required, self._skew = issuer, audience, tuple(required), clock_skew
+        self._issuer, self._audience, self._required, self._skew = issuer, audience, _required(required), _margin(clock_skew)
 
     @staticmethod
     def generate_key() -> bytes:
@@ -114,19 +124,26 @@ class PasetoLocal:
         footer: bytes = b"",
         implicit: bytes = b"",
     ) -> str:
-        """A token. The ``footer`` is authenticated but readable."""
+        """A token. The ``footer`` is authenticated but readable: for a key id, say."""
         duration = self._lifetime if lifetime is None else seconds(lifetime, "lifetime")
         data = _claims(claims, duration, self._issuer, self._audience, subject)
         return self._keys[0].encrypt(data, footer, implicit)
 
     def verify(self, token: str, *, implicit: bytes = b"") -> dict[str, Any]:
         """The claims. Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`."""
+        return self.verify_details(token, implicit=implicit)[0]
+
+    def verify_details(self, token: str, *, implicit: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        """Like :meth:`verify`; gives (claims, footer).
+
+        Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`.
+        """
         for key in self._keys:
             try:
-                data, _footer = key.decrypt(token, implicit)
+                data, footer = key.decrypt(token, implicit)
             except VerificationFailed:
                 continue
-            return _check(data, self._issuer, self._audience, self._required, self._skew)
+            return _check(data, self._issuer, self._audience, self._required, self._skew), footer
         raise VerificationFailed("verification failed: wrong key or changed token")
 
 
@@ -198,14 +215,21 @@ class PasetoPublic:
         self._keys = [_core.PasetoPublic(key) for key in given]
         if not self._keys:
             raise InvalidInput("a key is needed")
-        self._issuer, self._audience, self._required, self._skew = issuer, audience, tuple(required), clock_skew
+        self._issuer, self._audience, self._required, self._skew = issuer, audience, _required(required), _margin(clock_skew)
 
     def verify(self, token: str, *, implicit: bytes = b"") -> dict[str, Any]:
         """The claims. Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`."""
+        return self.verify_details(token, implicit=implicit)[0]
+
+    def verify_details(self, token: str, *, implicit: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        """Like :meth:`verify`; gives (claims, footer).
+
+        Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`.
+        """
         for key in self._keys:
             try:
-                data, _footer = key.verify(token, implicit)
+                data, footer = key.verify(token, implicit)
             except VerificationFailed:
                 continue
-            return _check(data, self._issuer, self._audience, self._required, self._skew)
+            return _check(data, self._issuer, self._audience, self._required, self._skew), footer
         raise VerificationFailed("verification failed: wrong key or changed token")

@@ -26,10 +26,11 @@ _JSON_TYPES = (str, int, float, bool, list, dict)
 
 def seconds(value: int | float | timedelta, name: str) -> int:
     """A positive whole number of seconds, at most 2**32 - 1 (136 years)."""
-    result = int(value.total_seconds() if isinstance(value, timedelta) else value)
-    if not 0 < result < 2**32:
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    # Not a number compares as false.
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 1 <= number < 2**32:
         raise InvalidInput(f"{name} is a positive number of seconds")
-    return result
+    return int(number)
 
 
 def mac_keys(keys: KeySet | bytes | str | Sequence[bytes | str]) -> KeySet:

@@ -66,6 +66,7 @@ impl Jwk {
     pub fn fits(&self, algorithm: Algorithm) -> bool {
         use Algorithm as A;
         if self.key_use.as_deref().is_some_and(|u| u != "sig")
+            || !self.permits(&["sign", "verify"])
             || self
                 .alg
                 .as_deref()
@@ -162,7 +163,7 @@ impl Jwk {
     /// The key ready to sign with an algorithm.
     pub(crate) fn signing(&self, algorithm: Algorithm) -> Result<SigningKey> {
         use Algorithm as A;
-        if !self.fits(algorithm) {
+        if !self.fits(algorithm) || !self.permits(&["sign"]) {
             return Err(misfit(algorithm));
         }
         match &self.material {

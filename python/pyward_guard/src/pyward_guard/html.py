@@ -16,7 +16,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
 
 from . import _core
 from ._core import InvalidInput, Refused
@@ -434,7 +434,17 @@ def _in_context(value: object, context: str) -> str:
     raise Refused(f"refused: a value in {_REFUSALS[context]}")
 
 
-def render(template: Any) -> Markup:
+class _TemplateString(Protocol):
+    """What ``string.templatelib.Template`` has."""
+
+    @property
+    def strings(self) -> tuple[str, ...]: ...
+
+    @property
+    def interpolations(self) -> tuple[Any, ...]: ...
+
+
+def render(template: _TemplateString) -> Markup:
     """Renders a template string (``t"..."``, Python 3.14) with each value escaped for the place it lands in.
 
     Text and attributes are escaped, URLs checked, values in scripts written as JSON, or escaped where a string literal of
@@ -466,14 +476,14 @@ def render(template: Any) -> Markup:
 
 
 def _interpolated(interpolation: Any, context: str) -> str:
-    value = interpolation.value
+    value: Any = interpolation.value
     if interpolation.conversion is not None:
         conversions: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
         value = conversions[interpolation.conversion](value)
     if interpolation.format_spec:
         value = format(value, interpolation.format_spec)
     if context == "text":
-        items = value if isinstance(value, (list, tuple)) else [value]
+        items: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
         return "".join(
             render(item) if hasattr(item, "interpolations") and hasattr(item, "strings") else escape(item)
             for item in items

@@ -337,6 +337,41 @@ def test_flask() -> None:
     assert [status("/pages/1", "ada"), status("/pages/1", "bob"), status("/pages/1"), status("/forgotten", "ada"), status("/health"), status("/missing")] == [200, 403, 401, 403, 200, 404]
 
 
+def test_fastapi_guards_of_routers() -> None:
+    from starlette.websockets import WebSocketDisconnect
+
+    policy = Policy()
+    policy.permit(User("ada"), "administer", Kind("Site"))
+    guard = access_fastapi.Guard(policy, principal=lambda request: User(request.headers["X-User"]))
+    app = fastapi.FastAPI(dependencies=[fastapi.Depends(guard.default_deny)], openapi_url=None)
+    site = Entity("Site", "1")
+    included, own, outer, forgotten = fastapi.APIRouter(), fastapi.APIRouter(dependencies=[guard.require("administer", resource=site)]), fastapi.APIRouter(), fastapi.APIRouter()
+    for router in (included, own, forgotten):
+        router.get("/page")(lambda: "page")
+
+        @router.websocket("/live")
+        async def live(websocket: fastapi.WebSocket) -> None:
+            await websocket.accept()
+            await websocket.close()
+
+    app.include_router(included, prefix="/included", dependencies=[guard.require("administer", resource=site)])
+    outer.include_router(own, prefix="/own")
+    app.include_router(outer, prefix="/outer")
+    app.include_router(forgotten, prefix="/forgotten")
+    client = TestClient(app)
+    for prefix, expected in (("/included", [200, 403]), ("/outer/own", [200, 403]), ("/forgotten", [403, 403])):
+        assert [client.get(f"{prefix}/page", headers={"X-User": user}).status_code for user in ("ada", "eve")] == expected, prefix
+        for user, status in zip(("ada", "eve"), expected):
+            if status == 200:
+                with client.websocket_connect(f"{prefix}/live", headers={"X-User": user}):
+                    pass
+            else:
+                with pytest.raises(WebSocketDisconnect) as caught, client.websocket_connect(f"{prefix}/live", headers={"X-User": user}):
+                    pass
+                assert caught.value.code == 1008
+    assert sorted(access_fastapi.unguarded(app)) == ["GET /forgotten/page", "WEBSOCKET /forgotten/live"]
+
+
 def test_flask_decorators_in_the_wrong_place() -> None:
     asked: list[str] = []
 
@@ -373,7 +408,8 @@ def test_flask_decorators_in_the_wrong_place() -> None:
     app.register_blueprint(files)
     client = app.test_client()
     assert [client.get(path).status_code for path in ("/above/1", "/guarded/1", "/static-pages", "/admin/static")] == [403, 401, 403, 403]
-    assert client.get(f"/files/static/{Path(__file__).name}").status_code == 200
+    with client.get(f"/files/static/{Path(__file__).name}") as served:
+        assert served.status_code == 200
     assert asked == [], "nothing is loaded for strangers"
     assert sorted(access_flask.unguarded(app)) == ["GET /above/<page_id>", "GET /admin/static", "GET /static-pages"]
     with pytest.raises(InvalidInput, match="class"):

@@ -135,3 +135,44 @@ print(asyncio.run(main()))
 def test_django() -> None:
     done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True)
     assert done.stdout.splitlines() == ["[200, 200, 429] True", "[200, 200, 429, 200, 200, 200, 200]"], done.stderr
+
+
+def test_fastapi_websockets_and_outages() -> None:
+    from starlette.websockets import WebSocketDisconnect
+
+    app = fastapi.FastAPI(openapi_url=None)
+    few = limits_fastapi.RateLimit(limits.MemoryLimiter(TWO))
+    away = limits_fastapi.RateLimit(limits.AsyncRedisLimiter(redis.asyncio.Redis(port=1, socket_connect_timeout=1), TWO))
+
+    @app.websocket("/live", dependencies=[fastapi.Depends(few)])
+    async def live(websocket: fastapi.WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    @app.get("/away", dependencies=[fastapi.Depends(away)])
+    def reached() -> str:
+        return "reached"
+
+    client = TestClient(app)
+    for _ in range(2):
+        with client.websocket_connect("/live"):
+            pass
+    with pytest.raises(WebSocketDisconnect) as caught, client.websocket_connect("/live"):
+        pass
+    assert caught.value.code == 1013
+    answer = client.get("/away")
+    assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
+
+
+def test_flask_during_an_outage() -> None:
+    import redis as blocking
+
+    app = flask.Flask(__name__)
+
+    @app.get("/away")
+    @limits_flask.limit(limits.RedisLimiter(blocking.Redis(port=1, socket_connect_timeout=1), TWO))
+    def reached() -> str:
+        return "reached"
+
+    answer = app.test_client().get("/away")
+    assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"

@@ -365,3 +365,39 @@ def test_webauthn_credentials_belong_to_their_user() -> None:
         w.begin_authentication("a")
         with pytest.raises((VerificationFailed, InvalidInput)):
             w.finish_authentication("a", bad, victim)
+
+
+def test_guards_in_redis(redis_url: str) -> None:
+    import redis
+    from pyward_guard.mfa.redis import RedisChallengeStore, RedisReplayGuard
+
+    for decode in (False, True):
+        client = redis.Redis.from_url(redis_url, decode_responses=decode)
+        guard = RedisReplayGuard(client, prefix=f"replay-{decode}:")
+        totp, now = Totp.generate(), 1_700_000_000.0
+        code = totp.code(now)
+
+        def attempt(_: int, totp: Totp = totp, guard: RedisReplayGuard = guard, code: str = code) -> bool:
+            try:
+                totp.verify_once(code, user="ada", guard=guard, at=1_700_000_000.0)
+                return True
+            except VerificationFailed:
+                return False
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(attempt, range(64))) == 1
+        assert guard.advance("grace", 5) and not guard.advance("grace", 4) and guard.advance("grace", 6)
+        assert client.keys("replay-*") and all(client.ttl(key) > 7500 for key in client.keys(f"replay-{decode}:*"))
+        challenges = RedisChallengeStore(client)
+        challenges.put("k", "v", 60)
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(map(str, pool.map(lambda _: challenges.pop("k"), range(16)))) == ["None"] * 15 + ["v"]
+        challenges.put("k", "v", 1)
+        time.sleep(1.1)
+        assert challenges.pop("k") is None
+        client.close()
+    with pytest.raises(InvalidInput):
+        RedisReplayGuard(redis.Redis(), lifetime=60)
+    away = RedisReplayGuard(redis.Redis(port=1, socket_connect_timeout=1))
+    with pytest.raises(redis.ConnectionError):
+        totp.verify_once(totp.code(), user="ada", guard=away)

@@ -73,3 +73,26 @@ def test_validation() -> None:
             except ValidationError as error:
                 print(sorted({problem.code for problem in error.error_list}))
     """).splitlines() == ["['too-short', 'too-weak']", "['context']", "['context', 'too-weak']"]
+
+
+def test_no_password_tells_whether_a_user_exists() -> None:
+    """Django hashes the password for users who do not exist: what raises there and not for others is an oracle."""
+    assert run("""
+        import time
+        long = "ä" * 5000
+        stored = make_password(long)
+        print(check_password(long, stored), check_password(long + "x", stored), check_password(long[:2048], stored))
+        for password in ("", "\\ud800", "x" * 100_000, "\\x00"):
+            made = make_password(password)  # what ModelBackend does for a user who does not exist
+            assert not check_password(password, make_password("mild-otter-ledger-quince"))
+            assert check_password(password, made) is (password not in ("", "\\ud800")), password
+        def best(work):
+            times = []
+            for _ in range(7):
+                started = time.perf_counter(); work(); times.append(time.perf_counter() - started)
+            return min(times)
+        row = make_password("mild-otter-ledger-quince")
+        for password in ("guess", "", "x" * 5000):
+            ratio = best(lambda: check_password(password, row)) / best(lambda: make_password(password))
+            assert 0.4 < ratio < 2.5, (password[:5], ratio)
+    """) == "True False False"

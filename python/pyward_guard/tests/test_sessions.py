@@ -252,6 +252,17 @@ def test_signing_out_and_in_again_in_one_request(make: Make) -> None:
     new = manager.save(session).value
     assert manager.load(cookie).is_new and manager.of_user("ada") == []
     assert manager.load(new).user == "bob" and dict(manager.load(new)) == {}
+    # Neither does what others store meanwhile come along.
+    session, late = manager.load(new), manager.load(new)
+    session.logout()
+    session.login("carol", keep=True)
+    late["private"] = "bob's"
+    manager.save(late)
+    new = manager.save(session).value
+    assert manager.load(new).user == "carol" and dict(manager.load(new)) == {} and manager.of_user("bob") == []
+    session = manager.load(new)
+    session.login("bob")
+    new = manager.save(session).value
     # The idiom of frameworks that keep the user among the values.
     session = manager.load(new)
     session.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
@@ -125,6 +126,19 @@ def cookie_value(header: str, name: str) -> str | None:
                 return None
             found = value
     return found
+
+
+def in_event_loop() -> bool:
+    """Whether this is called by a task: what is returned may then be awaited.
+
+    >>> in_event_loop()
+    False
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def asgi_header(scope: Mapping[str, Any], name: bytes) -> str | None:

@@ -18,7 +18,6 @@ ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.3.1.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from typing import Any
 
 from .._core import InvalidInput
 from .._optional import need
+from .._web import in_event_loop
 from ._guard import MARK, Subject, View, check_view, checked, public
 from ._policy import AccessDenied, Entity, EntityData, Policy, Role, User
 
@@ -99,7 +99,7 @@ def require(action: str, *, resource: Callable[..., Any] | Entity) -> Callable[[
 
         @functools.wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if _in_event_loop():
+            if in_event_loop():
                 # `dispatch` of a class-based view with coroutine methods: synchronous, but its answer is awaited.
                 return guarded_async(request, *args, **kwargs)
             refused = _decide(request, action, resource, args, kwargs)
@@ -109,14 +109,6 @@ def require(action: str, *, resource: Callable[..., Any] | Entity) -> Callable[[
         return guarded  # type: ignore[return-value]
 
     return decorate
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 class DefaultDeny:

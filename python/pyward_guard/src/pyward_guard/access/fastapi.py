@@ -31,7 +31,6 @@ from ._policy import AccessDenied, Entity, Policy
 
 try:
     from fastapi import Depends, HTTPException, WebSocketException
-    from fastapi.routing import APIRoute, APIWebSocketRoute
     from starlette.requests import HTTPConnection, Request
     from starlette.routing import Mount, WebSocketRoute
 except ImportError:
@@ -50,6 +49,13 @@ async def _value(answer: Any) -> Any:
 
 def _guarded(dependant: Any) -> bool:
     return hasattr(dependant.call, MARK) or any(_guarded(inner) for inner in dependant.dependencies)
+
+
+def _route(scope: Any) -> Any:
+    """The route of a request: as it was included, with the router's dependencies, where FastAPI tells."""
+    included = (scope.get("fastapi") or {}).get("effective_route_context")
+    included = getattr(included, "starlette_route", None) or included
+    return included if getattr(included, "dependant", None) is not None else scope.get("route")
 
 
 def _is_guarded(route: Any) -> bool:
@@ -115,7 +121,7 @@ class Guard:
 
         Raises ``fastapi.HTTPException`` (403).
         """
-        if not _is_guarded(connection.scope.get("route")):
+        if not _is_guarded(_route(connection.scope)):
             raise _refusal(connection, 403, "You may not do this.")
 
     default_deny.__annotations__ = {"connection": HTTPConnection, "return": None}
@@ -142,19 +148,26 @@ def unguarded(app: Any) -> list[str]:
 
 def _unguarded(router: Any, prefix: str) -> Iterator[str]:
     for route in router.routes:
-        path = prefix + (getattr(route, "path", None) or "")
-        inner = getattr(route, "original_router", None)
-        if inner is not None:
-            yield from _unguarded(inner, prefix)
-        elif isinstance(route, (APIRoute, APIWebSocketRoute)) and _is_guarded(route):
-            continue
-        elif isinstance(route, Mount):
-            # What hangs below has its own routes, or is an application that nothing is known of.
-            if getattr(route.app, "routes", None):
-                yield from _unguarded(route.app, path)
-            elif not hasattr(route.app, MARK):
-                yield f"MOUNT {path}"
-        elif not hasattr(getattr(route, "endpoint", None), MARK):
-            # Dependencies do not apply to routes of Starlette's.
-            kinds = ["WEBSOCKET"] if isinstance(route, WebSocketRoute) else sorted(getattr(route, "methods", None) or ["ANY"])
-            yield from (f"{kind} {path}" for kind in kinds)
+        yield from _of_route(route, prefix)
+
+
+def _of_route(route: Any, prefix: str) -> Iterator[str]:
+    path = prefix + (getattr(route, "path", None) or "")
+    included = getattr(route, "effective_candidates", None)
+    if included is not None:
+        for inner in included():
+            yield from _of_route(getattr(inner, "starlette_route", None) or inner, prefix)
+    elif getattr(route, "original_router", None) is not None:
+        yield from _unguarded(route.original_router, prefix)
+    elif getattr(route, "dependant", None) is not None and _is_guarded(route):
+        return
+    elif isinstance(route, Mount):
+        # What hangs below has its own routes, or is an application that nothing is known of.
+        if getattr(route.app, "routes", None):
+            yield from _unguarded(route.app, path)
+        elif not hasattr(route.app, MARK):
+            yield f"MOUNT {path}"
+    elif not hasattr(getattr(route, "endpoint", None), MARK):
+        # Dependencies do not apply to routes of Starlette's.
+        kinds = ["WEBSOCKET"] if isinstance(route, WebSocketRoute) else sorted(getattr(route, "methods", None) or ["ANY"])
+        yield from (f"{kind} {path}" for kind in kinds)

@@ -30,9 +30,19 @@ class TooManyRequests(Refused):
         super().__init__("too many requests")
         self.retry_after = retry_after
 
+    def headers(self) -> dict[str, str]:
+        """``Retry-After`` (RFC 9110) in whole seconds, for the answer with status 429; empty when no wait will help.
+
+        >>> TooManyRequests(29.5).headers()
+        {'Retry-After': '30'}
+        """
+        return {"Retry-After": str(max(1, math.ceil(self.retry_after)))} if math.isfinite(self.retry_after) else {}
+
 
 class LimitsUnavailable(TooManyRequests):
     """Redis does not answer, so nobody can tell whether the limit is reached: refused, as if it were."""
+
+    __module__ = "pyward_guard.limits"
 
     def __init__(self) -> None:
         super().__init__(1.0)

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from .._optional import need
-from .._web import Proxies
-from ._rate import MemoryLimiter, RedisLimiter, Verdict, client_key
+from .._web import Proxies, in_event_loop
+from ._rate import BODIES, LimitsUnavailable, MemoryLimiter, RedisLimiter, Verdict, client_key
 
 try:
     from asgiref.sync import sync_to_async
@@ -54,24 +54,31 @@ def limit(
 
     def refused(request: HttpRequest) -> HttpResponse | None:
         counted = (key or client)(request)
-        verdict: Verdict | None = None if counted is None else limiter.check(counted, cost)
+        try:
+            verdict: Verdict | None = None if counted is None else limiter.check(counted, cost)
+        except LimitsUnavailable:
+            return HttpResponse(BODIES[503], status=503, content_type="text/plain", headers={"Retry-After": "1"})
         if verdict is None or verdict:
             return None
-        return HttpResponse(b"Too many requests. Try again later.\n", status=429, content_type="text/plain", headers=verdict.headers())
+        return HttpResponse(BODIES[429], status=429, content_type="text/plain", headers=verdict.headers())
 
     def decorate(view: View) -> View:
+        @functools.wraps(view)
+        async def limited_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            # A limiter in Redis blocks.
+            answer = await sync_to_async(refused)(request)
+            if answer is None:
+                answer = view(request, *args, **kwargs)
+            return await answer if inspect.isawaitable(answer) else answer
+
         if inspect.iscoroutinefunction(view):
-
-            @functools.wraps(view)
-            async def limited_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                # A limiter in Redis blocks.
-                answer = await sync_to_async(refused)(request)
-                return answer if answer is not None else await view(request, *args, **kwargs)
-
             return cast(View, limited_async)
 
         @functools.wraps(view)
         def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if in_event_loop():
+                # `dispatch` of a class-based view with coroutine methods: synchronous, but its answer is awaited.
+                return limited_async(request, *args, **kwargs)
             answer = refused(request)
             return answer if answer is not None else view(request, *args, **kwargs)
 

@@ -21,12 +21,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from .._optional import need
 from .._web import Proxies
-from ._rate import AsyncRedisLimiter, MemoryLimiter, Verdict
+from ._rate import AsyncRedisLimiter, LimitsUnavailable, MemoryLimiter, Verdict
 from .asgi import client_of
 
 try:
-    from fastapi import HTTPException
-    from starlette.requests import Request
+    from fastapi import HTTPException, WebSocketException
+    from starlette.requests import HTTPConnection, Request
 except ImportError:
     raise need("fastapi", "pyward_guard.limits.fastapi") from None
 
@@ -34,7 +34,8 @@ __all__ = ["RateLimit"]
 
 
 class RateLimit:
-    """A dependency that counts a request: 429 with ``Retry-After`` when its client is over the limit.
+    """A dependency that counts a request, or the opening of a WebSocket: 429 with ``Retry-After`` (for a WebSocket, code
+    1013) when its client is over the limit, 503 when the limits cannot be asked.
 
     ``key`` names what is counted, by default the client's address; it may be a coroutine function, and None lets the request
     pass uncounted. A request takes ``cost`` of the limit. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is
@@ -55,15 +56,24 @@ class RateLimit:
         trusted = Proxies(proxies)
         self._key = key or (lambda request: client_of(request.scope, trusted))
 
-    async def __call__(self, request: Request) -> None:
-        key = self._key(request)
+    async def __call__(self, connection: HTTPConnection) -> None:
+        # At run time it is a Request or a WebSocket.
+        key = self._key(connection)  # type: ignore[arg-type]
         key = await key if inspect.isawaitable(key) else key
         if key is None:
             return
-        checked = self._limiter.check(key, self._cost)
-        verdict: Verdict = checked if isinstance(checked, Verdict) else await checked
+        try:
+            checked = self._limiter.check(key, self._cost)
+            verdict: Verdict = checked if isinstance(checked, Verdict) else await checked
+        except LimitsUnavailable:
+            raise _refusal(connection, 503, "Unavailable. Try again later.", {"Retry-After": "1"}) from None
         if not verdict:
-            raise HTTPException(429, "Too many requests. Try again later.", headers=verdict.headers())
+            raise _refusal(connection, 429, "Too many requests. Try again later.", verdict.headers())
 
     # FastAPI reads these, and does not know the names of this module.
-    __call__.__annotations__ = {"request": Request, "return": None}
+    __call__.__annotations__ = {"connection": HTTPConnection, "return": None}
+
+
+def _refusal(connection: HTTPConnection, status: int, text: str, headers: dict[str, str]) -> Exception:
+    # 1013: try again later.
+    return WebSocketException(1013, text) if connection.scope["type"] == "websocket" else HTTPException(status, text, headers=headers)

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 
 from .._optional import need
 from .._web import Proxies
-from ._rate import MemoryLimiter, RedisLimiter, client_key
+from ._rate import BODIES, LimitsUnavailable, MemoryLimiter, RedisLimiter, client_key
 
 try:
     import flask as _flask
@@ -59,7 +59,10 @@ def limit(
         def limited(*args: Any, **kwargs: Any) -> Any:
             counted = (key or client)()
             if counted is not None:
-                verdict = limiter.check(counted, cost)
+                try:
+                    verdict = limiter.check(counted, cost)
+                except LimitsUnavailable:
+                    _flask.abort(_flask.make_response((BODIES[503], 503, {"Retry-After": "1", "Content-Type": "text/plain"})))
                 if not verdict:
                     _flask.abort(_flask.make_response(("Too many requests. Try again later.\n", 429, verdict.headers())))
             return _flask.current_app.ensure_sync(view)(*args, **kwargs)

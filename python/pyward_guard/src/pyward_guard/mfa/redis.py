@@ -33,7 +33,7 @@ class RedisReplayGuard:
     """A :class:`~pyward_guard.mfa.ReplayGuard` in Redis: a code is accepted once, whichever process it comes to.
 
     An entry lives for ``lifetime`` seconds after its last code, which has to be longer than codes are accepted for (the default
-    is a day). Raises :class:`~pyward_guard.InvalidInput` for less than 600 seconds, and what redis-py raises.
+    is a day). Raises :class:`~pyward_guard.InvalidInput` for less than 7500 seconds, and what redis-py raises.
 
     CWE-294, CWE-362; ASVS 5.0: v5.0.0-6.5.1.
 
@@ -41,8 +41,9 @@ class RedisReplayGuard:
     """
 
     def __init__(self, client: redis.Redis, *, prefix: str = "pyward:totp:", lifetime: int = 86_400) -> None:
-        if lifetime < 600:
-            raise InvalidInput("the lifetime is at least 600 seconds")
+        # The longest period (300 s) times the widest window (10 to either side), and some.
+        if lifetime < 7500:
+            raise InvalidInput("the lifetime is at least 7500 seconds")
         self._advance: Any = client.register_script(_ADVANCE)
         self._prefix, self._lifetime = prefix, lifetime
 

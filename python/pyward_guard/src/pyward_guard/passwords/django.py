@@ -17,6 +17,7 @@ Django.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,11 +38,22 @@ _PREFIX = "guard$"
 _DEFAULT = PasswordHasher()
 
 
+def _usable(password: str) -> str | None:
+    try:
+        raw = password.encode()
+    except UnicodeEncodeError:
+        return None
+    if len(raw) > 4096:
+        return f"sha512:{hashlib.sha512(raw).hexdigest()}"
+    return password or None
+
+
 class GuardPasswordHasher(BasePasswordHasher):  # type: ignore[misc, unused-ignore]
     """A Django password hasher over the :class:`~pyward_guard.passwords.PasswordHasher` of the setting ``PYWARD_PASSWORD_HASHER``.
 
-    By default Argon2id with the parameters that OWASP recommends. Passwords over 4096 bytes are refused with
-    :class:`~pyward_guard.InvalidInput`: bound the form's field. CWE-916; ASVS 5.0: v5.0.0-11.4.2.
+    By default Argon2id with the parameters that OWASP recommends. No password raises, since Django hashes one for users
+    who do not exist, and an error would tell them apart (CWE-204): over 4096 bytes, its SHA-512 is hashed; an empty one
+    or one with lone surrogates makes the account unusable with a password. CWE-916; ASVS 5.0: v5.0.0-11.4.2.
 
     Example: ``PASSWORD_HASHERS = ["pyward_guard.passwords.django.GuardPasswordHasher", ...]``
     """
@@ -60,13 +72,17 @@ class GuardPasswordHasher(BasePasswordHasher):  # type: ignore[misc, unused-igno
 
     def encode(self, password: str, salt: str) -> str:
         """The text that Django stores."""
-        return _PREFIX + self.hasher.hash(password)
+        usable = _usable(password)
+        if usable is None:
+            # The same work as for any other.
+            self.hasher.verify("", None)
+            return _PREFIX + "!"
+        return _PREFIX + self.hasher.hash(usable)
 
     def verify(self, password: str, encoded: str) -> bool:
-        """Whether the password belongs to what Django stored; False for passwords that are empty or too long."""
-        if not password or len(password.encode("utf-8", "surrogatepass")) > 4096:
-            return False
-        return self.hasher.verify(password, encoded.removeprefix(_PREFIX)).ok
+        """Whether the password belongs to what Django stored."""
+        usable = _usable(password)
+        return self.hasher.verify(usable or "", None if usable is None else encoded.removeprefix(_PREFIX)).ok
 
     def decode(self, encoded: str) -> dict[str, Any]:
         """The parts of a stored hash, for Django."""

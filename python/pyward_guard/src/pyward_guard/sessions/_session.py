@@ -160,7 +160,8 @@ class Session(MutableMapping[str, Any]):
         if not isinstance(user, str) or not 0 < len(user.encode("utf-8", "surrogatepass")) <= 1024:
             raise InvalidInput("login needs a user: text of 1 to 1024 bytes, such as str(account.id)")
         self._user = user
-        # After a sign-out in the same request, the old session is replaced all the same.
+        # After a sign-out in the same request, the old session is replaced all the same, and nothing of it is kept.
+        keep = keep and not self._destroyed
         self._destroyed = False
         self._rotate = True
         self._cleared = True

@@ -34,6 +34,7 @@ __all__ = [
     "escape_css_string",
     "escape_script_string",
     "escape_url_component",
+    "harden_flask",
     "jinja_environment",
     "preset",
     "render",
@@ -525,3 +526,31 @@ def jinja_environment(
     from . import _jinja
 
     return _jinja.environment(loader, insecure_allow_safe_filter, options)
+
+
+def harden_flask(app: Any, *, insecure_allow_safe_filter: bool = False) -> None:
+    """Gives a Flask application the hardened environment of :func:`jinja_environment` for its templates.
+
+    Loaders, context processors, filters, tests and globals of the application stay; ``config``, which holds the secret key, is no
+    longer a global. Call it before the first template is rendered. Raises :class:`~pyward_guard.MissingPackage` without Jinja2.
+
+    CWE-79, CWE-1336; ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7.
+
+    >>> import flask
+    >>> app = flask.Flask(__name__)
+    >>> harden_flask(app)
+    >>> with app.test_request_context():
+    ...     flask.render_template_string("<p>{{ name }}</p>", name="<b>")
+    '<p>&lt;b&gt;</p>'
+    """
+    import flask
+
+    before = app.jinja_env
+    made = jinja_environment(loader=app.create_global_jinja_loader(), insecure_allow_safe_filter=insecure_allow_safe_filter)
+    for name in ("filters", "tests", "globals"):
+        ours: dict[str, Any] = getattr(made, name)
+        ours.update({key: value for key, value in getattr(before, name).items() if key not in ours and key != "config"})
+    made.globals.update(request=flask.request, session=flask.session, g=flask.g)
+    made.policies["json.dumps_function"] = app.json.dumps
+    made.auto_reload = before.auto_reload
+    app.jinja_env = made

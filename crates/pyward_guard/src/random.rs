@@ -68,11 +68,16 @@ pub fn below(bound: u32) -> Result<u32> {
     }
 }
 
-/// `length` characters drawn uniformly from `alphabet` (distinct characters, 2 to 256 of them).
+/// `length` characters (1 to 65536) drawn uniformly from `alphabet` (distinct characters, 2 to 256 of them).
 ///
 /// # Errors
-/// [`Error::InvalidInput`] for an alphabet with repeated characters or out of that range.
+/// [`Error::InvalidInput`] for another length, and for an alphabet with repeated characters or out of that range.
 pub fn string(length: usize, alphabet: &str) -> Result<String> {
+    if !(1..=65_536).contains(&length) {
+        return Err(Error::InvalidInput(
+            "the length is 1 to 65536 characters".into(),
+        ));
+    }
     let letters: Vec<char> = alphabet.chars().collect();
     let mut seen = letters.clone();
     seen.sort_unstable();

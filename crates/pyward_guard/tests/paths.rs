@@ -79,6 +79,18 @@ fn links_never_lead_outside() {
         assert!(directory.rename("sub/file", "up/file", true).is_err());
         assert!(directory.remove_file("up/secret").is_err());
         assert!(directory.remove_directory("up", true).is_err());
+        if policy == Symlinks::Refuse {
+            // Said the same way, however paths are resolved.
+            assert!(matches!(
+                text(&directory, "up/secret"),
+                Err(Error::Refused(_))
+            ));
+            assert!(matches!(directory.list("up", 10), Err(Error::Refused(_))));
+        }
+        assert!(matches!(
+            directory.create_directories("up/made", 0o700),
+            Err(Error::Refused(_))
+        ));
         assert_eq!(text(&directory, "sub/file").unwrap(), "inside");
         assert_eq!(text(&directory, "in").is_ok(), policy == Symlinks::Beneath);
     }

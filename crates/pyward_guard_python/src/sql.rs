@@ -1,6 +1,7 @@
 //! Binding of `pyward_guard::sql`.
 
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use pyward_guard::sql::{self, Dialect, ParamStyle, Part};
 
 use crate::error::{InvalidInput, to_py};
@@ -42,8 +43,11 @@ fn style(name: &str) -> PyResult<ParamStyle> {
 /// >>> quote_identifier('odd "name"', "mysql")
 /// '`odd "name"`'
 #[pyfunction]
-fn sql_quote_identifier(name: &str, dialect_name: &str) -> PyResult<String> {
-    sql::quote_identifier(name, dialect(dialect_name)?).map_err(to_py)
+fn sql_quote_identifier(name: &Bound<'_, PyString>, dialect_name: &str) -> PyResult<String> {
+    let name = name
+        .to_cow()
+        .map_err(|_| InvalidInput::new_err("an identifier is not valid Unicode"))?;
+    sql::quote_identifier(&name, dialect(dialect_name)?).map_err(to_py)
 }
 
 #[pyfunction]

@@ -34,7 +34,7 @@ tokens = APIRouter()
 @tokens.post("/api/token", dependencies=[guard.require("list", resource=SITE)])
 async def token(request: Request) -> dict[str, Any]:
     """A token for whoever is signed in on the pages."""
-    return {"token": request.app.state.issuer.issue(subject=session_of(request.scope).user), "expires_in": 300}
+    return {"token": request.app.state.issuer.issue(subject=session_of(request).user), "expires_in": 300}
 
 
 router = APIRouter(prefix="/api", dependencies=[Depends(api_user)])

@@ -36,7 +36,7 @@ async def check(store: Store, user: dict[str, Any], code: str) -> None:
 @router.get("", dependencies=[guard.require("list", resource=SITE)])
 async def show(request: Request) -> Response:
     """A new secret, kept encrypted in the session until a code of it was seen."""
-    session = session_of(request.scope)
+    session = session_of(request)
     totp = Totp.generate()
     session["pending"] = request.app.state.field.encrypt_str(totp.secret(), f"pending:{session.user}")
     svg = totp.qr_svg(f"{request.state.user['name']}", issuer="Notes")
@@ -45,7 +45,7 @@ async def show(request: Request) -> Response:
 
 @router.post("", dependencies=[guard.require("list", resource=SITE)])
 async def turn_on(request: Request, code: Code) -> Response:
-    session, state = session_of(request.scope), request.app.state
+    session, state = session_of(request), request.app.state
     try:
         totp = Totp(state.field.decrypt_str(session.get("pending", ""), f"pending:{session.user}"))
         step = totp.verify(code, last_step=None)

@@ -60,7 +60,7 @@ async def join(request: Request, name: Annotated[UserName, Form()], password: Te
     except NameTaken:
         return page("join.html", status=409, problems=["This name is taken."])
     request.app.state.journal.event("user_created", name, name)
-    session_of(request.scope).login(str(user["id"]))
+    session_of(request).login(str(user["id"]))
     return see_other("/")
 
 
@@ -92,26 +92,26 @@ async def enter(request: Request, name: Text, password: Text, code: Annotated[st
     if verified.needs_rehash:
         await request.app.state.store.set_password(user["id"], await passwords.hash_async(password))
     journal.event("authn_login_success", name)
-    session_of(request.scope).login(str(user["id"]))
+    session_of(request).login(str(user["id"]))
     return see_other(target)
 
 
 @router.post("/leave", dependencies=[guard.require("list", resource=SITE)])
 async def leave(request: Request) -> Response:
-    session_of(request.scope).logout()
+    session_of(request).logout()
     return see_other("/enter")
 
 
 @router.get("/devices", dependencies=[guard.require("list", resource=SITE)])
 async def devices(request: Request) -> HTMLResponse:
-    session = session_of(request.scope)
+    session = session_of(request)
     assert session.user is not None
     return page("devices.html", sessions=await request.app.state.sessions.of_user(session.user), current=session.handle)
 
 
 @router.post("/devices/revoke", dependencies=[guard.require("list", resource=SITE)])
 async def revoke(request: Request, handle: Text) -> Response:
-    session = session_of(request.scope)
+    session = session_of(request)
     assert session.user is not None
     await request.app.state.sessions.revoke(session.user, handle)
     return see_other("/devices")
@@ -121,7 +121,7 @@ async def revoke(request: Request, handle: Text) -> Response:
 @public
 async def home(request: Request, text: str = "", order: str = "written", where: str = "") -> Response:
     """The user's notes: by words of the title, in an order from a list, and by a condition that the user writes."""
-    if session_of(request.scope).user is None:
+    if session_of(request).user is None:
         return see_other("/enter")
     who: Any = await guard.decide(request, "list", SITE)
     notes = await request.app.state.store.notes_of(who.entity.id, text=text[:200], order=order if order in ORDERS else "written")
@@ -155,14 +155,14 @@ async def take_in(request: Request, data: Annotated[str, Form(max_length=100_000
 
 @router.post("/notes", dependencies=[guard.require("write", resource=SITE)])
 async def add(request: Request, title: Title, body: Body, shared: Annotated[bool, Form()] = False) -> Response:
-    id = await request.app.state.store.add_note(session_of(request.scope).user, title, body, shared)
+    id = await request.app.state.store.add_note(session_of(request).user, title, body, shared)
     return see_other(f"/notes/{id}")
 
 
 @router.get("/notes/{id}", dependencies=[guard.require("read", resource=note_of_path)])
 async def show(request: Request, id: str) -> HTMLResponse:
     note = request.state.note
-    return page("note.html", note=note, words=await count_words(note["body"]), own=str(note["owner"]) == session_of(request.scope).user)
+    return page("note.html", note=note, words=await count_words(note["body"]), own=str(note["owner"]) == session_of(request).user)
 
 
 @router.post("/notes/{id}/remove", dependencies=[guard.require("remove", resource=note_of_path)])

@@ -19,7 +19,7 @@ policy.permit(Role("member"), ["read", "remove"], Kind("Note"), when="resource.o
 
 async def principal(request: Request) -> EntityData | None:
     """Whoever is signed in: by session on the pages, by bearer token in the API."""
-    user = getattr(request.state, "api_user", None) or session_of(request.scope).user
+    user = getattr(request.state, "api_user", None) or session_of(request).user
     found = await request.app.state.store.user(UUID(user)) if user is not None else None
     if user is None or found is None:
         return None

@@ -1,4 +1,6 @@
-"""Every public part says what it protects against, what it takes and raises, and shows how it is used; methods and records, too."""
+"""Every public part says what it protects against, what it takes and raises, and shows how it is used; methods and records, too.
+
+Doctest runs the examples, and test_examples.py those that need a server."""
 
 from __future__ import annotations
 
@@ -201,19 +203,6 @@ def raised(function: Callable[..., Any]) -> set[str]:
             found.add(error.id if isinstance(error, ast.Name) else getattr(error, "attr", ""))
     # Misuse of Python itself, and helpers that make an error.
     return {error for error in found if error[:1].isupper()} - {"AttributeError", "TypeError", "NotImplementedError", "StopIteration"}
-
-
-def test_examples_that_need_a_server_are_code() -> None:
-    """``Example:`` stands where a doctest would need a server, root or a newer Python; the tests of the modules do the same."""
-    broken = []
-    for name, _, text in functions():
-        for code in re.findall(r"Example: ``(.+?)``(?:\s|$)", text, re.DOTALL):
-            try:
-                ast.parse("async def example():\n    " + " ".join(code.split()))
-            except SyntaxError as error:
-                if not re.search(r"\bt['\"]", code):
-                    broken.append(f"{name}: {code}: {error}")
-    assert not broken, broken
 
 
 @pytest.mark.parametrize("part", [crypto.KeySet, tokens.Jwk, html.escape, sql.quote_identifier, access.Entity], ids=lambda part: part.__name__)

@@ -8,6 +8,7 @@ the blocks before it and that readers do not see: it checks what the page says.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -75,7 +76,7 @@ def test_examples_of_the_guide(program: Program, tmp_path: Path, request: pytest
     everything = program.whole + "".join(program.files.values())
     environment = {
         "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "APP_DATA": str(tmp_path), "APP_SECRET": "ab" * 32,
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }  # fmt: skip
     if "REDIS_URL" in everything:
         environment["REDIS_URL"] = request.getfixturevalue("redis_url")
@@ -86,6 +87,9 @@ def test_examples_of_the_guide(program: Program, tmp_path: Path, request: pytest
     lay_out(program, tmp_path)
     (tmp_path / "example.py").write_text(program.whole, encoding="utf-8")
     done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    missing = re.search(r"No module named '(\w+)|needs the package (\w+)", done.stderr)
+    if missing and importlib.util.find_spec(missing[1] or missing[2]) is None:
+        pytest.skip(f"{missing[1] or missing[2]} is not installed")
     assert done.returncode == 0, f"{program.whole}\n{done.stdout}\n{done.stderr}"
 
 
@@ -110,6 +114,7 @@ def test_every_practice_has_its_call() -> None:
 
 def test_examples_of_the_guide_pass_mypy(tmp_path: Path) -> None:
     """As a reader's editor sees them: strict but for annotations, which short examples leave out."""
+    pytest.importorskip("mypy")
     files = []
     for number, program in enumerate(PROGRAMS):
         folder = tmp_path / f"example{number}"
@@ -119,6 +124,6 @@ def test_examples_of_the_guide_pass_mypy(tmp_path: Path) -> None:
         path.write_text(program.shown, encoding="utf-8")
         files.append(path)
     options = ["--allow-untyped-defs", "--allow-untyped-calls", "--allow-untyped-decorators", "--allow-incomplete-defs", "--check-untyped-defs"]
-    argv = [sys.executable, "-m", "mypy", "--config-file", str(PACKAGE / "mypy.ini"), *options, "--disable-error-code", "no-any-return", *map(str, files)]
+    argv = [sys.executable, "-m", "mypy", "--config-file", str(PACKAGE / "mypy.ini"), *options, "--disable-error-code", "no-any-return", "--no-warn-unused-ignores", *map(str, files)]
     done = subprocess.run(argv, cwd=PACKAGE, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -426,6 +426,7 @@ import django
 from django.conf import settings
 settings.configure(
     SECRET_KEY="k" * 50, ALLOWED_HOSTS=["app.example", "testserver"], ROOT_URLCONF=__name__, DEBUG=False,
+    CSRF_TRUSTED_ORIGINS=["https://*.partner.example", "https://admin.example"],
     MIDDLEWARE=["pyward_guard.errors.django.ErrorBoundary", "pyward_guard.headers.django.SecurityMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"context_processors": ["django.template.context_processors.request"]}}],
 )
@@ -456,7 +457,18 @@ assert nonce in answer.content.decode()
 assert answer["X-Content-Type-Options"] == "nosniff"
 assert client.post("/exempt", secure=True, headers={"origin": "https://evil.example"}).status_code == 403
 assert client.post("/exempt", secure=True, headers={"origin": "https://app.example"}).status_code == 200
-assert Client(headers={"host": "evil.example"}).get("/", secure=True).status_code == 400
+for origin, status in (("https://a.partner.example", 200), ("https://admin.example", 200), ("http://a.partner.example", 403), ("https://partner.example", 403),
+                       ("https://evilpartner.example", 403), ("https://a.partner.example.evil", 403), ("https://app.example:8443", 403)):
+    assert client.post("/exempt", secure=True, headers={"origin": origin}).status_code == status, origin
+assert client.post("/exempt", secure=True, headers={"host": "app.example:443", "origin": "https://app.example"}).status_code == 200
+refused = Client(headers={"host": "evil.example"}).get("/", secure=True)
+assert refused.status_code == 400 and "Content-Security-Policy" in refused and "Strict-Transport-Security" in refused
+from django.test import override_settings
+with override_settings(DEBUG=True):
+    for host, path_, status in (("app.example", "/nowhere", 404), ("evil.example", "/", 400)):
+        answer = client.get(path_, secure=True, headers={"host": host, "accept": "text/html"})
+        assert answer.status_code == status and b"exempt" not in answer.content and b"Traceback" not in answer.content, answer.content
+        assert "Strict-Transport-Security" in answer
 for path_, status in (("/broken", 500), ("/leaky", 503)):
     answer = client.get(path_, secure=True, headers={"accept": "text/html"})
     assert answer.status_code == status and b"hunter2" not in answer.content and b"incident" in answer.content, answer.content

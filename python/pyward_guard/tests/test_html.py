@@ -5,6 +5,7 @@ from __future__ import annotations
 import html as stdlib_html
 import html.parser
 import json
+import sys
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -251,6 +252,17 @@ def test_values_stay_in_their_place(value: str) -> None:
     assert stdlib_html.unescape(escape(value)) == stdlib_html.unescape(stdlib_html.escape(value))
 
 
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="template strings came with Python 3.14")
+def test_real_template_strings() -> None:
+    names = {"url": "/a?b&c", "text": "<b>", "items": ["<", "a"]}
+    assert render(eval("t'<a href=\"{url}\" title=\"{text!r:>8}\">{text}</a>'", names)) == (
+        '<a href="/a?b&amp;c" title="   &#39;&lt;b&gt;&#39;">&lt;b&gt;</a>'
+    )
+    assert render(eval("t'<ul>{[t\"<li>{i}</li>\" for i in items]}</ul>'", names)) == "<ul><li>&lt;</li><li>a</li></ul>"
+    with pytest.raises(Refused):
+        render(eval("t'<p class={text}>'", names))
+
+
 def test_render_takes_no_str() -> None:
     with pytest.raises(InvalidInput):
         render("<p>")
@@ -288,6 +300,7 @@ def test_jinja_escapes_and_sandboxes() -> None:
         '<script>let x = "{{ x|tojson }}"</script>',
         "<script>let x = `{{ x|tojson }}`</script>",
         '<script src="{{ x|url }}"></script>',
+        '<link rel="stylesheet" href="{{ x|url }}">',
         '<a href="https://example.org{{ x }}">',
         "<style>{{ x }}</style>",
         "<!-- {{ x }} -->",
@@ -379,6 +392,9 @@ def test_jinja_branches_and_blocks() -> None:
         '<a href="{{ url_for(x) }}">',
         '<a href="{{ x|url }}">',
         '<a href="/items/{{ x }}">',
+        '<link rel="canonical" href="{{ x|url }}">',
+        '<link rel="stylesheet" href="{{ url_for(x) }}">',
+        '<meta name="description" content="{{ x }}">',
         "{% if x < 3 %}<b>{{ x }}</b>{% endif %}",
         "{% autoescape true %}{{ x }}{% endautoescape %}",
     ],

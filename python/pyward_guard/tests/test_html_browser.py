@@ -314,3 +314,22 @@ def test_urls_lead_where_they_say(browser: Any) -> None:
         assert protocol in ("http:", "https:", "mailto:", "tel:"), text
         if not text.startswith("http"):
             assert host == "site.example", text
+
+
+def test_css_strings_and_declarations_stay_what_they_are(browser: Any) -> None:
+    sanitizer = Sanitizer(preset("article").allow(styles=["color", "font-family", "width"]))
+    for value in [*VALUES, "\"}*{color:red}", "\\22}*{color:red}", "a\\", "\\\n", "*/", "url(//evil)", "\x00", "expression(1)"]:
+        rules, declarations, names = browser.execute_script(
+            """
+            const page = document.implementation.createHTMLDocument('');
+            page.body.innerHTML = arguments[0] + arguments[1];
+            const rules = page.styleSheets[0].cssRules;
+            const p = page.querySelector('p');
+            const style = p.getAttribute('style') || '';
+            return [rules.length, rules[0].style.length, [p.attributes.length, ...p.style, /url|@|[{]/i.test(style) ? 'bad' : '']];
+            """,
+            f"<style>p::after {{ content: \"{guard.escape_css_string(value)}\" }}</style>",
+            str(sanitizer.clean(f"<p style=\"color: {guard.escape(value)}; font-family: {guard.escape(value)}; width: {guard.escape(value)}\">x</p>")),
+        )
+        assert (rules, declarations) == (1, 1), value
+        assert names[0] <= 1 and set(names[1:]) <= {"", "color", "font-family", "width"}, (value, names)

@@ -25,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server: Any = self.server
-        server.seen.append((self.path, self.headers.get("Host"), self.headers.get("Authorization"), self.headers.get("Accept-Encoding")))
+        server.seen.append((self.path, self.headers.get("Host"), self.headers.get("Authorization"), self.headers.get("Accept-Encoding"), *self.headers.values()))
         if self.path.startswith("/to/"):
             self.send_response(302)
             self.send_header("Location", self.path[4:])
@@ -164,7 +164,7 @@ def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[list[str]]]) ->
 def test_allowed_requests_work(get: Get, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = names(monkeypatch, {"service.example": [["127.0.0.1"]]})
     assert get(open_policy(server), f"http://service.example:{server.server_port}/x") == (200, b"ok")
-    path, host, _, encoding = server.seen[0]
+    path, host, _, encoding = server.seen[0][:4]
     assert (path, host, encoding) == ("/x", f"service.example:{server.server_port}", "identity")
     assert asked == ["service.example"], "resolved once"
 
@@ -364,6 +364,21 @@ def test_aiohttp_bounds_redirects_and_streams(server: Any) -> None:
     for way in ("chunks", "any", "read", "piece"):
         with pytest.raises(ResponseTooLarge):
             asyncio.run(stream(way))
+
+
+def test_credentials_stay_with_the_host_that_they_are_for(get: Get, server: Any) -> None:
+    other = Server(("127.0.0.2", 0), Handler)
+    other.seen = []  # type: ignore[attr-defined]
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    try:
+        policy = open_policy(server, ports=[server.server_port, other.server_port])
+        target = f"http://127.0.0.1:{server.server_port}/to/http://127.0.0.2:{other.server_port}/fine"
+        headers = {"Authorization": "Bearer secret", "Cookie": "session=secret", "Proxy-Authorization": "secret"}
+        assert get(policy, target, None, headers) == (200, b"ok")
+        assert "secret" not in str(other.seen)  # type: ignore[attr-defined]
+    finally:
+        other.shutdown()
+        other.server_close()
 
 
 def test_the_host_that_is_connected_to_is_in_the_list() -> None:

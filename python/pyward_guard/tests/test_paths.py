@@ -306,8 +306,8 @@ HOSTILE = {
     "zip absolute": zip_bytes(("/tmp/evil", b"x")),
     "zip twice": zip_bytes(("a", b"x"), ("A", b"y")),
     "zip same name": zip_bytes(("a", b"x"), ("a", b"y")),
-    "zip directories": zip_bytes(*((f"{number}/" + "d/" * 28 + "f", b"") for number in range(400))),
-    "zip entries": zip_bytes(*((str(number), b"") for number in range(10_001))),
+    "zip directories": zip_bytes(*((f"{number}/" + "d/" * 28 + "f", b"") for number in range(8))),
+    "zip entries": zip_bytes(*((str(number), b"") for number in range(201))),
     "zip bomb": zip_bytes(("zeros", bytes(300 << 20)[: 40 << 20])),
     "tar slip": tar_bytes("w", ("../evil", b"x")),
     "tar absolute": tar_bytes("w", ("/tmp/evil", b"x")),
@@ -316,7 +316,7 @@ HOSTILE = {
     "tar device": tar_bytes("w", special("d", tarfile.CHRTYPE)),
     "tar pipe": tar_bytes("w", special("p", tarfile.FIFOTYPE)),
     "tar bomb": tar_bytes("w:gz", ("zeros", bytes(40 << 20))),
-    "tar headers": gzip.compress(tar_header(b"g", 12, b"g") + b"12 ab=cdefg\n".ljust(512, b"\0")) * 10_001,
+    "tar headers": gzip.compress(tar_header(b"g", 12, b"g") + b"12 ab=cdefg\n".ljust(512, b"\0")) * 201,
     "tar long name after a sparse file": gzip.compress(
         tar_header(b"sparse", 512, b"S", sparse=20 << 20) + bytes(512) + tar_header(b"././@LongLink", 15 << 20, b"L") + b"a" * (15 << 20)
     ),
@@ -328,7 +328,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_archives(base: paths.Directory, tmp_path: Path, name: str) -> None:
-    bounds = paths.ArchiveLimits(max_total_bytes=30 << 20, max_ratio=10**6 if "sparse" in name else 200)
+    bounds = paths.ArchiveLimits(max_entries=200, max_total_bytes=30 << 20, max_ratio=10**6 if "sparse" in name else 200)
     with pytest.raises(GuardError):
         base.extract(HOSTILE[name], "out", limits=bounds)
     assert base.list() == [], "something stayed behind"
@@ -358,7 +358,7 @@ def test_deep_trees_are_removed(base: paths.Directory, tmp_path: Path) -> None:
     """Deeper than there are descriptors: a visitor who can make directories must not be able to prevent the clean-up."""
     at = os.open(tmp_path / "base", os.O_RDONLY)
     os.mkdir("deep", dir_fd=at)
-    for _ in range(3000):
+    for _ in range(1200):
         below = os.open("deep", os.O_RDONLY, dir_fd=at)
         os.close(at)
         os.mkdir("deep", dir_fd=below)

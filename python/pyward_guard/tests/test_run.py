@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -717,7 +718,8 @@ async def test_asyncio_runs_side_by_side(tmp_path: Path) -> None:
     assert [one.returncode for one in done] == [0] * 8
 
 
-async def test_cancelling_the_task_ends_the_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("twice", [False, True])
+async def test_cancelling_the_task_ends_the_process(tmp_path: Path, twice: bool) -> None:
     pid_file = tmp_path / "pid"
     sandbox = run.Sandbox()
     task = asyncio.create_task(
@@ -726,10 +728,19 @@ async def test_cancelling_the_task_ends_the_process(tmp_path: Path) -> None:
     while not pid_file.exists() or not pid_file.read_text():
         await asyncio.sleep(0.01)
     pid = int(pid_file.read_text())
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
     task.cancel()
+    if twice:
+        await asyncio.sleep(0)
+        task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert gone(pid)
+    del task
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not complaints
 
 
 async def test_closing_the_coroutine_ends_the_process(tmp_path: Path) -> None:

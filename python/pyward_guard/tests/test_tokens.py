@@ -31,6 +31,9 @@ def test_random_values_differ_and_keep_their_bounds() -> None:
         tokens.random_token(15)
     with pytest.raises(InvalidInput):
         tokens.random_string(4, "aa")
+    for length in (0, 65_537, 10**12):
+        with pytest.raises(InvalidInput):
+            tokens.random_digits(length)
     before = time.time()
     ids = [tokens.uuid7() for _ in range(3)]
     after = time.time()

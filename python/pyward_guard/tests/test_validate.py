@@ -135,7 +135,7 @@ def test_pydantic() -> None:
 
     user = User(name="Ada", mail="ada@EXAMPLE.org", home="HTTPS://example.org", code="XYZ")
     assert (user.name, user.mail, user.home) == ("ada", "ada@example.org", "https://example.org/")
-    assert User.model_json_schema()["properties"]["mail"]["type"] == "string"
+    assert User.model_json_schema()["properties"]["mail"] == {"title": "Mail", "type": "string", "format": "email"}
     assert stdlib_json.loads(user.model_dump_json())["mail"] == "ada@example.org"
     for change in ({"name": "a b c"}, {"mail": "x"}, {"nick": "toolong"}, {"code": "abc"}, {"mail": 3}):
         with pytest.raises(pydantic.ValidationError) as caught:

@@ -16,8 +16,12 @@ use crate::{Error, Result};
 
 /// Elements within each other; browsers stop at 512.
 const MAX_DEPTH: usize = 512;
-/// Texts with fewer tags than this need no look: the tree stays small whatever they are.
-const FEW: usize = 400;
+/// Whatever is in so few bytes becomes 100,000 elements at most.
+const TINY: usize = 4096;
+/// Texts with fewer tags than this need no look for their depth: its square is small.
+const FEW: usize = 10_000;
+/// Nor for what is opened anew, where tags times emphasis, the most there can be, is less than this.
+const SMALL: usize = 1 << 18;
 /// Bytes between two looks at the counters.
 const STEP: usize = 2048;
 /// Elements times moves among them.
@@ -122,6 +126,29 @@ fn scanned(html: &str) -> usize {
     total.saturating_add(specials.saturating_mul(length))
 }
 
+/// Whether a start tag is of the elements that are opened anew where they were left open (the HTML standard's formatting).
+fn opens_anew(tag: &[u8]) -> bool {
+    let length = tag
+        .iter()
+        .take(7)
+        .take_while(|b| b.is_ascii_alphabetic())
+        .count();
+    let is = |names: &[&str]| {
+        names
+            .iter()
+            .any(|name| tag[..length].eq_ignore_ascii_case(name.as_bytes()))
+    };
+    match length {
+        1 => is(&["a", "b", "i", "s", "u"]),
+        2 => is(&["em", "tt"]),
+        3 => is(&["big"]),
+        4 => is(&["code", "font", "nobr"]),
+        5 => is(&["small"]),
+        6 => is(&["strike", "strong"]),
+        _ => false,
+    }
+}
+
 /// An error when parsing would create more elements than the text has use for, or nest them too deeply.
 pub(super) fn check(html: &str) -> Result<()> {
     if html.len() > SHORT && scanned(html) > MAX_SCANNED {
@@ -129,8 +156,15 @@ pub(super) fn check(html: &str) -> Result<()> {
             "the HTML has too many ampersands or spaces of other kinds in one text".into(),
         ));
     }
-    let tags = memchr::memchr_iter(b'<', html.as_bytes()).count();
-    if tags < FEW {
+    if html.len() < TINY {
+        return Ok(());
+    }
+    let (mut tags, mut emphasis) = (0_usize, 0_usize);
+    for at in memchr::memchr_iter(b'<', html.as_bytes()) {
+        tags += 1;
+        emphasis += usize::from(opens_anew(&html.as_bytes()[at + 1..]));
+    }
+    if tags < FEW && tags * emphasis < SMALL {
         return Ok(());
     }
     let sink = Counter {

@@ -75,8 +75,10 @@ pub struct Tracker {
     tail: String,
     /// Where in a script or an event attribute we are.
     script: Script,
-    /// Attributes of the present tag that say what a `meta` element is.
+    /// Whether the present tag has attributes that say what a `meta` (or, the first, a `link`) is.
     meta: (bool, bool),
+    /// The present tag is a `link` that only points somewhere.
+    points: bool,
 }
 
 impl Default for Tracker {
@@ -91,6 +93,7 @@ impl Default for Tracker {
             tail: String::new(),
             script: Script::default(),
             meta: (false, false),
+            points: false,
         }
     }
 }
@@ -142,6 +145,23 @@ const CODE_ELEMENTS: &[&str] = &[
     "use",
     "portal",
     "fencedframe",
+];
+/// Kinds of `link` that load no code and no style.
+const POINTING: &[&str] = &[
+    "alternate",
+    "apple-touch-icon",
+    "author",
+    "canonical",
+    "dns-prefetch",
+    "help",
+    "icon",
+    "license",
+    "me",
+    "next",
+    "preconnect",
+    "prev",
+    "search",
+    "shortcut",
 ];
 const RAW_ELEMENTS: &[&str] = &[
     "script",
@@ -246,6 +266,7 @@ impl Tracker {
             place.tag.clear();
             place.closing = false;
             place.meta = (false, false);
+            place.points = false;
         }
         let in_script = self.state == State::Raw && self.raw == "script";
         if !in_script && !matches!(self.state, State::Value(_)) {
@@ -313,7 +334,7 @@ impl Tracker {
         let spaces = written.len() - written.trim_start_matches(|c: char| c <= ' ').len();
         written.drain(..spaces);
         if written.is_empty() {
-            return if CODE_ELEMENTS.contains(&self.tag.as_str()) {
+            return if CODE_ELEMENTS.contains(&self.tag.as_str()) && !self.points {
                 Context::CodeUrlStart
             } else {
                 Context::UrlStart
@@ -373,6 +394,7 @@ impl Tracker {
                 'a'..='z' | 'A'..='Z' => {
                     self.tag.push(c.to_ascii_lowercase());
                     self.meta = (false, false);
+                    self.points = false;
                     self.state = State::TagName;
                 }
                 '<' => self.closing = false,
@@ -428,6 +450,7 @@ impl Tracker {
             },
             State::Value(quote) => {
                 if c == quote as char {
+                    self.end_value();
                     self.state = State::BeforeName;
                 } else {
                     self.value.push(c);
@@ -438,7 +461,10 @@ impl Tracker {
             }
             State::Unquoted => match c {
                 '>' => self.end_tag(),
-                _ if c.is_ascii_whitespace() => self.state = State::BeforeName,
+                _ if c.is_ascii_whitespace() => {
+                    self.end_value();
+                    self.state = State::BeforeName;
+                }
                 _ => self.value.push(c),
             },
             State::Declaration => {
@@ -518,6 +544,21 @@ impl Tracker {
         }
     }
 
+    fn end_value(&mut self) {
+        if self.name == "rel" && self.tag == "link" {
+            let mut words = self.value.split_ascii_whitespace().peekable();
+            // Of two, browsers take the first; here neither counts.
+            let first = !std::mem::replace(&mut self.meta.0, true);
+            self.points = first
+                && words.peek().is_some()
+                && words.all(|word| {
+                    POINTING
+                        .iter()
+                        .any(|known| word.eq_ignore_ascii_case(known))
+                });
+        }
+    }
+
     fn end_tag(&mut self) {
         self.tail.clear();
         if !self.closing && RAW_ELEMENTS.contains(&self.tag.as_str()) {
@@ -581,6 +622,13 @@ mod tests {
             ("<script src=\"", C::CodeUrlStart),
             ("<script src='/static/", C::UrlRest),
             ("<link href='", C::CodeUrlStart),
+            ("<link rel=canonical href='", C::UrlStart),
+            ("<link rel='shortcut icon' href='", C::UrlStart),
+            ("<link rel='alternate stylesheet' href='", C::CodeUrlStart),
+            ("<link rel=icon rel=stylesheet href='", C::CodeUrlStart),
+            ("<link rel=stylesheet rel=icon href='", C::CodeUrlStart),
+            ("<link rel='@' href='", C::CodeUrlStart),
+            ("<script rel=icon src='", C::CodeUrlStart),
             ("<meta name=a content='", C::Attribute),
             ("<meta content='", C::OtherAttribute),
             (

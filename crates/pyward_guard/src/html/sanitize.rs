@@ -227,6 +227,7 @@ const FORBIDDEN_TAGS: &[&str] = &[
 const FORBIDDEN_ATTRIBUTES: &[&str] = &[
     "action",
     "attributename",
+    "attributionsrc",
     "background",
     "content",
     "data",
@@ -234,6 +235,7 @@ const FORBIDDEN_ATTRIBUTES: &[&str] = &[
     "form",
     "formaction",
     "http-equiv",
+    "imagesrcset",
     "is",
     "lowsrc",
     "manifest",
@@ -251,6 +253,11 @@ const FORBIDDEN_ATTRIBUTES: &[&str] = &[
 ];
 /// URL attributes that only point somewhere; all others load something.
 const LINKS: &[&str] = &["href", "cite"];
+/// URL attributes whose schemes ammonia leaves alone, on some elements at least.
+const UNCHECKED: &[&str] = &[
+    "cite", "poster", "longdesc", "usemap", "icon", "profile", "codebase", "archive", "classid",
+    "code", "itemid",
+];
 const RESOURCES: &[&str] = &["src", "poster", "longdesc", "usemap", "icon"];
 
 /// The one copy of a name, kept for good: policies come from code, so there are few.
@@ -407,11 +414,27 @@ impl Sanitizer {
                 .transpose()
         };
         let (links, resources) = (hosts(&policy.link_hosts)?, hosts(&policy.resource_hosts)?);
-        if !styles.is_empty() || links.is_some() || resources.is_some() {
+        let schemes = interned(&policy.schemes);
+        let addresses = policy
+            .attributes
+            .values()
+            .flatten()
+            .chain(&policy.generic_attributes)
+            .any(|name| UNCHECKED.contains(&name.as_str()));
+        if !styles.is_empty() || links.is_some() || resources.is_some() || addresses {
             builder.attribute_filter(move |_, name, value| {
                 if name == "style" {
                     let kept = filter_style(value, &styles);
                     return (!kept.is_empty()).then_some(Cow::Owned(kept));
+                }
+                if UNCHECKED.contains(&name) {
+                    let scheme_fits = match Url::parse(value) {
+                        Ok(url) => schemes.contains(url.scheme()),
+                        Err(error) => error == url::ParseError::RelativeUrlWithoutBase,
+                    };
+                    if !scheme_fits {
+                        return None;
+                    }
                 }
                 let list = if LINKS.contains(&name) {
                     &links
@@ -574,6 +597,8 @@ mod tests {
             );
         }
         assert_eq!(clean("<img src='https://example.org/a'>"), "<img>");
+        assert_eq!(clean("<q cite='javascript:x'>a</q>"), "<q>a</q>");
+        assert_eq!(clean("<q cite='/x'>a</q>"), "<q cite=\"/x\">a</q>");
         for change in [
             (|p: &mut Policy| p.tags.push("script".into())) as fn(&mut Policy),
             |p| p.tags.push("svg".into()),

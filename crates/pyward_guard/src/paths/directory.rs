@@ -196,7 +196,7 @@ impl Directory {
             Symlinks::Refuse => {
                 let mut dir = self.dir.try_clone()?;
                 for part in path.split('/').filter(|p| !p.is_empty() && *p != ".") {
-                    dir = dir.open_dir_nofollow(part).map_err(resolve_error)?;
+                    dir = walk_into(&dir, part.as_ref())?;
                 }
                 Ok(dir)
             }
@@ -209,7 +209,7 @@ impl Directory {
         if !self.portable {
             return linux::enter(dir, name, self.cross_mounts);
         }
-        dir.open_dir_nofollow(name).map_err(resolve_error)
+        walk_into(dir, name)
     }
 
     /// The directory a path is in, and its last name.
@@ -361,6 +361,8 @@ impl Directory {
                 pending.push(moved);
             }
         }
+        // Windows keeps a directory as long as there is a handle on it.
+        drop(child);
         dir.remove_dir(name).map_err(resolve_error)
     }
 
@@ -443,6 +445,19 @@ impl Directory {
         }
         Ok(out)
     }
+}
+
+/// A directory by its name in `dir`. For a link the systems say that it is no directory.
+fn walk_into(dir: &Dir, name: &std::path::Path) -> Result<Dir> {
+    dir.open_dir_nofollow(name).map_err(|error| {
+        let link = error.kind() == std::io::ErrorKind::NotADirectory
+            && dir.symlink_metadata(name).is_ok_and(|m| m.is_symlink());
+        if link {
+            Error::Refused("the path has a symbolic link".into())
+        } else {
+            resolve_error(error)
+        }
+    })
 }
 
 #[cfg_attr(

@@ -141,8 +141,13 @@ impl PublicKey {
     /// Uses a public key.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for another length.
+    /// [`Error::InvalidInput`] for another length, or a point of small order.
     pub fn new(key: &[u8]) -> Result<Self> {
+        if super::is_small_order(key) {
+            return Err(Error::InvalidInput(
+                "under this public key any message has a signature".into(),
+            ));
+        }
         AsymmetricPublicKey::from(key)
             .map(Self)
             .map_err(|_| Error::InvalidInput("a v4.public public key has 32 bytes".into()))

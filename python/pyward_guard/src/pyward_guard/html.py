@@ -16,7 +16,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
 
 from . import _core
 from ._core import InvalidInput, Refused
@@ -34,6 +34,7 @@ __all__ = [
     "escape_css_string",
     "escape_script_string",
     "escape_url_component",
+    "harden_flask",
     "jinja_environment",
     "preset",
     "render",
@@ -434,7 +435,17 @@ def _in_context(value: object, context: str) -> str:
     raise Refused(f"refused: a value in {_REFUSALS[context]}")
 
 
-def render(template: Any) -> Markup:
+class _TemplateString(Protocol):
+    """What ``string.templatelib.Template`` has."""
+
+    @property
+    def strings(self) -> tuple[str, ...]: ...
+
+    @property
+    def interpolations(self) -> tuple[Any, ...]: ...
+
+
+def render(template: _TemplateString) -> Markup:
     """Renders a template string (``t"..."``, Python 3.14) with each value escaped for the place it lands in.
 
     Text and attributes are escaped, URLs checked, values in scripts written as JSON, or escaped where a string literal of
@@ -466,14 +477,14 @@ def render(template: Any) -> Markup:
 
 
 def _interpolated(interpolation: Any, context: str) -> str:
-    value = interpolation.value
+    value: Any = interpolation.value
     if interpolation.conversion is not None:
         conversions: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
         value = conversions[interpolation.conversion](value)
     if interpolation.format_spec:
         value = format(value, interpolation.format_spec)
     if context == "text":
-        items = value if isinstance(value, (list, tuple)) else [value]
+        items: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
         return "".join(
             render(item) if hasattr(item, "interpolations") and hasattr(item, "strings") else escape(item)
             for item in items
@@ -515,3 +526,31 @@ def jinja_environment(
     from . import _jinja
 
     return _jinja.environment(loader, insecure_allow_safe_filter, options)
+
+
+def harden_flask(app: Any, *, insecure_allow_safe_filter: bool = False) -> None:
+    """Gives a Flask application the hardened environment of :func:`jinja_environment` for its templates.
+
+    Loaders, context processors, filters, tests and globals of the application stay; ``config``, which holds the secret key, is no
+    longer a global. Call it before the first template is rendered. Raises :class:`~pyward_guard.MissingPackage` without Jinja2.
+
+    CWE-79, CWE-1336; ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7.
+
+    >>> import flask
+    >>> app = flask.Flask(__name__)
+    >>> harden_flask(app)
+    >>> with app.test_request_context():
+    ...     flask.render_template_string("<p>{{ name }}</p>", name="<b>")
+    '<p>&lt;b&gt;</p>'
+    """
+    import flask
+
+    before = app.jinja_env
+    made = jinja_environment(loader=app.create_global_jinja_loader(), insecure_allow_safe_filter=insecure_allow_safe_filter)
+    for name in ("filters", "tests", "globals"):
+        ours: dict[str, Any] = getattr(made, name)
+        ours.update({key: value for key, value in getattr(before, name).items() if key not in ours and key != "config"})
+    made.globals.update(request=flask.request, session=flask.session, g=flask.g)
+    made.policies["json.dumps_function"] = app.json.dumps
+    made.auto_reload = before.auto_reload
+    app.jinja_env = made

@@ -438,13 +438,13 @@ async def arun(
                 argv, environment, directory, input, timeout, grace, max_output, umask, limits, sandbox, check, cancel
             ),
         )
+        # Nobody else may look at how a cancelled run ended.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             cancel.cancel()
             await asyncio.wait([future])
-            if not future.cancelled():
-                future.exception()
             raise
         finally:
             # Also when the coroutine is closed or cancelled once more: the end of the block waits for the thread.

@@ -439,6 +439,9 @@ class Pattern:
 class Check:
     """Makes a pydantic type of a validator: ``Annotated[str, Check(slug)]``, with options as keywords.
 
+    The messages never repeat the value, but pydantic's own ``ValidationError`` shows its input: give models with secrets
+    ``model_config = ConfigDict(hide_input_in_errors=True)`` before an error of theirs is logged.
+
     CWE-20; ASVS 5.0: v5.0.0-2.2.1, v5.0.0-2.2.2.
 
     >>> Short = Annotated[str, Check(plain_text, max_length=5)]
@@ -473,7 +476,16 @@ class Check:
         )
 
     def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> dict[str, Any]:
-        return {"type": "string"}
+        found = next((name for validator, name in _FORMATS if validator is self.validator), None)
+        return {"type": "string"} if found is None else {"type": "string", "format": found}
+
+
+def _date(value: str) -> str:
+    return iso_date(value).isoformat()
+
+
+# Formats that JSON Schema and OpenAPI have names for.
+_FORMATS: tuple[tuple[Any, str], ...] = ((email, "email"), (url, "uri"), (uuid, "uuid"), (_date, "date"))
 
 
 def _digits(value: str) -> str:
@@ -495,4 +507,4 @@ Colour = Annotated[str, Check(colour)]
 UUID = Annotated[str, Check(uuid)]
 IpAddress = Annotated[str, Check(ip_address)]
 Cidr = Annotated[str, Check(cidr)]
-IsoDate = Annotated[str, Check(lambda value: iso_date(value).isoformat())]
+IsoDate = Annotated[str, Check(_date)]

@@ -211,7 +211,12 @@ impl Jwk {
                 return Err(bad("a PEM or SSH key is given as a shared secret"));
             }
             Material::Oct(_) => {}
-            Material::Rsa { n, .. } => {
+            Material::Rsa { n, e, .. } => {
+                // Even numbers are no RSA keys, and with an exponent of 1 everyone can sign.
+                let odd = |number: &[u8]| number.last().is_some_and(|b| b & 1 == 1);
+                if !odd(n) || !odd(e) || e[..] == [1] || e.len() > 8 {
+                    return Err(bad("its modulus or exponent is none of RSA"));
+                }
                 if !(256..=1024).contains(&n.len()) || n.len() == 256 && n[0] < 0x80 {
                     return Err(bad("RSA keys have 2048 to 8192 bits"));
                 }
@@ -236,6 +241,9 @@ impl Jwk {
                 }
             }
             Material::Ed25519 { x, d } => {
+                if super::super::is_small_order(x) {
+                    return Err(bad("under it any message has a signature"));
+                }
                 key.verifying(Algorithm::EdDsa)?;
                 if let Some(d) = d {
                     signature::Ed25519KeyPair::from_seed_and_public_key(d, x)

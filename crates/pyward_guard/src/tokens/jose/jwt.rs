@@ -127,10 +127,17 @@ struct Header<'a> {
     kid: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     typ: Option<Cow<'a, str>>,
-    #[serde(default)]
-    crit: Option<IgnoredAny>,
-    #[serde(default)]
-    b64: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+    #[serde(default, deserialize_with = "present")]
+    b64: bool,
+}
+
+/// True for a member that is there, whatever its value: `null`, too.
+fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// The text of a JSON object: serde would read structs from arrays, too, and skip over what is not UTF-8.
@@ -315,7 +322,7 @@ impl Verifier {
         let header: Header<'_> = object(&header_json)
             .and_then(|text| serde_json::from_str(text).ok())
             .ok_or(Error::NotVerified("malformed header"))?;
-        if header.crit.is_some() || header.b64.is_some() {
+        if header.crit || header.b64 {
             return refuse("the token uses a critical extension");
         }
         let algorithm = Algorithm::lookup(&header.alg)

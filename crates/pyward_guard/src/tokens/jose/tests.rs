@@ -366,6 +366,61 @@ fn weak_and_inconsistent_keys_are_refused() {
     let small = json!({"kty": "RSA", "n": b64url([0xff; 128]), "e": "AQAB"});
     assert!(Jwk::from_json(&small.to_string()).is_err());
     assert!(Jwk::from_json(r#"{"kty":"oct","k":""}"#).is_err());
+    for e in ["", "AQ", "Ag", "AQAA", "AQAAAAAAAAAB"] {
+        let key = json!({"kty": "RSA", "n": b64url([0xff; 256]), "e": e});
+        assert!(Jwk::from_json(&key.to_string()).is_err(), "{e}");
+    }
+    let mut even = [0xff; 256];
+    even[255] = 0xfe;
+    let even = json!({"kty": "RSA", "n": b64url(even), "e": "AQAB"});
+    assert!(Jwk::from_json(&even.to_string()).is_err());
+    assert!(
+        Jwk::from_json(&json!({"kty": "RSA", "n": b64url([0xff; 256]), "e": "AQAB"}).to_string())
+            .is_ok()
+    );
+}
+
+/// Under a key of small order the signature of the neutral element and zero fits messages of all kinds.
+#[test]
+fn keys_of_small_order_are_refused() {
+    for (start, middle, end) in [
+        (0x00, 0x00, 0x00),
+        (0x01, 0x00, 0x00),
+        (0x01, 0x00, 0x80),
+        (0xec, 0xff, 0x7f),
+        (0xed, 0xff, 0xff),
+        (0xee, 0xff, 0x7f),
+    ] {
+        let mut x = [middle; 32];
+        (x[0], x[31]) = (start, end);
+        let key = json!({"kty": "OKP", "crv": "Ed25519", "x": b64url(x)});
+        assert!(Jwk::from_json(&key.to_string()).is_err(), "{x:?}");
+        assert!(super::super::paseto::PublicKey::new(&x).is_err(), "{x:?}");
+    }
+    let order_8 = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a";
+    let key = json!({"kty": "OKP", "crv": "Ed25519", "x": b64url(hex_decode(order_8).unwrap())});
+    assert!(Jwk::from_json(&key.to_string()).is_err());
+}
+
+#[test]
+fn critical_extensions_are_refused_whatever_their_value() {
+    let key = Jwk::generate("HS256").unwrap();
+    let signing = key.signing(Algorithm::Hs256).unwrap();
+    let verifier = Verifier::new(policy(&[Algorithm::Hs256]), &[key]).unwrap();
+    for (member, good) in [
+        (r#""x":1"#, true),
+        (r#""crit":null"#, false),
+        (r#""crit":[]"#, false),
+        (r#""crit":["exp"]"#, false),
+        (r#""b64":null"#, false),
+        (r#""b64":true"#, false),
+    ] {
+        let header = format!(r#"{{"alg":"HS256",{member}}}"#);
+        let signed = format!("{}.{}", b64url(header), b64url(r#"{"exp":9}"#));
+        let signature = b64url(signing.sign(signed.as_bytes()).unwrap());
+        let verified = verifier.verify(&format!("{signed}.{signature}"), 1.0);
+        assert_eq!(verified.is_ok(), good, "{member}");
+    }
 }
 
 proptest::proptest! {

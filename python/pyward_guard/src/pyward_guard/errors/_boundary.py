@@ -115,7 +115,7 @@ def render(incident: Incident, accept: str, status: int = 500) -> tuple[int, str
 
     CWE-209; ASVS 5.0: v5.0.0-16.5.1.
     """
-    title = _TITLES.get(status, "Internal error")
+    title = _TITLES.get(status, "Internal error" if status >= 500 else "Bad request")
     kind = _wants(accept)
     if kind == "html":
         page = (

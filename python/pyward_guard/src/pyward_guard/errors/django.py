@@ -19,6 +19,7 @@ from ._boundary import ANSWERED, PAGE_HEADERS, KEPT, Incident, log_incident, ren
 
 try:
     from asgiref.sync import markcoroutinefunction
+    from django import conf
     from django.http import Http404, HttpRequest, HttpResponse
 except ImportError:
     raise need("django", "pyward_guard.errors.django") from None
@@ -49,7 +50,8 @@ def handler500(request: HttpRequest, *_: Any) -> HttpResponse:
 
 
 class ErrorBoundary:
-    """Answers exceptions of views and responses of 500 or more with a generic page, also where ``DEBUG`` was left on.
+    """Answers exceptions of views and responses of 500 or more with a generic page, also where ``DEBUG`` was left on
+    (then the debug pages of client errors too).
 
     ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
     """
@@ -81,8 +83,15 @@ class ErrorBoundary:
         log_incident(incident, exception, where=f"{request.method} {request.path}")
         return _answer(request, incident)
 
+    @staticmethod
+    def _tells_too_much(response: HttpResponse) -> bool:
+        """Django's own pages of a client error, with all URL patterns or a traceback, where ``DEBUG`` was left on."""
+        if not conf.settings.DEBUG or response.status_code < 400 or response.streaming:
+            return False
+        return b"DEBUG = True" in response.content
+
     def _after(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        if response.status_code < 500 or hasattr(response, "pyward_incident"):
+        if hasattr(response, "pyward_incident") or not (response.status_code >= 500 or self._tells_too_much(response)):
             return response
         incident = Incident.new()
         detail = "" if response.streaming else response.content[:4096].decode("utf-8", "replace")

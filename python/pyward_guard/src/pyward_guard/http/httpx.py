@@ -157,6 +157,8 @@ class _AsyncBackend(httpcore.AsyncNetworkBackend):
 def _prepare(policy: OutboundPolicy, request: httpx.Request) -> Deadline:
     policy.check_url(str(request.url))
     request.headers["Accept-Encoding"] = "identity"
+    # There is no proxy; httpx would carry it on to where a redirect leads.
+    request.headers.pop("Proxy-Authorization", None)
     return Deadline(policy.timeout)
 
 

@@ -157,6 +157,8 @@ class GuardAdapter(HTTPAdapter):
         if proxies:
             raise InvalidInput("a guarded session uses no proxy")
         request.headers["Accept-Encoding"] = "identity"
+        # There is no proxy to tell it to.
+        request.headers.pop("Proxy-Authorization", None)
         before = _running.policy, _running.deadline
         _running.policy, _running.deadline = policy, Deadline(policy.timeout)
         try:

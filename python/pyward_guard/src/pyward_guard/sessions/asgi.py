@@ -12,7 +12,8 @@ In Starlette and FastAPI, ``request.session`` is then the :class:`~pyward_guard.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from typing import Protocol
 
 from .._core import InvalidInput
 from .._web import AsgiApp, Message, Proxies, Receive, Scope, Send, asgi_header, asgi_headers, asgi_peer, cookie_value, network_of
@@ -24,14 +25,22 @@ __all__ = ["SessionMiddleware", "session_of"]
 _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 
 
-def session_of(scope: Scope) -> Session:
-    """The session of a request; an error when the middleware is not installed. CWE-384, CWE-613.
+class _Connection(Protocol):
+    """A request or WebSocket of Starlette or FastAPI."""
 
-    Raises :class:`~pyward_guard.InvalidInput` then.
+    @property
+    def scope(self) -> Scope: ...
+
+
+def session_of(request: Scope | _Connection) -> Session:
+    """The session of a request (of Starlette or FastAPI, or an ASGI scope) with its own type. CWE-384, CWE-613.
+
+    Raises :class:`~pyward_guard.InvalidInput` when the middleware is not installed.
 
     >>> session_of({"type": "http", "session": Session()}).is_new
     True
     """
+    scope = request if isinstance(request, MutableMapping) else request.scope
     session = scope.get("session")
     if not isinstance(session, Session):
         raise InvalidInput("no session: is SessionMiddleware installed around this application?")

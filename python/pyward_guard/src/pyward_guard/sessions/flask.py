@@ -63,6 +63,16 @@ class FlaskSession(SessionMixin):
         """Who is signed in."""
         return self.guard.user
 
+    @property
+    def handle(self) -> str | None:
+        """Public name of the session, None while it is new; see :attr:`~pyward_guard.sessions.Session.handle`."""
+        return self.guard.handle
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Names of client traits that changed since the session began (those bound with ``"warn"``)."""
+        return self.guard.warnings
+
     def __getitem__(self, name: str) -> Any:
         return self.guard[name]
 

@@ -35,7 +35,7 @@ def random_token(nbytes: int = 32) -> str:
 
 
 def random_string(length: int, alphabet: str) -> str:
-    """``length`` characters drawn uniformly from ``alphabet`` (2 to 256 different characters).
+    """``length`` characters (1 to 65536) drawn uniformly from ``alphabet`` (2 to 256 different characters).
 
     CWE-330, CWE-338; ASVS 5.0: v5.0.0-11.5.1.
 

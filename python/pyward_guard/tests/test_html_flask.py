@@ -1,0 +1,64 @@
+"""The hardened Jinja2 environment in Flask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import flask
+import jinja2
+import pytest
+from pyward_guard import html
+from pyward_guard.headers import CSRF
+from pyward_guard.headers import wsgi as headers_wsgi
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> flask.Flask:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/page.html").write_text(
+        """<a href="{{ url_for('page', q='a b') }}">{{ text }}</a>{{ request.path }} {{ extra }} {{ text|shout }}
+        <script nonce="{{ csp_nonce() }}">var x = {{ data|tojson }};</script>{{ csrf_field() }}"""
+    )
+    made = flask.Flask(__name__, root_path=str(tmp_path))
+    made.secret_key = "the secret of the application"
+
+    @made.context_processor
+    def more() -> dict[str, Any]:
+        return {"extra": "from a context processor"}
+
+    @made.template_filter("shout")
+    def shout(text: str) -> str:
+        return text.upper()
+
+    @made.get("/")
+    def page() -> str:
+        return flask.render_template("page.html", text="<b>", data={"end": "</script>"})
+
+    return made
+
+
+@pytest.mark.parametrize("headers_first", [True, False])
+def test_templates_of_flask(app: flask.Flask, headers_first: bool) -> None:
+    steps = [lambda: headers_wsgi.install(app, hosts=["localhost"], csrf=CSRF([b"k" * 32])), lambda: html.harden_flask(app)]
+    for step in steps if headers_first else reversed(steps):
+        step()
+    answer = app.test_client().get("/", base_url="https://localhost")
+    page = answer.text
+    assert answer.status_code == 200 and '<a href="/?q=a+b">&lt;b&gt;</a>/ from a context processor &lt;B&gt;' in page, page
+    assert "</script>\"" not in page and 'name="csrf_token"' in page
+    assert page.split('nonce="')[1].split('"')[0] in answer.headers["Content-Security-Policy"]
+
+
+def test_what_is_refused(app: flask.Flask) -> None:
+    html.harden_flask(app)
+    with app.test_request_context("/"):
+        for source in ("<p class={{ x }}>", "{{ x|safe }}", "<script>{{ x }}</script>"):
+            with pytest.raises(jinja2.TemplateSyntaxError):
+                flask.render_template_string(source, x="1")
+        # No way to the secret key, nor to code.
+        with pytest.raises(jinja2.UndefinedError):
+            flask.render_template_string("{{ config.SECRET_KEY }}")
+        with pytest.raises((jinja2.UndefinedError, jinja2.sandbox.SecurityError)):
+            flask.render_template_string("{{ request.__class__.__mro__ }}")
+        assert flask.render_template_string("<p>{{ x }}</p>", x="<") == "<p>&lt;</p>"

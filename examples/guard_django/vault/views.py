@@ -79,8 +79,8 @@ def enter(request: HttpRequest) -> HttpResponse:
     except LockedOut as locked:
         logs.security_event("authn_login_lock", name, "maxretries", audit=guard.audit())
         answer = render(request, "enter.html", {"next": target, "problem": "Too many attempts. Try again later."}, status=429)
-        for header, value in locked.headers().items():
-            answer.headers[header] = value
+        for field, value in locked.headers().items():
+            answer[field] = value
         return answer
     login(request, user)
     return redirect(target)

@@ -281,6 +281,18 @@ def test_parallel_guesses_gain_nothing(redis_client: Any) -> None:
         assert len(admitted) == 3
 
 
+def test_an_attempt_that_is_used_again_has_to_succeed_again() -> None:
+    lockout = limits.MemoryLockout(LockoutRule(account=2))
+    attempt = lockout.attempt("ada", "203.0.113.7")
+    with attempt:
+        attempt.succeeded()
+    for _ in range(2):
+        with attempt:
+            pass  # wrong
+    with pytest.raises(LockedOut), attempt:
+        pass
+
+
 def test_senseless_lockouts_are_refused() -> None:
     for rule in (LockoutRule(account=0), LockoutRule(first=timedelta(0)), LockoutRule(longest=timedelta(seconds=1)), LockoutRule(forget=timedelta(seconds=1))):
         with pytest.raises(InvalidInput):

@@ -113,7 +113,10 @@ django.setup()
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path
+from django.utils.decorators import method_decorator
+from django.views import View
 from pyward_guard import limits
+import redis
 from pyward_guard.limits.django import limit
 TWO = limits.Window(2, timedelta(minutes=1))
 
@@ -123,18 +126,27 @@ def plain(request): return HttpResponse("ok")
 @limit(limits.MemoryLimiter(TWO), key=lambda request: request.GET.get("account"))
 async def awaited(request): return HttpResponse("ok")
 
-urlpatterns = [path("plain", plain), path("awaited", awaited)]
+@method_decorator(limit(limits.MemoryLimiter(TWO)), name="dispatch")
+class AwaitedView(View):
+    async def get(self, request): return HttpResponse("ok")
+
+@limit(limits.RedisLimiter(redis.Redis(port=1, socket_connect_timeout=1), TWO))
+def away(request): return HttpResponse("reached")
+
+urlpatterns = [path("plain", plain), path("awaited", awaited), path("view", AwaitedView.as_view()), path("away", away)]
 answers = [Client().get("/plain") for _ in range(3)]
 print([answer.status_code for answer in answers], int(answers[2]["Retry-After"]) > 0)
 async def main():
     return [(await AsyncClient().get("/awaited", query_params={"account": name} if name else {})).status_code for name in ("ada", "ada", "ada", "bob", "", "", "")]
 print(asyncio.run(main()))
+async def view(): return [(await AsyncClient().get("/view")).status_code for _ in range(3)]
+print(asyncio.run(view()), Client().get("/away").status_code)
 """
 
 
 def test_django() -> None:
     done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["[200, 200, 429] True", "[200, 200, 429, 200, 200, 200, 200]"], done.stderr
+    assert done.stdout.splitlines() == ["[200, 200, 429] True", "[200, 200, 429, 200, 200, 200, 200]", "[200, 200, 429] 503"], done.stderr
 
 
 def test_fastapi_websockets_and_outages() -> None:

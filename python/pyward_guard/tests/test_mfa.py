@@ -31,8 +31,10 @@ def test_totp_and_pyotp(name: str, digits: int) -> None:
 
 def test_hotp_and_pyotp() -> None:
     pyotp = pytest.importorskip("pyotp")
-    secret = Totp.generate().secret()
-    ours, theirs = Hotp(secret), pyotp.HOTP(secret)
+    ours = Hotp.generate()
+    theirs = pyotp.HOTP(ours.secret())
+    assert ours.qr_svg("ada", issuer="Shop") == mfa.qr_svg(ours.provisioning_uri("ada", issuer="Shop"))
+    assert ours.qr_png("ada", issuer="Shop", counter=3) != ours.qr_png("ada", issuer="Shop")
     for counter in (0, 1, 1000):
         assert ours.code(counter) == theirs.at(counter)
         assert ours.verify(theirs.at(counter + 3), counter=counter) >= counter + 1

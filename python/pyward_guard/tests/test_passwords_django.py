@@ -86,13 +86,12 @@ def test_no_password_tells_whether_a_user_exists() -> None:
             made = make_password(password)  # what ModelBackend does for a user who does not exist
             assert not check_password(password, make_password("mild-otter-ledger-quince"))
             assert check_password(password, made) is (password not in ("", "\\ud800")), password
-        def best(work):
-            times = []
-            for _ in range(7):
-                started = time.perf_counter(); work(); times.append(time.perf_counter() - started)
-            return min(times)
         row = make_password("mild-otter-ledger-quince")
         for password in ("guess", "", "x" * 5000):
-            ratio = best(lambda: check_password(password, row)) / best(lambda: make_password(password))
-            assert 0.2 < ratio < 5, (password[:5], ratio)  # skipping the work would be far below, on a busy machine too
+            known, unknown = [], []
+            # In turns, since other tests load the machine meanwhile.
+            for _ in range(15):
+                for times, work in ((known, lambda: check_password(password, row)), (unknown, lambda: make_password(password))):
+                    started = time.perf_counter(); work(); times.append(time.perf_counter() - started)
+            assert 0.4 < min(known) / min(unknown) < 2.5, (password[:5], min(known), min(unknown))
     """) == "True False False"

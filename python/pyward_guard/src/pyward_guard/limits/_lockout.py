@@ -104,7 +104,7 @@ class Attempt:
             # Going on would let every attempt through.
             state.close()
             raise InvalidInput("an asynchronous lock-out is entered with `async with`")
-        self._state = state
+        self._state, self._done = state, False
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> Literal[False]:
@@ -115,7 +115,7 @@ class Attempt:
         return False
 
     async def __aenter__(self) -> Attempt:
-        self._state = await _result(self._lockout._begin(self._account, self._client))
+        self._state, self._done = await _result(self._lockout._begin(self._account, self._client)), False
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> Literal[False]:

@@ -199,6 +199,20 @@ class Hotp:
     def __repr__(self) -> str:
         return f"Hotp(algorithm={self._core.algorithm!r}, digits={self._core.digits})"
 
+    @classmethod
+    def generate(cls, *, algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1", digits: int = 6) -> Hotp:
+        """A new random secret of the hash's length (160 bits for ``SHA1``).
+
+        >>> hotp = Hotp.generate()
+        >>> hotp.verify(hotp.code(0), counter=0)
+        1
+        """
+        return cls(_core.Otp.generate(algorithm, digits).secret_base32(), algorithm=algorithm, digits=digits)
+
+    def secret(self) -> str:
+        """The secret in base32: store it encrypted."""
+        return self._core.secret_base32()
+
     def code(self, counter: int) -> str:
         """The code for a counter."""
         return self._core.code(counter)
@@ -224,8 +238,16 @@ class Hotp:
         return following
 
     def provisioning_uri(self, account: str, *, issuer: str, counter: int = 0) -> str:
-        """The ``otpauth://`` URI."""
+        """The ``otpauth://`` URI that authenticator apps read, for codes from ``counter`` on. It holds the secret: show it once, over TLS."""
         return _uri("hotp", self._core, account, issuer, {"counter": str(counter)})
+
+    def qr_svg(self, account: str, *, issuer: str, counter: int = 0) -> str:
+        """The provisioning URI as a QR code in SVG, without script or style (fits a strict CSP)."""
+        return _core.qr_svg(self.provisioning_uri(account, issuer=issuer, counter=counter))
+
+    def qr_png(self, account: str, *, issuer: str, counter: int = 0, scale: int = 8) -> bytes:
+        """The provisioning URI as a QR code in PNG, ``scale`` pixels for each module."""
+        return _core.qr_png(self.provisioning_uri(account, issuer=issuer, counter=counter), scale)
 
 
 def qr_svg(text: str) -> str:

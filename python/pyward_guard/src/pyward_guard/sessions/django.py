@@ -217,7 +217,7 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-i
             cookie["secure"] = cookie["httponly"] = True
             if str(cookie["samesite"]).lower() not in ("strict", "lax"):
                 cookie["samesite"] = "Lax"
-        session = getattr(request.session, "_guard", None)
+        session = getattr(getattr(request, "session", None), "_guard", None)
         if (cookie is not None or (session is not None and session.user is not None)) and not response.has_header("Cache-Control"):
             response["Cache-Control"] = "no-store"
         return response

@@ -10,6 +10,7 @@ use pyo3::types::{PyString, PyType};
 use pyward_guard::html::{self, Policy, Preset, RelativeUrls, Sanitizer, Tracker};
 
 use crate::error::{InvalidInput, to_py};
+use crate::text::{Judged, Shown};
 
 /// The Python class `pyward_guard.html.Markup`, set when that module is imported.
 static MARKUP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -48,31 +49,32 @@ fn html_escape<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Boun
             value.str()?
         }
     };
-    let source = text.to_str()?;
-    match html::first_special(source) {
-        None => markup(py, text),
+    let source = text.to_string_lossy();
+    match html::first_special(&source) {
+        None if matches!(source, Cow::Owned(_)) => markup(py, PyString::new(py, &source)),
+        None => markup(py, text.clone()),
         Some(first) => {
             let mut out = String::with_capacity(source.len() + source.len() / 8 + 32);
-            html::escape_into(source, first, &mut out);
+            html::escape_into(&source, first, &mut out);
             markup(py, PyString::new(py, &out))
         }
     }
 }
 
 #[pyfunction]
-fn html_attribute(text: &str) -> String {
-    html::attribute(text)
+fn html_attribute(text: Shown<'_>) -> String {
+    html::attribute(&text.0)
 }
 
 #[pyfunction]
-fn html_url_component(text: &str) -> String {
-    html::url_component(text)
+fn html_url_component(text: Shown<'_>) -> String {
+    html::url_component(&text.0)
 }
 
 #[pyfunction]
-fn html_check_url(url: &str, schemes: Vec<String>, allow_network_path: bool) -> PyResult<()> {
+fn html_check_url(url: Judged<'_>, schemes: Vec<String>, allow_network_path: bool) -> PyResult<()> {
     let schemes: Vec<&str> = schemes.iter().map(String::as_str).collect();
-    html::allowed_url(url, &schemes, allow_network_path)
+    html::allowed_url(url.0, &schemes, allow_network_path)
         .map(drop)
         .map_err(to_py)
 }
@@ -83,18 +85,18 @@ fn html_script_json(json: &str) -> PyResult<String> {
 }
 
 #[pyfunction]
-fn html_script_string(text: &str) -> String {
-    html::script_string(text)
+fn html_script_string(text: Shown<'_>) -> String {
+    html::script_string(&text.0)
 }
 
 #[pyfunction]
-fn html_css_string(text: &str) -> String {
-    html::css_string(text)
+fn html_css_string(text: Shown<'_>) -> String {
+    html::css_string(&text.0)
 }
 
 #[pyfunction]
-fn html_filter_style(style: &str, properties: Vec<String>) -> String {
-    html::filter_style(style, &properties.into_iter().collect())
+fn html_filter_style(style: Shown<'_>, properties: Vec<String>) -> String {
+    html::filter_style(&style.0, &properties.into_iter().collect())
 }
 
 #[pyclass(frozen, module = "pyward_guard._core")]
@@ -175,15 +177,18 @@ impl HtmlSanitizer {
         py: Python<'py>,
         html: &Bound<'py, PyString>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let source = html.to_str()?;
+        let source = html.to_string_lossy();
         // Detaching costs as much as cleaning a short text.
         let cleaned = if source.len() < 512 {
-            self.0.clean(source)
+            self.0.clean(&source)
         } else {
-            py.detach(|| self.0.clean(source))
+            py.detach(|| self.0.clean(&source))
         }
         .map_err(to_py)?;
         match cleaned {
+            Cow::Borrowed(text) if matches!(source, Cow::Owned(_)) => {
+                markup(py, PyString::new(py, text))
+            }
             Cow::Borrowed(_) => markup(py, html.clone()),
             Cow::Owned(text) => markup(py, PyString::new(py, &text)),
         }

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyward_guard::http;
 
 use crate::error::{InvalidInput, to_py};
+use crate::text::Judged;
 
 /// Why an address is not public, or None when it is.
 #[pyfunction]
@@ -18,14 +19,14 @@ fn not_public(address: &str) -> PyResult<Option<&'static str>> {
 /// The redirect target to send.
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value)]
-fn check_redirect(target: &str, hosts: Vec<String>) -> PyResult<String> {
-    http::check_redirect(target, &hosts).map_err(to_py)
+fn check_redirect(target: Judged<'_>, hosts: Vec<String>) -> PyResult<String> {
+    http::check_redirect(target.0, &hosts).map_err(to_py)
 }
 
 /// Scheme, host, whether the host is an address, and port of an outbound URL.
 #[pyfunction]
-fn parse_target(url: &str) -> PyResult<(String, String, bool, u16)> {
-    let target = http::parse_target(url).map_err(to_py)?;
+fn parse_target(url: Judged<'_>) -> PyResult<(String, String, bool, u16)> {
+    let target = http::parse_target(url.0).map_err(to_py)?;
     Ok((
         target.scheme,
         target.host,

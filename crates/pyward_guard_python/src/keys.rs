@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyString};
 use pyward_guard::crypto::{KeyKind, KeySet};
 use zeroize::Zeroizing;
 
 use crate::error::{InvalidInput, VerificationFailed, to_py};
+use crate::text::valid;
 
 /// The bytes of a secret given as `bytes`, `bytearray` or `str` (UTF-8); the copy is wiped after use.
 pub(crate) fn secret(object: &Bound<'_, PyAny>) -> PyResult<Zeroizing<Vec<u8>>> {
@@ -29,20 +29,15 @@ pub(crate) fn secret(object: &Bound<'_, PyAny>) -> PyResult<Zeroizing<Vec<u8>>> 
 }
 
 /// A token, ciphertext or other text that comes from outside: one that is no Unicode (lone surrogates, as JSON can
-/// spell them) does not verify, where `&str` would raise `UnicodeEncodeError` past the handlers of `GuardError`.
+/// spell them) does not verify.
 pub(crate) struct Token<'a>(pub(crate) &'a str);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Token<'a> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        object.extract::<&'a str>().map(Self).map_err(|error| {
-            if error.is_instance_of::<PyUnicodeEncodeError>(object.py()) {
-                VerificationFailed::new_err("verification failed: malformed token")
-            } else {
-                error
-            }
-        })
+        let malformed = || VerificationFailed::new_err("verification failed: malformed token");
+        valid(object, malformed).map(Self)
     }
 }
 

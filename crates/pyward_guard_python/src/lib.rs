@@ -22,6 +22,7 @@ mod run;
 mod serialize;
 mod sessions;
 mod sql;
+mod text;
 mod tokens;
 mod validate;
 

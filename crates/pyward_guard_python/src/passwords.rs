@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{InvalidInput, to_py};
 use crate::keys::secret;
+use crate::text::Valid;
 
 /// (cost, block size or memory, parallelism) by scheme name; see the Python layer.
 fn scheme(name: &str, cost: u32, memory: u32, parallelism: u32) -> PyResult<Scheme> {
@@ -91,7 +92,7 @@ impl PyHasher {
         &self,
         py: Python<'_>,
         password: &Bound<'_, PyAny>,
-        stored: Option<&str>,
+        stored: Option<Valid<'_>>,
     ) -> PyResult<(bool, bool, &'static str, bool)> {
         // Text that is no Unicode is what nobody's password is: the same work, and no.
         let broken = password
@@ -100,7 +101,7 @@ impl PyHasher {
         let (password, stored) = if broken {
             (Zeroizing::default(), None)
         } else {
-            (secret(password)?, stored)
+            (secret(password)?, stored.map(|stored| stored.0))
         };
         let v = py
             .detach(|| self.0.verify(&password, stored))
@@ -108,8 +109,8 @@ impl PyHasher {
         Ok((v.ok, v.needs_rehash, v.scheme, v.truncated))
     }
 
-    fn needs_rehash(&self, stored: &str) -> PyResult<bool> {
-        self.0.needs_rehash(stored).map_err(to_py)
+    fn needs_rehash(&self, stored: Valid<'_>) -> PyResult<bool> {
+        self.0.needs_rehash(stored.0).map_err(to_py)
     }
 
     fn __repr__(&self) -> String {

@@ -4,9 +4,11 @@ use pyo3::prelude::*;
 use pyward_guard::privacy;
 
 use crate::error::{InvalidInput, to_py};
+use crate::text::{Shown, Valid};
 
 #[pyfunction]
-fn privacy_mask(kind: &str, value: &str) -> PyResult<String> {
+fn privacy_mask(kind: &str, value: Shown<'_>) -> PyResult<String> {
+    let value = &*value.0;
     Ok(match kind {
         "email" => privacy::mask_email(value),
         "card" => privacy::mask_card(value),
@@ -23,13 +25,13 @@ fn privacy_mask(kind: &str, value: &str) -> PyResult<String> {
 }
 
 #[pyfunction]
-fn privacy_mask_text(value: &str, keep: usize) -> String {
-    privacy::mask_text(value, keep)
+fn privacy_mask_text(value: Shown<'_>, keep: usize) -> String {
+    privacy::mask_text(&value.0, keep)
 }
 
 #[pyfunction]
-fn privacy_pseudonym(key: &[u8], purpose: &str, value: &str) -> PyResult<String> {
-    privacy::pseudonym(key, purpose, value).map_err(to_py)
+fn privacy_pseudonym(key: &[u8], purpose: Valid<'_>, value: Valid<'_>) -> PyResult<String> {
+    privacy::pseudonym(key, purpose.0, value.0).map_err(to_py)
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -441,7 +441,8 @@ async def arun(
         # Nobody else may look at how a cancelled run ended.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            return await asyncio.shield(future)
+            # Unlike `shield`, which reports the end of what goes on behind a cancelled task (from Python 3.14 on).
+            await asyncio.wait([future])
         except asyncio.CancelledError:
             cancel.cancel()
             await asyncio.wait([future])
@@ -449,6 +450,7 @@ async def arun(
         finally:
             # Also when the coroutine is closed or cancelled once more: the end of the block waits for the thread.
             cancel.cancel()
+    return future.result()
 
 
 def find_program(

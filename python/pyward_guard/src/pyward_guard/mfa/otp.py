@@ -12,7 +12,8 @@ from typing import Literal, Protocol
 from urllib.parse import quote, urlencode
 
 from .. import _core
-from .._core import InvalidInput, VerificationFailed
+from .._core import InvalidInput
+from . import _once
 
 _log = logging.getLogger("pyward_guard.mfa")
 
@@ -26,19 +27,6 @@ class ReplayGuard(Protocol):
         In SQL: ``UPDATE ... SET last_step = :step WHERE user = :user AND last_step < :step`` and one row changed.
         """
         ...
-
-
-def _advance(guard: ReplayGuard, user: str, step: int) -> None:
-    """Raises unless the guard says True, not just something that is true: an asynchronous guard's answer has not asked yet."""
-    answer: object = guard.advance(user, step)
-    if answer is True:
-        return
-    if answer is not False:
-        close = getattr(answer, "close", None)
-        if close is not None:
-            close()
-        raise InvalidInput("a replay guard answers True or False, at once")
-    raise VerificationFailed("verification failed")
 
 
 class MemoryReplayGuard:
@@ -158,7 +146,8 @@ class Totp:
 
         ASVS 5.0: v5.0.0-6.5.1.
         """
-        _advance(guard, user, self.verify(code, last_step=None, at=at))
+        step = self.verify(code, last_step=None, at=at)
+        _once.require_true(guard.advance(user, step), "a replay guard")
 
     def provisioning_uri(self, account: str, *, issuer: str) -> str:
         """The ``otpauth://`` URI that authenticator apps read. It holds the secret: show it once, over TLS.
@@ -234,7 +223,7 @@ class Hotp:
         2
         """
         following = self.verify(code, counter=counter, look_ahead=look_ahead)
-        _advance(guard, user, following - 1)
+        _once.require_true(guard.advance(user, following - 1), "a replay guard")
         return following
 
     def provisioning_uri(self, account: str, *, issuer: str, counter: int = 0) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .. import _core
-from .._core import InvalidInput, VerificationFailed
+from .._core import InvalidInput
+from . import _once
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,4 @@ def use_recovery_code_once(code: str, *, user: str, store: RecoveryCodeStore) ->
     pyward_guard.VerificationFailed: verification failed
     """
     stored = use_recovery_code(code, store.hashes(user))
-    answer: object = store.remove(user, stored)
-    if answer is True:
-        return
-    if answer is not False:
-        close = getattr(answer, "close", None)
-        if close is not None:
-            close()
-        raise InvalidInput("a store of recovery codes answers True or False, at once")
-    raise VerificationFailed("verification failed")
+    _once.require_true(store.remove(user, stored), "a store of recovery codes")

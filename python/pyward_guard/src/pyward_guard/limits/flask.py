@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 from .._optional import need
 from .._web import Proxies
@@ -54,6 +54,9 @@ def limit(
         request = _flask.request
         return client_key(trusted.client(request.environ.get("REMOTE_ADDR", ""), request.environ.get("HTTP_X_FORWARDED_FOR")))
 
+    def refuse(status: int, headers: dict[str, str]) -> NoReturn:
+        _flask.abort(_flask.make_response((BODIES[status], status, {"Content-Type": "text/plain", **headers})))
+
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def limited(*args: Any, **kwargs: Any) -> Any:
@@ -62,9 +65,9 @@ def limit(
                 try:
                     verdict = limiter.check(counted, cost)
                 except LimitsUnavailable:
-                    _flask.abort(_flask.make_response((BODIES[503], 503, {"Retry-After": "1", "Content-Type": "text/plain"})))
+                    refuse(503, {"Retry-After": "1"})
                 if not verdict:
-                    _flask.abort(_flask.make_response(("Too many requests. Try again later.\n", 429, verdict.headers())))
+                    refuse(429, verdict.headers())
             return _flask.current_app.ensure_sync(view)(*args, **kwargs)
 
         return cast(View, limited)

@@ -191,6 +191,14 @@ impl Record {
         Ok(out)
     }
 
+    /// What the encoded record begins with: its format and when the session began. Both stay when it gets a new id.
+    #[must_use]
+    pub fn origin(&self) -> [u8; 9] {
+        let mut origin = [FORMAT; 9];
+        origin[1..].copy_from_slice(&self.created.to_be_bytes());
+        origin
+    }
+
     /// Reads what [`Record::encode`] wrote.
     ///
     /// # Errors
@@ -472,6 +480,31 @@ impl MemoryStore {
         .collect()
     }
 
+    /// Removes the sessions of one user at one moment and says how many: one that is rotated meanwhile is not missed.
+    /// `keep` stays, and so does what does not begin with `origin` (see [`Record::origin`]; empty for all).
+    pub fn remove_of_user(&self, user: &str, keep: Option<&Key>, origin: &[u8]) -> usize {
+        let mut shards: Vec<_> = self.shards.iter().map(lock).collect();
+        let keys: Vec<Key> = lock(&self.users)
+            .get(user)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
+        let mut count = 0;
+        for key in keys.iter().filter(|key| Some(*key) != keep) {
+            let shard = &mut shards[usize::from(key[0]) % SHARDS];
+            if shard
+                .get(key)
+                .is_some_and(|held| held.record.starts_with(origin))
+            {
+                shard.remove(key);
+                self.unindex(Some(user), key);
+                count += 1;
+            }
+        }
+        count
+    }
+
     /// Drops every session whose time is over and says how many.
     pub fn purge(&self, now: u64) -> usize {
         let mut count = 0;
@@ -542,6 +575,40 @@ mod tests {
         ] {
             assert_eq!(SessionId::key_of(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_sessions_of_a_user_are_removed_but_the_kept_and_the_others() {
+        let store = MemoryStore::new(100);
+        let other = Record {
+            created: 11,
+            ..record()
+        };
+        for (byte, user, held) in [
+            (1, "ada", record()),
+            (2, "ada", record()),
+            (3, "ada", other.clone()),
+            (4, "bob", record()),
+        ] {
+            store
+                .insert([byte; 32], Some(user), 1000, held.encode().unwrap(), 0)
+                .unwrap();
+        }
+        assert!(record().encode().unwrap().starts_with(&record().origin()));
+        assert_eq!(store.remove_of_user("ada", None, &other.origin()), 1);
+        assert_eq!(store.remove_of_user("ada", Some(&[1; 32]), &[]), 1);
+        assert_eq!(
+            store.of_user("ada"),
+            [([1; 32], record().encode().unwrap())]
+        );
+        assert_eq!(store.remove_of_user("ada", None, &[]), 1);
+        assert_eq!(
+            (
+                store.remove_of_user("ada", None, &[]),
+                store.of_user("bob").len()
+            ),
+            (0, 1)
+        );
     }
 
     #[test]

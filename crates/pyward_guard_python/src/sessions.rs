@@ -145,6 +145,11 @@ impl SessionRecord {
     }
 
     #[getter]
+    fn origin<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.origin())
+    }
+
+    #[getter]
     fn data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.data)
     }
@@ -228,6 +233,11 @@ impl SessionMemory {
             .into_iter()
             .map(|(key, record)| (PyBytes::new(py, &key), PyBytes::new(py, &record)))
             .collect()
+    }
+
+    fn remove_of_user(&self, user: &str, keep: Option<&[u8]>, origin: &[u8]) -> PyResult<usize> {
+        let keep = keep.map(key_from).transpose()?;
+        Ok(self.0.remove_of_user(user, keep.as_ref(), origin))
     }
 
     fn purge(&self, py: Python<'_>, now: u64) -> usize {

@@ -307,8 +307,9 @@ def test_long_requests_can_ask_whether_a_session_lives(make: Make) -> None:
     assert not manager.is_alive(session) and not manager.is_alive(manager.load(None))
 
 
+@pytest.mark.parametrize("way", ["all", "signing out"])
 @pytest.mark.parametrize("name", ["memory", "sqlite", "redis", "postgres"])
-def test_ending_all_sessions_ends_those_that_rotate(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_ending_sessions_ends_those_that_rotate(name: str, way: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     store: Any
     if name == "memory":
         store = MemoryStore()
@@ -324,6 +325,7 @@ def test_ending_all_sessions_ends_those_that_rotate(name: str, tmp_path: Path, r
     manager = SessionManager(store)
     for _ in range(20):
         cookie = signed_in(manager, "mallory")
+        leaving = manager.load(cookie)
         running = threading.Event()
 
         def turn(value: str = cookie, running: threading.Event = running) -> None:
@@ -342,12 +344,28 @@ def test_ending_all_sessions_ends_those_that_rotate(name: str, tmp_path: Path, r
         for thread in threads:
             thread.start()
         running.wait(10)
-        manager.revoke_all("mallory")
+        if way == "all":
+            manager.revoke_all("mallory")
+        else:
+            leaving.logout()
+            manager.save(leaving)
         for thread in threads:
             thread.join(30)
+            assert not thread.is_alive()
         assert manager.of_user("mallory") == []
     if hasattr(store, "close"):
         store.close()
+
+
+def test_closing_a_store_closes_every_connection(postgres_url: str) -> None:
+    store = sessions.PostgresStore(postgres_url, connections=3)
+    with store._connect() as one, store._connect() as two:
+        assert not one.closed and not two.closed
+    store.close()
+    assert one.closed and two.closed
+    with store._connect() as again:
+        assert again.execute("SELECT 1").fetchone() == (1,)
+    store.close()
 
 
 def test_connections_are_not_shared_over_a_fork(postgres_url: str) -> None:

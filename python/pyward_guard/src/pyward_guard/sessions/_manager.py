@@ -295,14 +295,12 @@ class _Logic:
         session._carried = True
         return SetCookie(value, max(0, (expires - now) // 1000) if self.cookie.persistent else None)
 
-    def _drop(self, key: bytes, record: SessionRecord | None) -> _Steps[bool]:
-        """Deletes a session, also when another request gave it a new id meanwhile."""
+    def _drop(self, key: bytes, record: SessionRecord | None, keep: bytes | None = None) -> _Steps[bool]:
+        """Deletes a session, also when another request gave it a new id meanwhile; the one under ``keep`` stays."""
         user = record.user if record is not None else None
         dropped = bool((yield ("delete", key, user)))
         if not dropped and record is not None and user is not None:
-            for moved, raw in (yield ("of_user", user)):
-                if SessionRecord.decode(raw).created == record.created:
-                    dropped = bool((yield ("delete", moved, user))) or dropped
+            dropped = (yield ("delete_of_user", user, keep, record.origin)) > 0
         return dropped
 
     def _finish(self, session: Session) -> _Steps[None]:
@@ -332,9 +330,10 @@ class _Logic:
 
     def _trim(self, user: str, keep: bytes) -> _Steps[None]:
         found = yield ("of_user", user)
-        others = sorted((SessionRecord.decode(raw).created, key) for key, raw in found if key != keep)
-        for _, key in others[: max(0, len(others) + 1 - (self._max_per_user or 0))]:
-            yield ("delete", key, user)
+        records = {key: SessionRecord.decode(raw) for key, raw in found if key != keep}
+        others = sorted(records, key=lambda key: records[key].created)
+        for key in others[: max(0, len(others) + 1 - (self._max_per_user or 0))]:
+            yield from self._drop(key, records[key], keep)
             self._event("session_ended", key, user, why="too many sessions")
 
     def _list(self, user: str) -> _Steps[list[SessionInfo]]:
@@ -356,17 +355,7 @@ class _Logic:
         return False
 
     def _revoke_all(self, user: str, keep: Session | None) -> _Steps[int]:
-        count = 0
-        kept = None if keep is None else keep._key
-        for _ in range(_TRIES):
-            found = [key for key, _ in (yield ("of_user", user)) if key != kept]
-            if not found:
-                break
-            # Again until none is left: one that was rotated in between has another key now.
-            for key in found:
-                count += bool((yield ("delete", key, user)))
-        else:
-            raise Refused("not all sessions of the user could be ended")
+        count: int = yield ("delete_of_user", user, None if keep is None else keep._key, b"")
         self._event("sessions_revoked", None, user, count=count)
         return count
 
@@ -376,7 +365,7 @@ def _as_store(store: Any) -> Any:
         return SQLiteStore()
     if isinstance(store, (str, PathLike)):
         return SQLiteStore(store)
-    if not all(callable(getattr(store, name, None)) for name in ("get", "insert", "replace", "rotate", "delete", "of_user", "purge")):
+    if not all(callable(getattr(store, name, None)) for name in ("get", "insert", "replace", "rotate", "delete", "of_user", "delete_of_user", "purge")):
         raise InvalidInput(f"{type(store).__name__} is no session store: wrap a client, as in RedisStore(client)")
     return store
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import queue
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from inspect import signature
@@ -53,6 +54,13 @@ class Store(Protocol):
         """Keys and records of a user, at one moment: a session that is rotated meanwhile is not missed."""
         ...
 
+    def delete_of_user(self, user: str, keep: bytes | None, origin: bytes, /) -> int:
+        """Drops a user's records, at one moment, and returns how many: a session that is rotated meanwhile is not missed.
+
+        The record under ``keep`` stays, and so do those that do not begin with ``origin``.
+        """
+        ...
+
     def purge(self, now: int, /) -> int:
         """Drops what is over; returns how many."""
         ...
@@ -69,6 +77,7 @@ class AsyncStore(Protocol):
     ) -> bool: ...
     async def delete(self, key: bytes, user: str | None, /) -> bool: ...
     async def of_user(self, user: str, /) -> Found: ...
+    async def delete_of_user(self, user: str, keep: bytes | None, origin: bytes, /) -> int: ...
     async def purge(self, now: int, /) -> int: ...
 
 
@@ -87,6 +96,7 @@ class MemoryStore:
         self.insert = self._memory.insert
         self.replace = self._memory.replace
         self.of_user = self._memory.of_user
+        self.delete_of_user = self._memory.remove_of_user
         self.purge = self._memory.purge
 
     def rotate(
@@ -123,6 +133,8 @@ def _statements(table: str, mark: str, binary: str, big: str) -> dict[str, str]:
         "rotate_expected": f"UPDATE {table} SET key = {m}, user_name = {m}, until = {m}, record = {m} WHERE key = {m} AND record = {m}",
         "delete": f"DELETE FROM {table} WHERE key = {m}",
         "of_user": f"SELECT key, record FROM {table} WHERE user_name = {m}",
+        # One statement: what is rotated meanwhile is the same row, and the database waits for it.
+        "delete_of_user": f"DELETE FROM {table} WHERE user_name = {m} AND key <> {m} AND substr(record, 1, length({m})) = {m}",
         "purge": f"DELETE FROM {table} WHERE until <= {m}",
     }
 
@@ -131,7 +143,48 @@ def _expecting(name: str, parameters: tuple[Any, ...], expected: bytes | None) -
     return (name, parameters) if expected is None else (f"{name}_expected", (*parameters, expected))
 
 
-class SQLiteStore:
+class _SqlStore(ABC):
+    """What the statements do, whichever database runs them."""
+
+    _sql: dict[str, str]
+
+    @abstractmethod
+    def _count(self, name: str, parameters: tuple[Any, ...]) -> int:
+        """Runs a statement; the number of rows that it changed."""
+
+    @abstractmethod
+    def _rows(self, name: str, parameters: tuple[Any, ...]) -> list[Any]:
+        """Runs a query."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        rows = self._rows("get", (key,))
+        return bytes(rows[0][0]) if rows else None
+
+    def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
+        self._count("insert", (key, user, until, record))
+
+    def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool:
+        return self._count(*_expecting("replace", (user, until, record, key), expected)) == 1
+
+    def rotate(
+        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
+    ) -> bool:
+        return self._count(*_expecting("rotate", (new, new_user, until, record, key), expected)) == 1
+
+    def delete(self, key: bytes, user: str | None, /) -> bool:
+        return self._count("delete", (key,)) == 1
+
+    def of_user(self, user: str, /) -> Found:
+        return [(bytes(key), bytes(record)) for key, record in self._rows("of_user", (user,))]
+
+    def delete_of_user(self, user: str, keep: bytes | None, origin: bytes, /) -> int:
+        return self._count("delete_of_user", (user, keep or b"", origin, origin))
+
+    def purge(self, now: int, /) -> int:
+        return self._count("purge", (now,))
+
+
+class SQLiteStore(_SqlStore):
     """Sessions in an SQLite file (WAL), shared by the processes of one host. The file is readable by its owner only.
 
     ``timeout`` is how many seconds to wait for a lock.
@@ -160,29 +213,8 @@ class SQLiteStore:
     def _count(self, name: str, parameters: tuple[Any, ...]) -> int:
         return self._files.connection().execute(self._sql[name], parameters).rowcount
 
-    def get(self, key: bytes, /) -> bytes | None:
-        row = self._files.connection().execute(self._sql["get"], (key,)).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
-        self._files.connection().execute(self._sql["insert"], (key, user, until, record))
-
-    def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool:
-        return self._count(*_expecting("replace", (user, until, record, key), expected)) == 1
-
-    def rotate(
-        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
-    ) -> bool:
-        return self._count(*_expecting("rotate", (new, new_user, until, record, key), expected)) == 1
-
-    def delete(self, key: bytes, user: str | None, /) -> bool:
-        return self._count("delete", (key,)) == 1
-
-    def of_user(self, user: str, /) -> Found:
-        return [(bytes(key), bytes(record)) for key, record in self._files.connection().execute(self._sql["of_user"], (user,))]
-
-    def purge(self, now: int, /) -> int:
-        return self._count("purge", (now,))
+    def _rows(self, name: str, parameters: tuple[Any, ...]) -> list[Any]:
+        return self._files.connection().execute(self._sql[name], parameters).fetchall()
 
 
 class _PostgresPool:
@@ -218,8 +250,9 @@ class _PostgresPool:
             self._free.put(connection)
 
     def close(self) -> None:
-        for _ in range(self._free.qsize()):
-            connection = self._free.get_nowait()
+        # All are taken out before any is put back: the queue would give that one again.
+        free = [self._free.get_nowait() for _ in range(self._free.qsize())]
+        for connection in free:
             if connection is not None:
                 connection.close()
             self._free.put(None)
@@ -229,7 +262,7 @@ Connect = Callable[[], "AbstractContextManager[psycopg.Connection[Any]]"]
 AsyncConnect = Callable[[], "AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]"]
 
 
-class PostgresStore:
+class PostgresStore(_SqlStore):
     """Sessions in PostgreSQL through psycopg 3.
 
     ``database`` is a connection string, or a callable that lends a connection, such as the ``connection`` method of a
@@ -263,32 +296,9 @@ class PostgresStore:
         with self._connect() as connection:
             return connection.execute(cast(Any, self._sql[name]), parameters).rowcount
 
-    def get(self, key: bytes, /) -> bytes | None:
+    def _rows(self, name: str, parameters: tuple[Any, ...]) -> list[Any]:
         with self._connect() as connection:
-            row = connection.execute(cast(Any, self._sql["get"]), (key,), prepare=True).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
-        self._count("insert", (key, user, until, record))
-
-    def replace(self, key: bytes, user: str | None, until: int, record: bytes, expected: bytes | None = None, /) -> bool:
-        return self._count(*_expecting("replace", (user, until, record, key), expected)) == 1
-
-    def rotate(
-        self, key: bytes, user: str | None, new: bytes, new_user: str | None, until: int, record: bytes, now: int, expected: bytes | None = None, /
-    ) -> bool:
-        return self._count(*_expecting("rotate", (new, new_user, until, record, key), expected)) == 1
-
-    def delete(self, key: bytes, user: str | None, /) -> bool:
-        return self._count("delete", (key,)) == 1
-
-    def of_user(self, user: str, /) -> Found:
-        with self._connect() as connection:
-            rows = connection.execute(cast(Any, self._sql["of_user"]), (user,)).fetchall()
-        return [(bytes(key), bytes(record)) for key, record in rows]
-
-    def purge(self, now: int, /) -> int:
-        return self._count("purge", (now,))
+            return connection.execute(cast(Any, self._sql[name]), parameters, prepare=True).fetchall()
 
 
 class _AsyncPostgresPool:
@@ -377,6 +387,9 @@ class AsyncPostgresStore:
             rows = await cursor.fetchall()
         return [(bytes(key), bytes(record)) for key, record in rows]
 
+    async def delete_of_user(self, user: str, keep: bytes | None, origin: bytes, /) -> int:
+        return await self._count("delete_of_user", (user, keep or b"", origin, origin))
+
     async def purge(self, now: int, /) -> int:
         return await self._count("purge", (now,))
 
@@ -417,6 +430,19 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   end
 end
 return found
+"""
+# KEYS: index of a user. ARGV: what the names of sessions begin with, member to keep or empty, what records begin with.
+_DELETE_OF_USER = """
+local count = 0
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local record = member ~= ARGV[2] and redis.call('GET', ARGV[1] .. member)
+  if record and string.sub(record, 1, #ARGV[3]) == ARGV[3] then
+    redis.call('DEL', ARGV[1] .. member)
+    redis.call('ZREM', KEYS[1], member)
+    count = count + 1
+  end
+end
+return count
 """
 
 
@@ -494,6 +520,7 @@ class RedisStore(_RedisKeys):
         self._replace = client.register_script(_REPLACE)
         self._rotate = client.register_script(_ROTATE)
         self._of_user = client.register_script(_OF_USER)
+        self._delete_of_user = client.register_script(_DELETE_OF_USER)
         self._pool = _plain_pool(client)
         self._broken = (redis.ConnectionError, redis.TimeoutError)
         # The command up to the key's 64 hexadecimal digits.
@@ -550,6 +577,9 @@ class RedisStore(_RedisKeys):
     def of_user(self, user: str, /) -> Found:
         return self._found(self._of_user(keys=[self._index(user)], args=[f"{self._prefix}s:"]))
 
+    def delete_of_user(self, user: str, keep: bytes | None, origin: bytes, /) -> int:
+        return int(self._delete_of_user(keys=[self._index(user)], args=[f"{self._prefix}s:", (keep or b"").hex(), origin]))
+
     def purge(self, now: int, /) -> int:
         """Drops stale entries of the user indexes; the records expire by themselves."""
         return sum(int(self._client.zremrangebyscore(index, "-inf", now)) for index in self._client.scan_iter(f"{self._prefix}u:*", count=1000))
@@ -569,6 +599,7 @@ class AsyncRedisStore(_RedisKeys):
         self._replace = client.register_script(_REPLACE)
         self._rotate = client.register_script(_ROTATE)
         self._of_user = client.register_script(_OF_USER)
+        self._delete_of_user = client.register_script(_DELETE_OF_USER)
 
     async def get(self, key: bytes, /) -> bytes | None:
         record = await self._client.get(self._session(key))
@@ -603,6 +634,9 @@ class AsyncRedisStore(_RedisKeys):
 
     async def of_user(self, user: str, /) -> Found:
         return self._found(await self._of_user(keys=[self._index(user)], args=[f"{self._prefix}s:"]))
+
+    async def delete_of_user(self, user: str, keep: bytes | None, origin: bytes, /) -> int:
+        return int(await self._delete_of_user(keys=[self._index(user)], args=[f"{self._prefix}s:", (keep or b"").hex(), origin]))
 
     async def purge(self, now: int, /) -> int:
         """Drops stale entries of the user indexes; the records expire by themselves."""

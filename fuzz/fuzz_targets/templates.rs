@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     let library = Library::from_texts(files.into());
     for number in 0..library.len() {
         let code = library.scripts(number).unwrap_or_default();
-        for flow in SCRIPTS.flows(&code) {
+        for flow in SCRIPTS.flows(&code).found {
             assert!(flow.span.end <= code.len() && flow.source.end <= code.len());
         }
     }

@@ -152,7 +152,17 @@ pub(crate) fn run(
             text: format!("the search for secrets ({error})"),
         }),
     }
-    pages::add_script_flows(&mut analysis.findings, lowered, catalog);
+    let (in_scripts, partial) = pages::script_flows(lowered, catalog);
+    analysis.findings.extend(in_scripts);
+    messages.extend(partial.first().map(|&first| Message {
+        kind: MessageKind::Budget,
+        file: Some(lowered.templates[first].shown.to_string()),
+        offset: None,
+        text: format!(
+            "the scripts of {} are followed only in part; this is the first",
+            plural(partial.len(), "page"),
+        ),
+    }));
     messages.extend(budget(project, lowered, &analysis));
     let names: Vec<Arc<str>> = lowered
         .sources

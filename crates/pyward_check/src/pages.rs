@@ -10,24 +10,31 @@ use rayon::prelude::*;
 
 use crate::lowered::Lowered;
 
-/// Adds the flows within the scripts of pages. Templates are numbered behind the program's files.
-pub(crate) fn add_script_flows(
-    findings: &mut Vec<RawFinding>,
-    lowered: &Lowered,
-    catalog: &Catalog,
-) {
+/// The flows within the scripts of pages, and the templates whose scripts were too large to be followed in full.
+/// Templates are numbered behind the program's files.
+pub(crate) fn script_flows(lowered: &Lowered, catalog: &Catalog) -> (Vec<RawFinding>, Vec<usize>) {
     let scripts = Scripts::new(&catalog.models);
     let library = &lowered.library;
-    let found: Vec<RawFinding> = (0..library.len())
+    let read: Vec<(Vec<RawFinding>, bool)> = (0..library.len())
         .into_par_iter()
-        .flat_map_iter(|template| {
+        .map(|template| {
             let code = library.scripts(template).unwrap_or_default();
-            let flows = scripts.flows(&code).into_iter();
+            let flows = scripts.flows(&code);
             let file = u32::try_from(lowered.sources.len() + template).map(FileId);
-            flows.filter_map(move |flow| finding(&flow, &code, file.ok()?, catalog))
+            let found = flows.found.iter();
+            let found = found.filter_map(|flow| finding(flow, &code, file.ok()?, catalog));
+            (found.collect(), flows.is_partial)
         })
         .collect();
-    findings.extend(found);
+    let mut findings = Vec::new();
+    let mut partial = Vec::new();
+    for (template, (found, is_partial)) in read.into_iter().enumerate() {
+        findings.extend(found);
+        if is_partial {
+            partial.push(template);
+        }
+    }
+    (findings, partial)
 }
 
 fn finding(flow: &Flow, code: &str, file: FileId, catalog: &Catalog) -> Option<RawFinding> {

@@ -153,3 +153,19 @@ fn large_and_tangled_templates_end() {
     assert!(!outcome.findings.is_empty());
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
+
+#[test]
+fn scripts_that_are_too_large_are_named() {
+    let code = format!("box.innerHTML = location.hash;{}", " ".repeat(1 << 20));
+    let page = format!("<script>{code}</script>");
+    let folder = project(&[("page.html", "<p>{{ title }}</p>"), ("zoo.html", &page)]);
+    let outcome = run(folder.path(), false);
+    let [told] = outcome.diagnostics.as_slice() else {
+        panic!("{:?}", outcome.diagnostics)
+    };
+    assert_eq!(told.path.as_deref(), Some("templates/zoo.html"));
+    assert!(
+        told.message
+            .starts_with("the scripts of 1 page are followed only in part")
+    );
+}

@@ -9,7 +9,8 @@ use pyward_guard::tokens::unix_now;
 
 use crate::error::{VerificationFailed, to_py};
 use crate::json;
-use crate::keys::{Token, secret};
+use crate::keys::secret;
+use crate::text::Token;
 use crate::tokens::payload;
 
 /// A JSON web key (RFC 7517): a shared secret, or an RSA, NIST or Ed25519 key, private or public. Its repr shows no secret.

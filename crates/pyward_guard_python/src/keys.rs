@@ -7,8 +7,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyString};
 use pyward_guard::crypto::{KeyKind, KeySet};
 use zeroize::Zeroizing;
 
-use crate::error::{InvalidInput, VerificationFailed, to_py};
-use crate::text::valid;
+use crate::error::{InvalidInput, to_py};
 
 /// The bytes of a secret given as `bytes`, `bytearray` or `str` (UTF-8); the copy is wiped after use.
 pub(crate) fn secret(object: &Bound<'_, PyAny>) -> PyResult<Zeroizing<Vec<u8>>> {
@@ -25,19 +24,6 @@ pub(crate) fn secret(object: &Bound<'_, PyAny>) -> PyResult<Zeroizing<Vec<u8>>> 
         Err(pyo3::exceptions::PyTypeError::new_err(
             "a secret is bytes, bytearray or str",
         ))
-    }
-}
-
-/// A token, ciphertext or other text that comes from outside: one that is no Unicode (lone surrogates, as JSON can
-/// spell them) does not verify.
-pub(crate) struct Token<'a>(pub(crate) &'a str);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Token<'a> {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let malformed = || VerificationFailed::new_err("verification failed: malformed token");
-        valid(object, malformed).map(Self)
     }
 }
 

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::error::{InvalidInput, Refused};
+use crate::error::{InvalidInput, Refused, VerificationFailed};
 
 /// Text that is shown: lone surrogates become U+FFFD, as encoders of HTML make of them.
 pub(crate) struct Shown<'a>(pub(crate) Cow<'a, str>);
@@ -27,29 +27,37 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Shown<'a> {
     }
 }
 
-/// Text that is judged: what is no Unicode is refused.
-pub(crate) struct Judged<'a>(pub(crate) &'a str);
+/// A type of text argument that has to be Unicode, and the error where it is not.
+macro_rules! unicode {
+    ($(#[$doc:meta])* $name:ident, $error:expr) => {
+        $(#[$doc])*
+        pub(crate) struct $name<'a>(pub(crate) &'a str);
 
-impl<'a, 'py> FromPyObject<'a, 'py> for Judged<'a> {
-    type Error = PyErr;
+        impl<'a, 'py> FromPyObject<'a, 'py> for $name<'a> {
+            type Error = PyErr;
 
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let refused = || Refused::new_err("refused: the text is not valid Unicode");
-        valid(object, refused).map(Self)
-    }
+            fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+                valid(object, || $error).map(Self)
+            }
+        }
+    };
 }
 
-/// Text that has to be Unicode.
-pub(crate) struct Valid<'a>(pub(crate) &'a str);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Valid<'a> {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let invalid = || InvalidInput::new_err("the text is not valid Unicode");
-        valid(object, invalid).map(Self)
-    }
-}
+unicode!(
+    /// Text that is judged: what is no Unicode is refused.
+    Judged,
+    Refused::new_err("refused: the text is not valid Unicode")
+);
+unicode!(
+    /// A token, ciphertext or other text that comes from outside: what is no Unicode does not verify.
+    Token,
+    VerificationFailed::new_err("verification failed: malformed token")
+);
+unicode!(
+    /// Text that has to be Unicode.
+    Valid,
+    InvalidInput::new_err("the text is not valid Unicode")
+);
 
 /// The text of an argument, or this error where it is no Unicode.
 pub(crate) fn valid<'a>(

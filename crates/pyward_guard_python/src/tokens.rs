@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{InvalidInput, VerificationFailed, to_py};
 use crate::json;
-use crate::keys::{PyKeySet, Token, secret, secrets};
+use crate::keys::{PyKeySet, secret, secrets};
+use crate::text::Token;
 
 fn now_ms() -> u64 {
     SystemTime::now()

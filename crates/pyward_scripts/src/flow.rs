@@ -5,7 +5,7 @@ use tree_sitter::Node;
 
 use crate::names::{Move, Names, bound, children, is_function};
 use crate::value::Value;
-use crate::{Flow, Scripts};
+use crate::{Flow, Flows, Scripts};
 
 /// Expressions nested deeper than this are taken for harmless.
 const MAX_DEPTH: usize = 200;
@@ -33,6 +33,7 @@ pub(crate) struct Reader<'t, 'm> {
     returned: FxHashMap<usize, Value>,
     has_changed: bool,
     steps: usize,
+    is_partial: bool,
 }
 
 impl<'t, 'm> Reader<'t, 'm> {
@@ -46,10 +47,11 @@ impl<'t, 'm> Reader<'t, 'm> {
             returned: FxHashMap::default(),
             has_changed: true,
             steps: MAX_STEPS,
+            is_partial: names.is_partial,
         }
     }
 
-    pub(crate) fn flows(mut self) -> Vec<Flow> {
+    pub(crate) fn flows(mut self) -> Flows {
         for _ in 0..MAX_ROUNDS {
             if !std::mem::take(&mut self.has_changed) {
                 break;
@@ -58,12 +60,16 @@ impl<'t, 'm> Reader<'t, 'm> {
                 self.step(place);
             }
         }
+        self.is_partial |= self.has_changed;
         let mut found = Vec::new();
         let mut seen = FxHashSet::default();
         for place in &self.names.moves {
             self.report(place, &mut found, &mut seen);
         }
-        found
+        Flows {
+            found,
+            is_partial: self.is_partial,
+        }
     }
 
     // ---- where values move
@@ -367,6 +373,7 @@ impl<'t, 'm> Reader<'t, 'm> {
 
     fn value(&mut self, node: Node<'t>, scope: usize, depth: usize) -> Value {
         if depth > MAX_DEPTH || self.steps == 0 {
+            self.is_partial = true;
             return Value::default();
         }
         self.steps -= 1;

@@ -9,7 +9,7 @@
 //! ```
 //! let models = &pyward_catalog::Catalog::builtin().models;
 //! let code = "const q = new URLSearchParams(location.search).get('q');\nbox.innerHTML = `<b>${q}</b>`;";
-//! let flows = pyward_scripts::Scripts::new(models).flows(code);
+//! let flows = pyward_scripts::Scripts::new(models).flows(code).found;
 //! assert_eq!((flows[0].rule.as_str(), flows[0].sink.as_str()), ("dom-xss", "innerHTML"));
 //! assert_eq!(&code[flows[0].source.clone()], "location.search");
 //! ```
@@ -68,6 +68,24 @@ struct Sink {
     markup: bool,
 }
 
+/// What was found in a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flows {
+    /// In the order of their places; the same value written to the same kind of place twice is told once.
+    pub found: Vec<Flow>,
+    /// The program was too large to be followed in full.
+    pub is_partial: bool,
+}
+
+impl Flows {
+    fn unread() -> Self {
+        Self {
+            found: Vec::new(),
+            is_partial: true,
+        }
+    }
+}
+
 impl Scripts {
     /// From all models.
     #[must_use]
@@ -116,20 +134,22 @@ impl Scripts {
         all
     }
 
-    /// The flows in a program, in the order of their places; the same value written to the same kind of place twice is
-    /// told once. Takes a bounded number of steps.
+    /// The flows in a program. Programs over 1 MiB are not read, and the steps in others are bounded.
     #[must_use]
-    pub fn flows(&self, code: &str) -> Vec<Flow> {
-        if code.len() > MAX_CODE || !self.words.iter().any(|word| code.contains(word.as_str())) {
-            return Vec::new();
+    pub fn flows(&self, code: &str) -> Flows {
+        if !self.words.iter().any(|word| code.contains(word.as_str())) {
+            return Flows::default();
+        }
+        if code.len() > MAX_CODE {
+            return Flows::unread();
         }
         let mut parser = Parser::new();
         let language = tree_sitter_javascript::LANGUAGE.into();
         if parser.set_language(&language).is_err() {
-            return Vec::new();
+            return Flows::unread();
         }
         let Some(tree) = parser.parse(code, None) else {
-            return Vec::new();
+            return Flows::unread();
         };
         let names = Names::new(tree.root_node(), code);
         Reader::new(self, &names, code).flows()

@@ -46,6 +46,8 @@ pub(crate) struct Names<'t> {
     /// Values that each variable is given: the only one, where there is one.
     pub(crate) given: Vec<Vec<Node<'t>>>,
     pub(crate) moves: Vec<Move<'t>>,
+    /// Nesting was too deep to be read in full.
+    pub(crate) is_partial: bool,
 }
 
 /// A node that is still to be visited.
@@ -69,6 +71,7 @@ impl<'t> Names<'t> {
             methods: FxHashMap::default(),
             given: Vec::new(),
             moves: Vec::new(),
+            is_partial: false,
         };
         let mut open = vec![Open {
             node: root,
@@ -115,6 +118,7 @@ impl<'t> Names<'t> {
             depth,
         } = at;
         if depth > MAX_DEPTH {
+            self.is_partial = true;
             return;
         }
         let kind = node.kind();

@@ -4,7 +4,7 @@ use pyward_catalog::Catalog;
 
 /// The lines, from 1, with a flow.
 fn lines(code: &str) -> Vec<usize> {
-    let flows = Scripts::new(&Catalog::builtin().models).flows(code);
+    let flows = Scripts::new(&Catalog::builtin().models).flows(code).found;
     let line = |at: usize| code[..at].matches('\n').count() + 1;
     flows.iter().map(|flow| line(flow.span.start)).collect()
 }
@@ -106,6 +106,18 @@ fn the_pages_own() {
     ] {
         assert!(lines(code).is_empty(), "{code}");
     }
+}
+
+#[test]
+fn what_is_cut_is_told() {
+    let scripts = Scripts::new(&Catalog::builtin().models);
+    let code = "box.innerHTML = location.hash;";
+    let whole = scripts.flows(code);
+    assert!(whole.found.len() == 1 && !whole.is_partial);
+    let large = scripts.flows(&format!("{code}{}", " ".repeat(1 << 20)));
+    assert!(large.found.is_empty() && large.is_partial);
+    let deep = format!("{}1{}", "[".repeat(3_000), "]".repeat(3_000));
+    assert!(scripts.flows(&format!("{code}x = {deep}")).is_partial);
 }
 
 #[test]

@@ -211,6 +211,47 @@ def test_redirects_are_followed_within_bounds(get: Get, server: Any) -> None:
     assert get(open_policy(server, max_redirects=0), f"http://127.0.0.1:{port}/to//fine")[0] == 302
 
 
+def test_redirects_to_other_origins_are_told_no_secrets(get: Get, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = server.server_port
+    names(monkeypatch, {"one.example": [["127.0.0.1"]], "two.example": [["127.0.0.1"]]})
+    secrets = {"X-Api-Key": "k-1", "Authorization": "Bearer a-1", "PRIVATE-TOKEN": "p-1", "Cookie": "session=c-1", "Traceparent": "00-1"}
+    headers = {**secrets, "Accept": "text/plain", "User-Agent": "test"}
+    policy = open_policy(server, redirect_headers=["traceparent"], max_redirects=4)
+    back = f"/to/http://two.example:{port}/to/http://one.example:{port}/end"
+    assert get(policy, f"http://one.example:{port}/to//to/http://one.example:{port}{back}", headers=headers)[0] == 200
+    said = [(host, values) for _, host, _, _, *values in server.seen]
+    assert [host for host, _ in said] == [f"{name}.example:{port}" for name in ("one", "one", "one", "two", "one")]
+    for host, values in said[:3]:
+        # Some libraries leave cookies that were not set by the host to the first request.
+        assert set(values) >= set(headers.values()) - {"session=c-1"}, "the same origin is told everything"
+    for host, values in said[3:]:
+        assert set(values) & set(headers.values()) == {"00-1", "text/plain", "test"}, host
+
+
+def test_cookies_that_no_domain_is_named_for_stay_with_the_first_host(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx as plain
+    from pyward_guard.http.httpx import client
+    from pyward_guard.http.requests import session
+
+    port = server.server_port
+    names(monkeypatch, {"one.example": [["127.0.0.1"]], "two.example": [["127.0.0.1"]]})
+    with session(open_policy(server)) as http_session:
+        http_session.cookies.set("everywhere", "e-1")
+        http_session.cookies.set("named", "n-1", domain="two.example")
+        http_session.get(f"http://one.example:{port}/to/http://two.example:{port}/end", cookies={"once": "o-1"})
+    assert [[value for value in values if "-1" in value] for _, _, _, _, *values in server.seen] == [["everywhere=e-1; once=o-1"], ["named=n-1"]]
+    with pytest.raises(InvalidInput):
+        client(open_policy(server), cookies={"everywhere": "e-1"})
+    named = plain.Cookies()
+    named.set("named", "n-1", domain="two.example")
+    client(open_policy(server), cookies=named).close()
+
+
+def test_names_of_redirect_headers_are_no_text() -> None:
+    with pytest.raises(InvalidInput):
+        OutboundPolicy(redirect_headers="X-Api-Key")
+
+
 @pytest.mark.parametrize("path", ["/large", "/declared"])
 def test_large_answers_are_refused(get: Get, server: Any, path: str) -> None:
     with pytest.raises(ResponseTooLarge):

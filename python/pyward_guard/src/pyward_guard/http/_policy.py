@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,14 @@ from .. import _core
 from .._core import InvalidInput, Refused
 
 _log = logging.getLogger("pyward_guard.http")
+
+# What a request may say to a host that a redirect named: how to answer, and what its body is. Cookies are chosen for
+# each host by the client libraries.
+_PLAIN_HEADERS = frozenset(
+    "accept accept-charset accept-encoding accept-language cache-control connection content-encoding content-language content-length"
+    " content-type cookie date expect host if-match if-modified-since if-none-match if-range if-unmodified-since pragma range"
+    " transfer-encoding user-agent".split()
+)
 
 
 class OutboundRefused(Refused):
@@ -39,7 +47,8 @@ class OutboundPolicy:
     ``max_bytes`` bounds memory.
 
     ``schemes`` are ``https`` and, if need be, ``http``; ``ports`` None means the default port of the scheme. At most
-    ``max_redirects`` are followed, 0 for none.
+    ``max_redirects`` are followed, 0 for none. One that leads to another origin is not told headers that may hold
+    secrets (CWE-200): of those that say more than how to answer, it gets the ones named in ``redirect_headers`` only.
 
     ASVS 5.0: v5.0.0-1.3.6, v5.0.0-13.2.4, v5.0.0-13.2.5, v5.0.0-13.2.6, v5.0.0-15.3.2.
     """
@@ -52,13 +61,18 @@ class OutboundPolicy:
     max_bytes: int = 10 << 20
     timeout: float = 10.0
     max_redirects: int = 3
+    redirect_headers: Sequence[str] = ()
+    """Names of further headers that go along to other origins."""
     _networks: tuple[Any, ...] = field(init=False, repr=False, default=())
     _hosts: Any = field(init=False, repr=False, default=None)
     _ports: frozenset[int] = field(init=False, repr=False, default=frozenset())
+    _carried: frozenset[str] = field(init=False, repr=False, default=frozenset())
 
     def __post_init__(self) -> None:
         if isinstance(self.schemes, str) or not self.schemes or not set(self.schemes) <= {"http", "https"}:
             raise InvalidInput("schemes are https, or http and https")
+        if isinstance(self.redirect_headers, str):
+            raise InvalidInput("redirect_headers are names of headers")
         if self.max_bytes < 1 or not 0 < self.timeout < 86_400 or not 0 <= self.max_redirects <= 20:
             raise InvalidInput("max_bytes and timeout are positive, max_redirects is 0 to 20")
         try:
@@ -68,6 +82,7 @@ class OutboundPolicy:
         ports = self.ports if self.ports is not None else [443] + [80] * ("http" in self.schemes)
         object.__setattr__(self, "_networks", networks)
         object.__setattr__(self, "_ports", frozenset(ports))
+        object.__setattr__(self, "_carried", _PLAIN_HEADERS | {name.lower() for name in self.redirect_headers})
         if self.hosts is not None:
             object.__setattr__(self, "_hosts", _core.HostList(list(self.hosts)))
 
@@ -135,6 +150,11 @@ class OutboundPolicy:
         except (OSError, UnicodeError):
             raise OutboundRefused("name does not resolve") from None
         return self.check_answers([str(entry[4][0]) for entry in found])
+
+    def drop_secrets(self, headers: MutableMapping[str, Any]) -> None:
+        """Takes out of ``headers`` what a host that a redirect named is not told."""
+        for name in {name.lower() for name in headers} - self._carried:
+            del headers[name]
 
     def check_size(self, size: int) -> None:
         """Raises :class:`ResponseTooLarge` beyond ``max_bytes``."""

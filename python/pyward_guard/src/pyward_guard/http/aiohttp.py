@@ -18,6 +18,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from .._core import InvalidInput
@@ -56,6 +57,11 @@ class _Resolver(AbstractResolver):
         pass
 
 
+_Origin = tuple[str, str, int]
+# Where the request that is running began.
+_origin: ContextVar[_Origin | None] = ContextVar("pyward_guard.http.aiohttp", default=None)
+
+
 class _Connector(aiohttp.TCPConnector):
     """Every hop of a request, redirects included, asks here for its connection."""
 
@@ -70,7 +76,13 @@ class _Connector(aiohttp.TCPConnector):
         self._policy = policy
 
     async def connect(self, req: Any, *args: Any, **kwargs: Any) -> Any:
-        self._policy.check_url(str(req.url))
+        origin = self._policy.check_url(str(req.url))
+        if _origin.get() is None:
+            _origin.set(origin)
+        elif _origin.get() != origin:
+            self._policy.drop_secrets(req.headers)
+            # Nor when it comes back: another host said what to ask for.
+            _origin.set(("", "", 0))
         if getattr(req, "proxy", None) is not None:
             raise InvalidInput("a guarded session uses no proxy")
         if getattr(req, "ssl", True) is not True:
@@ -177,7 +189,11 @@ def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, he
         options["max_redirects"] = policy.max_redirects + 1
         if policy.max_redirects == 0:
             options["allow_redirects"] = False
-        return await unbounded(method, url, **options)
+        token = _origin.set(None)
+        try:
+            return await unbounded(method, url, **options)
+        finally:
+            _origin.reset(token)
 
     # Past the session's own warning about attributes that it does not know.
     object.__setattr__(http, "_request", request)

@@ -154,8 +154,14 @@ class _AsyncBackend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
+# httpx hands the extensions of a request on to the one that a redirect leads to.
+_ORIGIN = "pyward_guard.origin"
+
+
 def _prepare(policy: OutboundPolicy, request: httpx.Request) -> Deadline:
-    policy.check_url(str(request.url))
+    origin = policy.check_url(str(request.url))
+    if request.extensions.setdefault(_ORIGIN, origin) != origin:
+        policy.drop_secrets(request.headers)
     request.headers["Accept-Encoding"] = "identity"
     # There is no proxy; httpx would carry it on to where a redirect leads.
     request.headers.pop("Proxy-Authorization", None)
@@ -299,13 +305,15 @@ def _options(policy: OutboundPolicy, options: dict[str, Any]) -> dict[str, Any]:
     taken = sorted(set(options) & set(_OWN))
     if taken:
         raise InvalidInput(f"{taken[0]} is the policy's own")
+    if any(not cookie.domain for cookie in httpx.Cookies(options.get("cookies")).jar):
+        raise InvalidInput("cookies without a domain would go to every host: httpx.Cookies().set(name, value, domain=...)")
     options.setdefault("follow_redirects", policy.max_redirects > 0)
     return {**options, "trust_env": False, "timeout": policy.timeout, "max_redirects": policy.max_redirects}
 
 
 def client(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, **options: Any) -> httpx.Client:
     """An ``httpx.Client`` that keeps to the policy. ``options`` are those of httpx that do not weaken it (headers, auth,
-    base_url...). CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2, v5.0.0-13.2.6.
+    base_url...). Raises :class:`~pyward_guard.InvalidInput` for others, and for cookies that no domain is named for. CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2, v5.0.0-13.2.6.
     """
     return httpx.Client(transport=GuardTransport(policy, context=context), **_options(policy, options))
 

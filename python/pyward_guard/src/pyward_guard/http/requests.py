@@ -25,6 +25,7 @@ try:
     import requests
     import urllib3
     from requests.adapters import HTTPAdapter
+    from requests.cookies import RequestsCookieJar
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 except ImportError:
@@ -116,6 +117,8 @@ class _HttpsPool(HTTPSConnectionPool):
 class GuardAdapter(HTTPAdapter):
     """A requests adapter that keeps to a policy. Bodies are read at once, within the bounds. CWE-918; ASVS 5.0: v5.0.0-1.3.6.
 
+    An adapter is not asked what a redirect carries along: that takes :func:`session`.
+
     Raises :class:`~pyward_guard.InvalidInput` for ``verify=False``, other certificates and proxies, and what requests raises
     (``Timeout``, ``ReadTimeout``); ``timeout`` is in seconds and never more than the policy's.
 
@@ -184,14 +187,30 @@ class GuardAdapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
+    _policy: OutboundPolicy
+
     def get_redirect_target(self, resp: Any) -> str | None:
         # A policy without redirects hands them to the caller, as the other clients do.
         return super().get_redirect_target(resp) if self.max_redirects > 0 else None
+
+    def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
+        parent: Any = super()
+        parent.rebuild_auth(prepared_request, response)
+        if self._policy.check_url(str(prepared_request.url)) != self._policy.check_url(str(response.request.url)):
+            self._policy.drop_secrets(prepared_request.headers)
+            # Cookies that no domain was named for are sent to all.
+            cookies = RequestsCookieJar()
+            for cookie in prepared_request._cookies:
+                if cookie.domain:
+                    cookies.set_cookie(cookie)
+            prepared_request.headers.pop("Cookie", None)
+            prepared_request.prepare_cookies(cookies)
 
 
 def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None) -> requests.Session:
     """A ``requests.Session`` that keeps to the policy. CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2."""
     http = _Session()
+    http._policy = policy
     http.trust_env = False
     http.max_redirects = policy.max_redirects
     adapter = GuardAdapter(policy, context=context)

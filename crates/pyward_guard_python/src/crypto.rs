@@ -40,15 +40,15 @@ fn aead_decrypt<'py>(
     associated_data: &[u8],
 ) -> PyResult<Bound<'py, PyBytes>> {
     let keys = &*keys.0;
-    if ciphertext.len() > DETACH {
-        let plain = py
-            .detach(|| aead::decrypt(keys, ciphertext, associated_data))
-            .map_err(to_py)?;
-        return Ok(PyBytes::new(py, &Zeroizing::new(plain)));
-    }
-    // Small messages are opened on the stack or in one buffer that is wiped.
-    let plain = Zeroizing::new(aead::decrypt(keys, ciphertext, associated_data).map_err(to_py)?);
-    Ok(PyBytes::new(py, &plain))
+    let length = aead::opened_len(keys, ciphertext).map_err(to_py)?;
+    PyBytes::new_with(py, length, |out| {
+        if length > DETACH {
+            py.detach(|| aead::decrypt_into(keys, ciphertext, associated_data, out))
+        } else {
+            aead::decrypt_into(keys, ciphertext, associated_data, out)
+        }
+        .map_err(to_py)
+    })
 }
 
 #[pyfunction]

@@ -5,7 +5,7 @@
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 
-use super::keyset::{Entry, KeyKind, KeySet, Prepared};
+use super::keyset::{Entry, KeyKind, KeySet, Keys, Prepared};
 use crate::{Error, Result, random};
 
 /// Bytes in front of the nonce: version and key id.
@@ -94,7 +94,6 @@ pub fn encrypt(keys: &KeySet, plaintext: &[u8], associated_data: &[u8]) -> Resul
     Ok(out)
 }
 
-/// Length of the plaintext in `ciphertext` for the decryption into a buffer, and whether it names its key.
 fn open_with(entry: &Entry, body: &[u8], associated_data: &[u8], out: &mut [u8]) -> Result<()> {
     let (nonce, rest) = body
         .split_first_chunk::<NONCE_LEN>()
@@ -102,6 +101,10 @@ fn open_with(entry: &Entry, body: &[u8], associated_data: &[u8], out: &mut [u8])
     let (ciphertext, tag) = rest
         .split_last_chunk::<TAG_LEN>()
         .ok_or(Error::VerificationFailed)?;
+    if ciphertext.len() != out.len() {
+        // The keys were changed between sizing and opening.
+        return Err(Error::VerificationFailed);
+    }
     key_of(entry)?
         .open_separate_gather(
             Nonce::assume_unique_for_key(*nonce),
@@ -119,53 +122,66 @@ fn open_with(entry: &Entry, body: &[u8], associated_data: &[u8], out: &mut [u8])
 /// [`Error::UnknownKey`] when the key is not in the set or not enabled, [`Error::VerificationFailed`] when the
 /// ciphertext or the associated data was changed.
 pub fn decrypt(keys: &KeySet, ciphertext: &[u8], associated_data: &[u8]) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    decrypt_with(keys, ciphertext, associated_data, |n| {
-        out = vec![0; n];
-        Ok(&mut out[..])
-    })?;
+    let mut out = vec![0; opened_len(keys, ciphertext)?];
+    decrypt_into(keys, ciphertext, associated_data, &mut out)?;
     Ok(out)
 }
 
-/// Decrypts into the buffer that `allocate` gives for the plaintext's length.
+/// The enabled key that a ciphertext names, and what follows the name.
+fn named<'k, 'c>(keys: &'k Keys, ciphertext: &'c [u8]) -> Option<(&'k Entry, &'c [u8])> {
+    let rest = ciphertext.strip_prefix(&[1])?;
+    let (id, body) = rest.split_first_chunk::<4>()?;
+    let entry = keys.enabled(u32::from_be_bytes(*id)).filter(|e| !e.raw)?;
+    Some((entry, body))
+}
+
+/// Length of the plaintext in a ciphertext.
 ///
 /// # Errors
-/// As [`decrypt`].
-pub fn decrypt_with<'b>(
+/// [`Error::InvalidInput`] for the wrong kind of key set, [`Error::UnknownKey`] and [`Error::VerificationFailed`] for what
+/// cannot be a ciphertext.
+pub fn opened_len(keys: &KeySet, ciphertext: &[u8]) -> Result<usize> {
+    keys.expect(KeyKind::Aead)?;
+    keys.read(|k| {
+        let body = named(k, ciphertext).map(|(_, body)| body);
+        if body.is_none() && raw_keys(k).next().is_none() {
+            return Err(Error::UnknownKey);
+        }
+        let length = body.unwrap_or(ciphertext).len();
+        length
+            .checked_sub(NONCE_LEN + TAG_LEN)
+            .ok_or(Error::VerificationFailed)
+    })
+}
+
+/// Decrypts into a buffer of [`opened_len`] bytes.
+///
+/// # Errors
+/// As [`decrypt`]; [`Error::VerificationFailed`] for a buffer of another length.
+pub fn decrypt_into(
     keys: &KeySet,
     ciphertext: &[u8],
     associated_data: &[u8],
-    allocate: impl FnOnce(usize) -> Result<&'b mut [u8]>,
+    out: &mut [u8],
 ) -> Result<()> {
     keys.expect(KeyKind::Aead)?;
     keys.read(|k| {
-        if let Some((1, rest)) = ciphertext.split_first().map(|(v, r)| (*v, r))
-            && let Some((id, body)) = rest.split_first_chunk::<4>()
-            && let Some(entry) = k.enabled(u32::from_be_bytes(*id)).filter(|e| !e.raw)
-        {
-            let n = body
-                .len()
-                .checked_sub(NONCE_LEN + TAG_LEN)
-                .ok_or(Error::VerificationFailed)?;
-            return open_with(entry, body, associated_data, allocate(n)?);
+        if let Some((entry, body)) = named(k, ciphertext) {
+            return open_with(entry, body, associated_data, out);
         }
-        // Tink's RAW keys write no prefix: each is tried.
-        let mut raw = k
-            .entries
-            .iter()
-            .filter(|e| e.raw && e.status == super::KeyStatus::Enabled)
-            .peekable();
+        let mut raw = raw_keys(k).peekable();
         if raw.peek().is_none() {
             return Err(Error::UnknownKey);
         }
-        let n = ciphertext
-            .len()
-            .checked_sub(NONCE_LEN + TAG_LEN)
-            .ok_or(Error::VerificationFailed)?;
-        let out = allocate(n)?;
         raw.find_map(|e| open_with(e, ciphertext, associated_data, out).ok())
             .ok_or(Error::VerificationFailed)
     })
+}
+
+/// Tink's RAW keys write no prefix: each is tried.
+fn raw_keys(keys: &Keys) -> impl Iterator<Item = &Entry> {
+    let enabled = |e: &&Entry| e.raw && e.status == super::KeyStatus::Enabled;
+    keys.entries.iter().filter(enabled)
 }
 
 /// The id of the key that a ciphertext names, or none for other data: tells what a re-encryption still has to do.

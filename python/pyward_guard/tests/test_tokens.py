@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import dataclasses
 import json
@@ -442,80 +441,6 @@ def test_jwt_claims_revocation_and_details(keys: dict[str, Jwk]) -> None:
 
     with pytest.raises(RuntimeError):
         JwtVerifier(key, **accept, revoked=broken).verify(token)
-
-
-class Provider:
-    """Publishes keys and counts how often it is asked."""
-
-    def __init__(self) -> None:
-        self.signing = Jwk.generate("ES256")
-        self.asked = 0
-        self.down = False
-
-    def fetch(self, url: str) -> str:
-        self.asked += 1
-        if self.down:
-            raise ConnectionError("provider is down")
-        return tokens.jwks_document([self.signing])
-
-    def token(self) -> str:
-        return JwtIssuer(self.signing, algorithm="ES256", lifetime=60).issue(subject="7")
-
-
-def test_jwks_client_follows_rotation_without_hammering() -> None:
-    provider = Provider()
-    client = tokens.JwksClient("https://id.example/jwks", provider.fetch, min_interval=0.05)
-    verifier = JwtVerifier(client, algorithms=["ES256"])
-    assert verifier.verify(provider.token())["sub"] == "7"
-    assert verifier.verify(provider.token()) and provider.asked == 1
-    provider.signing = Jwk.generate("ES256")
-    time.sleep(0.06)
-    assert verifier.verify(provider.token())["sub"] == "7" and provider.asked == 2
-    forged = JwtIssuer(Jwk.generate("ES256"), algorithm="ES256", lifetime=60).issue()
-    patient = JwtVerifier(tokens.JwksClient("https://id.example/jwks", provider.fetch, min_interval=3600), algorithms=["ES256"])
-    for _ in range(20):
-        with pytest.raises(UnknownKey):
-            patient.verify(forged)
-    assert provider.asked <= 4, "once for the first keys, once at most for all the unknown ones"
-    provider.down = True
-    assert verifier.verify(provider.token())
-    with pytest.raises(InvalidInput):
-        tokens.JwksClient("http://id.example/jwks", provider.fetch)
-
-
-def test_verifiers_share_a_jwks_client() -> None:
-    """Whoever fetches, all get the new keys and lose the withdrawn ones; nothing is fetched before the first token."""
-    provider = Provider()
-    provider.down = True
-    client = tokens.JwksClient("https://id.example/jwks", provider.fetch, cache_seconds=0.05, min_interval=0.05)
-    first, second = (JwtVerifier(client, algorithms=["ES256"]) for _ in range(2))
-    assert provider.asked == 0
-    with pytest.raises(ConnectionError):
-        first.verify(provider.token())
-    provider.down = False
-    time.sleep(0.06)
-    withdrawn = provider.token()
-    assert first.verify(withdrawn) and second.verify(withdrawn)
-    provider.signing = Jwk.generate("ES256")
-    time.sleep(0.06)
-    assert first.verify(provider.token()) and provider.asked == 3
-    with pytest.raises(UnknownKey):
-        second.verify(withdrawn)
-    assert second.verify(provider.token()) and provider.asked == 3
-
-
-def test_async_jwks_client() -> None:
-    provider = Provider()
-
-    async def fetch(url: str) -> str:
-        return provider.fetch(url)
-
-    client = tokens.AsyncJwksClient("https://id.example/jwks", fetch, min_interval=0.0)
-    verifier = JwtVerifier([], algorithms=["ES256"])
-    assert asyncio.run(client.verify(verifier, provider.token()))["sub"] == "7"
-    provider.signing = Jwk.generate("ES256")
-    assert asyncio.run(client.verify(verifier, provider.token()))["sub"] == "7"
-    assert provider.asked == 2
 
 
 def test_key_representation_hides_the_key(keys: dict[str, Jwk]) -> None:

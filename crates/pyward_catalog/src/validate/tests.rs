@@ -238,10 +238,7 @@ fn secret_formats_compile() {
 }
 
 #[test]
-fn loads_fast() {
-    // 5 ms is the budget in an optimised build; leave room for an unoptimised one on a busy machine.
-    let start = std::time::Instant::now();
+fn unpacks() {
     let data: Data = postcard::from_bytes(crate::DATA).expect("unpacks");
-    assert!(start.elapsed().as_millis() < 250, "{:?}", start.elapsed());
     assert!(!data.rules.is_empty());
 }

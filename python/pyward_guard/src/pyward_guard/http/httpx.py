@@ -313,7 +313,8 @@ def _options(policy: OutboundPolicy, options: dict[str, Any]) -> dict[str, Any]:
 
 def client(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, **options: Any) -> httpx.Client:
     """An ``httpx.Client`` that keeps to the policy. ``options`` are those of httpx that do not weaken it (headers, auth,
-    base_url...). Raises :class:`~pyward_guard.InvalidInput` for others, and for cookies that no domain is named for. CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2, v5.0.0-13.2.6.
+    base_url...). Raises :class:`~pyward_guard.InvalidInput` for others, and for cookies that no domain is named for.
+    CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2, v5.0.0-13.2.6.
     """
     return httpx.Client(transport=GuardTransport(policy, context=context), **_options(policy, options))
 

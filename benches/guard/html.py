@@ -19,6 +19,7 @@ ARTICLE = (
     )
     * 40
 )
+EMPHASIS = "<p>A word in <b>bold</b>, one in <i>italics</i>, <em>both <strong>together</strong></em> and <code>code</code>.</p>" * 600
 PLAIN = "A comment without any markup in it, as most of them are. " * 4
 TEXT = "The quick brown fox jumps over the lazy dog. " * 4
 MARKUP = '<a href="x">Tom & Jerry\'s</a> ' * 6
@@ -33,7 +34,8 @@ def run(bench: Any) -> None:
     else:
         # A cleaner made once, nh3's fastest way.
         peer = nh3.Cleaner().clean if hasattr(nh3, "Cleaner") else nh3.clean
-        for name, source in (("comment, 250 bytes", COMMENT), ("article, 10 KB", ARTICLE), ("plain text, 230 bytes", PLAIN)):
+        sources = {"comment, 250 bytes": COMMENT, "article, 10 KB": ARTICLE, "emphasis, 66 KB": EMPHASIS, "plain text, 230 bytes": PLAIN}
+        for name, source in sources.items():
             bench.compare(
                 f"sanitise {name}",
                 lambda source=source: article(source),

@@ -117,7 +117,8 @@ static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
             "[private key]",
         ),
         (
-            r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*",
+            // Three parts of a signed token, of which the claims are not empty, or five of an encrypted one.
+            r"\beyJ[A-Za-z0-9_-]{5,}\.(?:[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*)",
             "[jwt]",
         ),
         (
@@ -127,6 +128,16 @@ static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
         (
             r"(?i)\b(bearer|basic|negotiate|digest)[ \t]+[A-Za-z0-9+/=._~-]{8,}",
             "$1 [redacted]",
+        ),
+        // Passwords that hold `/`, where it is no port that a path follows.
+        (
+            r#"([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/?\#@:\["']*:[^\s/@"'<>]*[^\s/@"'<>0-9][^\s"'<>]*@"#,
+            "$1[redacted]@",
+        ),
+        // Tokens without a colon, passwords that hold `@`.
+        (
+            r#"([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/?\#"'<>]+@"#,
+            "$1[redacted]@",
         ),
         (
             r"([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/@:]*:[^\s/@]+@",
@@ -592,6 +603,15 @@ mod tests {
             ("csrfmiddlewaretoken=hunter2", "hunter2"),
             ("GET /x?X-Amz-Signature=hunter2&b=1", "hunter2"),
             ("GET /x?sv=1&sig=hunter2", "hunter2"),
+            ("eyJhbGciOiJkaXIifQ..aXZpdg.Y2lwaGVy.hunter2", "hunter2"),
+            (
+                "eyJhbGciOiJBMjU2S1cifQ.a2V5.aXZpdg.Y2lwaGVy.hunter2",
+                "Y2lwaGVy",
+            ),
+            ("postgresql://app:p@hunter2@db/x", "hunter2"),
+            ("redis://:s3cr/hunter2@cache:6379/0", "hunter2"),
+            ("redis://:12345678@cache:6379/0", "12345678"),
+            ("clone https://hunter2@github.com/a/b", "hunter2"),
         ] {
             let out = redact(text);
             assert!(!out.contains(secret), "{text} -> {out}");
@@ -608,6 +628,10 @@ mod tests {
         for text in [
             "user=ada took 12ms",
             "token=None",
+            "https://example.org/users/@ada",
+            "https://example.org:8080/@ada/posts?to=b@example.org",
+            "http://[::1]:8080/@ada",
+            "see https://example.org and write to ada",
             "order 4111111111111112",
             "a: b",
             "author: Ada",

@@ -375,6 +375,11 @@ fn refuses_hostile_archives() {
         let (_root, result) = try_extract(&tar_of(entries), &limits);
         assert!(result.is_err(), "tar {index}");
     }
+    for entries in [["a", "A/b"], ["a/b", "A"], ["a/b/c", "a/b"]] {
+        let tar = tar_of(&entries.map(|name| (name, T::Regular, &b"x"[..])));
+        let (_root, result) = try_extract(&tar, &limits);
+        assert!(matches!(result, Err(Error::Refused(_))), "{entries:?}");
+    }
     for entries in [
         &[("../evil", &b"x"[..])][..],
         &[("/evil", b"x")],

@@ -78,6 +78,9 @@ impl Engine {
     pub fn add(&self, rule: Rule) -> Result<()> {
         rule.principal.check()?;
         rule.resource.check()?;
+        for condition in rule.when.iter().chain(&rule.unless) {
+            check_nesting(condition, b"([{", b")]}")?;
+        }
         let policy = if rule.when.is_some() || rule.unless.is_some() {
             let policy =
                 Policy::parse(Some(PolicyId::new(&rule.id)), rule.to_cedar()).map_err(|error| {
@@ -95,6 +98,7 @@ impl Engine {
     /// # Errors
     /// [`Error::InvalidInput`] for text that does not parse, templates, and ids that are taken. Nothing is added then.
     pub fn add_cedar(&self, text: &str) -> Result<Vec<String>> {
+        check_nesting(text, b"([{", b")]}")?;
         let set =
             PolicySet::from_str(text).map_err(|error| Error::InvalidInput(problems(&error)))?;
         if set.num_of_templates() > 0 {
@@ -244,6 +248,7 @@ impl Engine {
     /// # Errors
     /// [`Error::InvalidInput`] when the schema does not parse.
     pub fn validate(&self, schema: &str) -> Result<Vec<String>> {
+        check_nesting(schema, b"([{<", b")]}>")?;
         let (schema, _) = Schema::from_cedarschema_str(schema)
             .map_err(|error| Error::InvalidInput(problems(&error)))?;
         let set = PolicySet::from_str(&self.to_cedar())
@@ -523,6 +528,47 @@ fn scope_of(id: &str, policy: &Policy) -> Rule {
         ActionConstraint::In(uids) => Actions::In(uids.iter().map(Entity::of).collect()),
     };
     rule
+}
+
+/// Brackets and conditions within each other. Cedar's parser takes some 14 KiB of stack for each.
+const MAX_NESTING: usize = 32;
+
+/// An error for text that Cedar's parser would need more stack for than a thread has (CWE-674).
+fn check_nesting(text: &str, open: &[u8], close: &[u8]) -> Result<()> {
+    let bytes = text.as_bytes();
+    let (mut brackets, mut conditions, mut at) = (0_usize, 0_usize, 0);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => {
+                while bytes.get(at).is_some_and(|b| *b != b'"') {
+                    at += 1 + usize::from(bytes[at] == b'\\');
+                }
+                at += 1;
+            }
+            b'/' if bytes.get(at) == Some(&b'/') => {
+                at += bytes[at..].iter().take_while(|b| **b != b'\n').count();
+            }
+            byte if open.contains(byte) => brackets += 1,
+            byte if close.contains(byte) => brackets = brackets.saturating_sub(1),
+            b';' => conditions = 0,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
+                let rest = bytes[at..].iter();
+                let word = rest
+                    .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+                    .count();
+                conditions += usize::from(&bytes[at - 1..at + word] == b"if");
+                at += word;
+            }
+            _ => {}
+        }
+        if brackets + conditions > MAX_NESTING {
+            return Err(Error::InvalidInput(format!(
+                "brackets and conditions nest deeper than {MAX_NESTING} levels"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// An error and its causes on one line.

@@ -111,6 +111,13 @@ const URL_ATTRIBUTES: &[&str] = &[
     "xlink:href",
     "ping",
     "manifest",
+    "hx-get",
+    "hx-post",
+    "hx-put",
+    "hx-patch",
+    "hx-delete",
+    "hx-push-url",
+    "hx-replace-url",
 ];
 const OTHER_ATTRIBUTES: &[&str] = &[
     "srcdoc",
@@ -131,7 +138,11 @@ const OTHER_ATTRIBUTES: &[&str] = &[
     "code",
 ];
 /// Beginnings of attributes whose values JavaScript frameworks run as code.
-const CODE_PREFIXES: &[&str] = &["@", ":", "x-", "v-", "ng-", "hx-on", "data-hx-on", "_"];
+const CODE_PREFIXES: &[&str] = &["@", ":", "x-", "v-", "ng-", "data-ng-", "hx-on", "_"];
+/// Those of which the whole name tells it.
+const CODE_ATTRIBUTES: &[&str] = &["data-bind", "hx-trigger", "hx-vars"];
+/// Those that are JSON when they begin like it, and code otherwise.
+const JSON_ATTRIBUTES: &[&str] = &["hx-headers", "hx-request", "hx-vals"];
 /// Elements whose URL attributes load what runs in the page, frames it, or moves all other URLs.
 const CODE_ELEMENTS: &[&str] = &[
     "script",
@@ -285,6 +296,10 @@ impl Tracker {
 
     fn attribute_context(&self) -> Context {
         let name = self.name.as_str();
+        let name = name
+            .strip_prefix("data-")
+            .filter(|name| name.starts_with("hx-"))
+            .unwrap_or(name);
         if name.starts_with("on") {
             return match self.script.spot() {
                 Spot::Code => Context::ScriptAttribute,
@@ -306,7 +321,9 @@ impl Tracker {
         }
         if OTHER_ATTRIBUTES.contains(&name)
             || name.contains('\u{FFFC}')
+            || CODE_ATTRIBUTES.contains(&name)
             || CODE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || JSON_ATTRIBUTES.contains(&name) && !self.value.trim_start().starts_with('{')
             || self.tag.contains('\u{FFFC}')
         {
             return Context::OtherAttribute;
@@ -637,6 +654,18 @@ mod tests {
             ),
             ("<p @click='", C::OtherAttribute),
             ("<p x-data='", C::OtherAttribute),
+            ("<p data-ng-init='", C::OtherAttribute),
+            ("<p data-bind='text: ", C::OtherAttribute),
+            ("<p data-binding='", C::Attribute),
+            ("<p data-x='", C::Attribute),
+            ("<p hx-vals='", C::OtherAttribute),
+            ("<p data-hx-vals=' js:{", C::OtherAttribute),
+            ("<p hx-headers=' {\"x\": \"", C::Attribute),
+            ("<p hx-trigger='click[", C::OtherAttribute),
+            ("<p data-hx-on:click='", C::OtherAttribute),
+            ("<p hx-get=\"", C::UrlStart),
+            ("<p data-hx-post=\"/notes/x", C::UrlRest),
+            ("<p hx-target=\"", C::Attribute),
             ("<p@ title='", C::OtherAttribute),
             ("<p style='color:", C::StyleAttribute),
             ("<p style='background: url(", C::OtherAttribute),

@@ -323,7 +323,9 @@ fn check(policy: &Policy) -> Result<()> {
         if name == "class" {
             return invalid("classes are allowed by name, not the whole attribute".into());
         }
-        if matches!(name.as_str(), "id" | "name") && policy.id_prefix.is_none() {
+        if matches!(name.as_str(), "id" | "name")
+            && policy.id_prefix.as_deref().is_none_or(str::is_empty)
+        {
             return invalid(format!("the attribute {name} needs an id_prefix"));
         }
     }

@@ -1,6 +1,6 @@
 //! Bounds how many hashes are computed at a time and how much memory they take together.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 /// A counting gate over computations and memory. Hashing is work an attacker can ask for: without a bound, a burst of
 /// log-ins takes the memory of the whole machine (CWE-400, CWE-770).
@@ -8,8 +8,28 @@ use std::sync::{Condvar, Mutex, PoisonError};
 pub struct Gate {
     max_running: usize,
     max_memory_kib: u64,
+    counts: Counts,
+}
+
+/// What one process counts. A fork copies the turns, perhaps the lock, of threads that the child does not have: a process
+/// never waits on counts of another one.
+#[derive(Debug)]
+struct Counts {
+    process: u32,
     state: Mutex<State>,
     changed: Condvar,
+    of_child: OnceLock<Box<Counts>>,
+}
+
+impl Counts {
+    fn new() -> Self {
+        Self {
+            process: std::process::id(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            of_child: OnceLock::new(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -24,7 +44,7 @@ struct State {
 
 /// A place in the gate, given back when dropped.
 pub(super) struct Turn<'g> {
-    gate: &'g Gate,
+    counts: &'g Counts,
     memory_kib: u64,
 }
 
@@ -35,9 +55,16 @@ impl Gate {
         Self {
             max_running: max_running.max(1),
             max_memory_kib,
-            state: Mutex::default(),
-            changed: Condvar::new(),
+            counts: Counts::new(),
         }
+    }
+
+    fn counts(&self) -> &Counts {
+        let mut counts = &self.counts;
+        while counts.process != std::process::id() {
+            counts = counts.of_child.get_or_init(|| Box::new(Counts::new()));
+        }
+        counts
     }
 
     /// Most memory of one computation, in KiB.
@@ -48,10 +75,11 @@ impl Gate {
     /// Waits until there is room, in the order of coming: small computations do not keep a large one waiting for ever.
     /// Who needs more than the whole allowance is turned away before.
     pub(super) fn enter(&self, memory_kib: u64) -> Turn<'_> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts();
+        let mut state = counts.state.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = state.next;
         state.next += 1;
-        let mut state = self
+        let mut state = counts
             .changed
             .wait_while(state, |s| {
                 s.serving != ticket
@@ -66,17 +94,15 @@ impl Gate {
         state.most_running = state.most_running.max(state.running);
         drop(state);
         // There may be room for the next one, too.
-        self.changed.notify_all();
-        Turn {
-            gate: self,
-            memory_kib,
-        }
+        counts.changed.notify_all();
+        Turn { counts, memory_kib }
     }
 
     /// The most computations that have run at a time so far.
     #[must_use]
     pub fn most_running(&self) -> usize {
-        self.state
+        let state = &self.counts().state;
+        state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .most_running
@@ -85,14 +111,11 @@ impl Gate {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut state = self
-            .gate
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts;
+        let mut state = counts.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.running -= 1;
         state.memory_kib -= self.memory_kib;
-        self.gate.changed.notify_all();
+        counts.changed.notify_all();
     }
 }
 
@@ -109,7 +132,7 @@ mod tests {
                 let (gate, peak) = (&gate, &peak_memory);
                 scope.spawn(move || {
                     let _turn = gate.enter(if i == 0 { 100 } else { 40 });
-                    let now = gate.state.lock().unwrap().memory_kib;
+                    let now = gate.counts.state.lock().unwrap().memory_kib;
                     peak.fetch_max(now, std::sync::atomic::Ordering::Relaxed);
                     std::thread::sleep(std::time::Duration::from_millis(2));
                 });
@@ -117,6 +140,16 @@ mod tests {
         });
         assert!(peak_memory.into_inner() <= 100);
         assert!(gate.most_running() <= 3);
+    }
+
+    #[test]
+    fn a_fork_does_not_wait_for_threads_it_has_not() {
+        let mut gate = Gate::new(1, 100);
+        std::mem::forget(gate.enter(100));
+        gate.counts.process = 0;
+        drop(gate.enter(100));
+        drop(gate.enter(100));
+        assert_eq!(gate.most_running(), 1);
     }
 
     #[test]

@@ -142,7 +142,9 @@ struct Writer<'a> {
     limits: &'a ArchiveLimits,
     budget: u64,
     entries: u64,
+    /// Names of files and of directories, folded.
     seen: HashSet<String>,
+    folders: HashSet<String>,
     made: HashSet<String>,
     report: ExtractReport,
 }
@@ -164,6 +166,14 @@ fn read_error(error: std::io::Error) -> Error {
 #[error("{0}")]
 struct Bound(&'static str);
 
+fn fold(path: &str) -> String {
+    path.nfkc().flat_map(char::to_lowercase).nfkc().collect()
+}
+
+fn both() -> Error {
+    Error::Refused("the archive has a file and a directory of one name".into())
+}
+
 impl<'a> Writer<'a> {
     fn new(target: &'a Directory, limits: &'a ArchiveLimits, size: u64) -> Self {
         let by_ratio = size.saturating_mul(limits.max_ratio).max(RATIO_FLOOR);
@@ -173,6 +183,7 @@ impl<'a> Writer<'a> {
             budget: limits.max_total_bytes.min(by_ratio),
             entries: 0,
             seen: HashSet::new(),
+            folders: HashSet::new(),
             made: HashSet::new(),
             report: ExtractReport::default(),
         }
@@ -257,10 +268,22 @@ impl<'a> Writer<'a> {
     /// Two files of one name: scanners and readers may disagree on which one counts. Case and
     /// normalisation are ignored, as some file systems do.
     fn admit_file(&mut self, path: &str) -> Result<()> {
-        let folded: String = path.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+        let folded = fold(path);
+        if self.folders.contains(&folded) {
+            return Err(both());
+        }
         if !self.seen.insert(folded) {
             return Err(Error::Refused("the archive has a name twice".into()));
         }
+        Ok(())
+    }
+
+    fn admit_directory(&mut self, path: &str) -> Result<()> {
+        let folded = fold(path);
+        if self.seen.contains(&folded) {
+            return Err(both());
+        }
+        self.folders.insert(folded);
         Ok(())
     }
 
@@ -270,11 +293,13 @@ impl<'a> Writer<'a> {
         if !self.made.insert(path.to_owned()) {
             return Ok(());
         }
+        self.admit_directory(path)?;
         if !named {
             self.count()?;
         }
         for (at, _) in path.match_indices('/') {
             if self.made.insert(path[..at].to_owned()) {
+                self.admit_directory(&path[..at])?;
                 self.count()?;
             }
         }

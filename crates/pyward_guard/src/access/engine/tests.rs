@@ -458,3 +458,48 @@ fn users_and_rules_that_go_leave_nothing() {
     let text = engine.to_cedar();
     assert!(text.find("members").unwrap() < text.find("last").unwrap());
 }
+
+#[test]
+fn nesting_is_bounded() {
+    let engine = Engine::new();
+    let policy =
+        |condition: &str| format!("permit (principal, action, resource) when {{ {condition} }};");
+    for deep in [
+        format!("{}true{}", "(".repeat(600), ")".repeat(600)),
+        format!("{}{} == 1", "[".repeat(600), "]".repeat(600)),
+        format!(
+            "{}true{}",
+            "if true then ".repeat(600),
+            " else false".repeat(600)
+        ),
+        format!(
+            "{}true{}",
+            "(\")\" > \"//\" && ".repeat(600),
+            ")".repeat(600)
+        ),
+        format!("{}true{}", "(// )\n".repeat(600), ")".repeat(600)),
+    ] {
+        assert!(matches!(
+            engine.add_cedar(&policy(&deep)),
+            Err(Error::InvalidInput(_))
+        ));
+    }
+    let schema = format!(
+        "entity A = {{ a: {}Long{} }};",
+        "Set<".repeat(3000),
+        ">".repeat(3000)
+    );
+    assert!(matches!(
+        engine.validate(&schema),
+        Err(Error::InvalidInput(_))
+    ));
+    let wide = vec!["(context.a < 1 || \"(((\" == \"\\\"((((\")"; 200].join(" && ");
+    engine.add_cedar(&policy(&wide)).unwrap();
+    engine
+        .add_cedar(&format!(
+            "@id(\"deep\") {}",
+            policy(&format!("{}true{}", "(".repeat(29), ")".repeat(29)))
+        ))
+        .unwrap();
+    assert!(engine.validate("entity A = { a: Set<Set<Long>> };").is_ok());
+}

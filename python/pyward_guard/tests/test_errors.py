@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyward_guard import errors
 from pyward_guard.errors import asgi, wsgi
-from starlette.responses import StreamingResponse
-from starlette.testclient import TestClient
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 SECRET = "postgres://app:hunter2@db/prod"
@@ -265,3 +265,88 @@ async def test_a_websocket_is_closed_once() -> None:
 
     await asgi.ErrorBoundary(app)({"type": "websocket", "path": "/", "headers": []}, receive, send)
     assert sent == ["websocket.close"]
+
+
+def pep_3333_server(app: Any) -> tuple[str, dict[str, str], bytes]:
+    """Sends status and headers with the first chunk that is not empty, as PEP 3333 asks for; they and the body."""
+    calls: list[Any] = []
+    sent: list[bytes] = []
+
+    def write(data: bytes) -> None:
+        if data:
+            sent.append(data)
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        if calls and exc_info is None:
+            raise AssertionError("headers already set")
+        if sent:
+            raise exc_info[1]
+        calls.append((status, dict(headers)))
+        return write
+
+    try:
+        for chunk in app({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_ACCEPT": "text/plain"}, start_response):
+            write(chunk)
+    except Exception:
+        sent.append(b"[cut]")
+    return *calls[-1], b"".join(sent)
+
+
+@pytest.mark.parametrize("before", ["nothing", "empty", "text", "written"])
+@pytest.mark.parametrize("after", ["yield", "end", "write", "raise", "no exc_info"])
+def test_wsgi_a_second_start_response(before: str, after: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The way of PEP 3333 to answer an error after the first call: the page, or a cut where something was sent."""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        write = start_response("200 OK", [("X-Own", "1")])
+        if before == "written":
+            write(b"begin")
+        elif before != "nothing":
+            yield b"begin" if before == "text" else b""
+        try:
+            raise Failure(SECRET)
+        except Failure as error:
+            info = () if after == "no exc_info" else (sys.exc_info(),)
+            start_response("503 Oops", [("Retry-After", "7"), ("X-Debug", SECRET)], *info)
+            if after == "raise":
+                raise
+            if after == "write":
+                write(SECRET.encode())
+            if after in ("yield", "no exc_info"):
+                yield str(error).encode()
+
+    status, headers, body = pep_3333_server(wsgi.ErrorBoundary(app))
+    assert SECRET in caplog.text and len(caplog.records) == 1
+    if before in ("text", "written"):
+        assert status == "200 OK" and body == b"begin[cut]"
+    else:
+        assert status == "503 Service Unavailable" and headers["Retry-After"] == "7" and "X-Debug" not in headers
+        assert body.startswith(b"Service unavailable. Incident ") and b"hunter2" not in body
+
+
+def test_wsgi_failures_after_empty_chunks() -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        yield b""
+        raise Failure(SECRET)
+
+    status, _, body = pep_3333_server(wsgi.ErrorBoundary(app))
+    assert status == "500 Internal Server Error" and body.startswith(b"Internal error. Incident ")
+
+
+def test_websocket_denials_leak_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        status = int(scope["path"][1:])
+        await WebSocket(scope, receive, send).send_denial_response(PlainTextResponse(SECRET, status, {"Retry-After": "7"}))
+
+    for boundary, status, shown in (
+        (asgi.ErrorBoundary(app), 503, False),
+        (asgi.ErrorBoundary(app), 403, True),
+        (asgi.ErrorBoundary(app, insecure_keep_server_error_bodies=True), 503, True),
+    ):
+        with pytest.raises(WebSocketDenialResponse) as caught, TestClient(boundary).websocket_connect(f"/{status}"):
+            pass
+        answer = caught.value
+        assert answer.status_code == status and (SECRET in answer.text) == shown and answer.headers["Retry-After"] == "7"
+        assert shown or json.loads(answer.text)["incident"] in caplog.text
+    assert SECRET in caplog.text

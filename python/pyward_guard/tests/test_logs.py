@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import stat
+import sys
 import threading
 from pathlib import Path
 from typing import Any, get_args
@@ -26,9 +27,8 @@ def captured() -> Any:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     handler.addFilter(logs.RedactingFilter())
-    log = logging.getLogger("test.guard.logs")
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
+    # One that pytest does not know: its own handler has no filter, and raises for what cannot be formatted.
+    log = logging.Logger("test.guard.logs", logging.DEBUG)
     log.addHandler(handler)
     yield log, stream
     log.removeHandler(handler)
@@ -248,7 +248,7 @@ def test_security_events(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     assert [event.event for event in seen] == ["authz_fail:ada\\nx,/admin_1_2"]
     assert "hunter2" not in caplog.text and "secret detail" not in caplog.text
     assert logs.verify_audit_log(tmp_path / "a", key=KEY).records == 2
-    assert set(logs._LEVELS) <= set(get_args(logs.Event))
+    assert set(logs.LEVELS) <= set(get_args(logs.Event))
 
 
 class Unspeakable:
@@ -285,11 +285,18 @@ def test_structlog_tracebacks() -> None:
     assert process(None, "info", {"event": "x", "_record": record})["_record"] is record
 
 
+def filtered(record: logging.LogRecord, **options: Any) -> logging.LogRecord:
+    """From Python 3.12 on a filter returns a copy."""
+    answer: Any = logs.RedactingFilter(logs.Redactor(**options)).filter(record)
+    assert answer is True or answer is not record
+    return record if answer is True else answer
+
+
 def test_a_second_handler_indents_nothing_twice() -> None:
     record = logging.LogRecord("a", logging.ERROR, "f", 1, "x", (), None)
     record.exc_text = "Traceback\npassword=hunter2"
     for _ in range(2):
-        logs.RedactingFilter().filter(record)
+        record = filtered(record)
     assert record.exc_text == "  | Traceback\n  | password=[redacted]"
 
 
@@ -346,3 +353,89 @@ def test_links_over_no_records_are_refused(tmp_path: Path) -> None:
         path.write_bytes(_core.logs_chain_link(None, bytes(32), record).hex().encode() + b" " + record + b"\n")
         with pytest.raises(Refused):
             logs.verify_audit_log(path, verifier=lambda head, signature: True)
+
+
+ACCESS = '%s - "%s %s HTTP/%s" %d'
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("/?access_token=abcdef12", "/?access_token=[redacted]"), ("/?token=", "/?token="), ("/" + "a%41" * 9000, "/a%41a")],
+)
+def test_uvicorn_s_access_log(path: str, shown: str) -> None:
+    """Its formatter unpacks the arguments; what they are together may be redacted and cut otherwise than each alone."""
+    uvicorn_logging = pytest.importorskip("uvicorn.logging")
+    arguments = ("192.0.2.1:5", "GET", path, "1.1", 200)
+    record = filtered(logging.LogRecord("uvicorn.access", logging.INFO, "", 0, ACCESS, arguments, None))
+    line = uvicorn_logging.AccessFormatter("%(client_addr)s %(request_line)s %(status_code)s", use_colors=False).format(record)
+    assert line.startswith(f"192.0.2.1:5 GET {shown}") and line.endswith(" HTTP/1.1 200 OK") and "abcdef12" not in line
+    assert record.getMessage() == logs.Redactor().line(ACCESS % arguments)
+
+
+def test_arguments_stay_where_they_tell_no_more_than_the_message() -> None:
+    for template, arguments, kept in (
+        ("%s took %d ms", ("ada\n", 5), ("ada\\n", 5)),
+        ("%s", ("Bearer abcdef123456",), ("Bearer [redacted]",)),
+        ("token=%s for %s", ("abc123", "ada"), ()),
+        ("pin=%d", (1234,), ()),
+        ("100%% of\n%s", ("ada",), ()),
+        ("%s %s", ("password=hunter2",), ()),
+        ("100%", (), ()),
+        ("key %.2s...", ("abcdef",), ()),
+        ("%s", (Unspeakable(),), ()),
+    ):
+        record = logging.LogRecord("x", logging.INFO, "", 0, template, arguments, None)
+        try:
+            message = logs.Redactor().line(record.getMessage())
+        except Exception:
+            message = ""
+        shown = filtered(record)
+        assert shown.args == kept and shown.getMessage().startswith(message) and "hunter2" not in shown.getMessage()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="a filter cannot return another record")
+def test_other_handlers_get_the_record_as_it_was() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "token=%s", ("abc123",), (ValueError, ValueError("x"), None))
+    record.password = "hunter2"
+    before = dict(record.__dict__)
+    assert filtered(record).getMessage() == "token=[redacted]" and record.__dict__ == before
+
+
+def test_a_failing_signer_doubles_no_record_and_keeps_no_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, away = tmp_path / "audit", [True]
+
+    def signer(head: bytes) -> bytes:
+        if away[0]:
+            raise ConnectionError("secret detail")
+        return head
+
+    log = logs.AuditLog(path, signer=signer, sign_every=2)
+    assert [log.append("paid") for _ in range(3)][-1] == log.head
+    assert path.read_bytes().count(b"\n") == 3
+    assert caplog.text.count("signer of an audit log failed: ConnectionError") == 2 and "secret detail" not in caplog.text
+    away[0] = False
+    log.append("paid")
+    assert logs.verify_audit_log(path, verifier=lambda head, signature: head == signature).records == 5
+    away[0] = True
+    log.append("paid")
+    with pytest.raises(ConnectionError):
+        log.close()
+    with logs.AuditLog(path):  # not locked any more
+        pass
+
+
+def test_a_failing_audit_log_stops_no_alert(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[logs.SecurityEvent] = []
+    audit = logs.AuditLog(tmp_path / "audit")
+    logs.add_alert(seen.append)
+    try:
+        for name in ("time", "sequence"):
+            with pytest.raises(InvalidInput, match=name):
+                logs.security_event("malicious_attack_tool", audit=audit, **{name: "12:00"})  # type: ignore[arg-type]
+        assert not seen and not caplog.records, "a mistake in the call, of which nothing is reported by half"
+        audit.close()
+        with pytest.raises(InvalidInput, match="closed"):
+            logs.security_event("malicious_attack_tool", "sqlmap", audit=audit)
+    finally:
+        logs.remove_alert(seen.append)
+    assert [event.event for event in seen] == ["malicious_attack_tool:sqlmap"]

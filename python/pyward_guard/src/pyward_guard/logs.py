@@ -9,6 +9,7 @@ Practices: E2, E4. Protects against CWE-117, CWE-223, CWE-359, CWE-532, CWE-732,
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import logging.handlers
@@ -20,10 +21,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from . import _core
 from ._core import InvalidInput, LimitExceeded, Refused
+from ._event_names import EVENTS, LEVELS, Event
 from ._optional import need_posix
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
 REDACTED: Final = "[redacted]"
 _MAX_DEPTH = 8
 _MAX_VALUES = 10_000
+_log = logging.getLogger("pyward_guard.logs")
 
 
 def neutralise(text: str, *, max_bytes: int = 16_384) -> str:
@@ -172,12 +175,19 @@ class _Lines(str):
 
 
 _ATTRIBUTES = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
+# Its formatter unpacks the arguments, of which none is a secret for what the message says around it.
+_UNPACKED: Final = frozenset(("uvicorn.access",))
 
 
 class RedactingFilter(logging.Filter):
     """Redacts and neutralises every record of a handler: message, arguments, ``extra`` fields and exception text.
 
-    Put it on handlers, not on loggers, whose filters do not see records of child loggers.
+    Put it on handlers, not on loggers, whose filters do not see records of child loggers. Arguments that are secrets only
+    for what the message says around them (``"token=%s"``) are dropped once they are in the message.
+
+    From Python 3.12 on the handler gets a copy, so that each handler needs a filter; one with a ``handle`` of its own must
+    emit what ``filter`` returned. Before, all handlers share the record: those after this one see it redacted, with
+    ``exc_text`` in place of ``exc_info``, so that error trackers belong before it.
 
     ASVS 5.0: v5.0.0-16.2.5, v5.0.0-16.4.1. CWE-117, CWE-532.
 
@@ -193,14 +203,26 @@ class RedactingFilter(logging.Filter):
         super().__init__()
         self.redactor = redactor or Redactor()
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    if sys.version_info >= (3, 12):
+
+        def filter(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+            shown = copy.copy(record)
+            self._redact(shown)
+            return shown
+
+    else:
+
+        def filter(self, record: logging.LogRecord) -> bool:
+            self._redact(record)
+            return True
+
+    def _redact(self, record: logging.LogRecord) -> None:
         redactor = self.redactor
         try:
             message = record.getMessage()
         except Exception as error:  # a wrong format must not lose the record, nor print its arguments to stderr
             message = f"{_text(record.msg)} [its arguments do not fit: {type(error).__name__}]"
-        record.msg = redactor.line(message)
-        record.args = None
+        self._set_message(record, redactor.line(message))
         if record.exc_info and record.exc_info[0] is not None:
             text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
             record.exc_text = self._lines(text)
@@ -213,7 +235,23 @@ class RedactingFilter(logging.Filter):
         for name in record.__dict__.keys() - _ATTRIBUTES:
             value = record.__dict__[name]
             record.__dict__[name] = REDACTED if redactor.sensitive(name) else redactor.data(value)
-        return True
+
+    def _set_message(self, record: logging.LogRecord, message: str) -> None:
+        """Keeps the arguments, redacted, where they make up the same message and it shows them in full."""
+        arguments = self.redactor.data(record.args) if isinstance(record.args, tuple) else ()
+        try:
+            template = str(record.msg)
+            shown = all(isinstance(argument, (int, float)) or str(argument) in message for argument in arguments)
+            same = bool(arguments) and shown and template % arguments == message
+        except Exception:
+            template, same = "", False
+        if same:
+            record.msg, record.args = template, arguments
+        elif arguments and record.name in _UNPACKED:
+            # "%.0s" takes an argument and shows nothing of it.
+            record.msg, record.args = message.replace("%", "%%") + "%.0s" * len(arguments), arguments
+        else:
+            record.msg, record.args = message, ()
 
     def _lines(self, text: str) -> str:
         return _traceback_lines(self.redactor, text)
@@ -440,16 +478,28 @@ class AuditLog:
                 another process.
             LimitExceeded: the record is larger than 1 MiB.
             OSError: it could not be written; the log is closed then, rather than left with half a line unnoticed.
+
+        A signer that fails is logged to ``pyward_guard.logs`` and called again for the next record.
         """
         taken = _RESERVED & fields.keys()
         if taken or event in (_SIGNATURE, _REPAIRED):
             raise InvalidInput(f"the audit log uses the name {min(taken, default=event)!r} itself")
+        failure: Exception | None = None
         with self._lock:
             self._write({"event": event, **{name: value for name, value in self._redactor.data(fields).items()}})
             self._unsigned += 1
             if self._signer is not None and self._unsigned >= self._sign_every:
-                self._sign()
-            return self._head
+                try:
+                    signed = self._signature()
+                except Exception as error:
+                    # The record is written: who is told of a failure would write it again.
+                    failure = error
+                else:
+                    self._write_signature(signed)
+            head = self._head
+        if failure is not None:  # without the lock, which a handler that writes to this log takes
+            _log.error("the signer of an audit log failed: %s", type(failure).__name__)
+        return head
 
     def _write(self, body: dict[str, Any]) -> None:
         if self._descriptor < 0:
@@ -480,21 +530,26 @@ class AuditLog:
         self._head = link
         self._sequence += 1
 
-    def _sign(self) -> None:
+    def _signature(self) -> dict[str, Any]:
         assert self._signer is not None
-        head = self._head
-        self._write({"event": _SIGNATURE, "head": head.hex(), "signature": self._signer(head).hex()})
+        return {"event": _SIGNATURE, "head": self._head.hex(), "signature": self._signer(self._head).hex()}
+
+    def _write_signature(self, signed: dict[str, Any]) -> None:
+        self._write(signed)
         self._unsigned = 0
 
     def close(self) -> None:
-        """Signs the head, if there is a signer and something new, and closes the file."""
+        """Signs the head, if there is a signer and something new, and closes the file, also where the signer raises."""
         with self._lock:
             if self._descriptor < 0:
                 return
-            if self._signer is not None and self._unsigned:
-                self._sign()
-            os.close(self._descriptor)
-            self._descriptor = -1
+            try:
+                if self._signer is not None and self._unsigned:
+                    self._write_signature(self._signature())
+            finally:
+                if self._descriptor >= 0:
+                    os.close(self._descriptor)
+                    self._descriptor = -1
 
 
 def verify_audit_log(
@@ -559,97 +614,6 @@ def _verify_signatures(
         raise Refused("refused: the last records of the audit log are not signed")
 
 
-Event = Literal[
-    "authn_login_success",
-    "authn_login_successafterfail",
-    "authn_login_fail",
-    "authn_login_fail_max",
-    "authn_login_lock",
-    "authn_password_change",
-    "authn_password_change_fail",
-    "authn_impossible_travel",
-    "authn_token_created",
-    "authn_token_revoked",
-    "authn_token_reuse",
-    "authn_token_delete",
-    "authz_fail",
-    "authz_change",
-    "authz_admin",
-    "crypt_decrypt_fail",
-    "crypt_encrypt_fail",
-    "excess_rate_limit_exceeded",
-    "upload_complete",
-    "upload_stored",
-    "upload_validation",
-    "upload_delete",
-    "input_validation_fail",
-    "input_validation_discrete_fail",
-    "malicious_excess_404",
-    "malicious_extraneous",
-    "malicious_attack_tool",
-    "malicious_cors",
-    "malicious_direct_reference",
-    "privilege_permissions_changed",
-    "sensitive_create",
-    "sensitive_read",
-    "sensitive_update",
-    "sensitive_delete",
-    "sequence_fail",
-    "session_created",
-    "session_renewed",
-    "session_expired",
-    "session_use_after_expire",
-    "sys_startup",
-    "sys_shutdown",
-    "sys_restart",
-    "sys_crash",
-    "sys_monitor_disabled",
-    "sys_monitor_enabled",
-    "user_created",
-    "user_updated",
-    "user_archived",
-    "user_deleted",
-]
-"""Event names of the OWASP Logging Vocabulary Cheat Sheet."""
-
-_EVENTS: Final = frozenset(get_args(Event))
-_LEVELS: Final[dict[str, int]] = {
-    "authn_login_fail_max": logging.WARNING,
-    "authn_login_lock": logging.WARNING,
-    "authn_login_fail": logging.WARNING,
-    "authn_impossible_travel": logging.CRITICAL,
-    "authn_token_reuse": logging.CRITICAL,
-    "authz_fail": logging.CRITICAL,
-    "authz_admin": logging.WARNING,
-    "authz_change": logging.WARNING,
-    "crypt_decrypt_fail": logging.WARNING,
-    "crypt_encrypt_fail": logging.WARNING,
-    "excess_rate_limit_exceeded": logging.WARNING,
-    "input_validation_fail": logging.WARNING,
-    "input_validation_discrete_fail": logging.WARNING,
-    "malicious_excess_404": logging.WARNING,
-    "malicious_extraneous": logging.CRITICAL,
-    "malicious_attack_tool": logging.CRITICAL,
-    "malicious_cors": logging.CRITICAL,
-    "malicious_direct_reference": logging.CRITICAL,
-    "privilege_permissions_changed": logging.WARNING,
-    "sensitive_create": logging.WARNING,
-    "sensitive_read": logging.WARNING,
-    "sensitive_update": logging.WARNING,
-    "sensitive_delete": logging.WARNING,
-    "sequence_fail": logging.CRITICAL,
-    "session_use_after_expire": logging.CRITICAL,
-    "sys_shutdown": logging.WARNING,
-    "sys_restart": logging.WARNING,
-    "sys_crash": logging.CRITICAL,
-    "sys_monitor_disabled": logging.WARNING,
-    "user_created": logging.WARNING,
-    "user_updated": logging.WARNING,
-    "user_archived": logging.WARNING,
-    "user_deleted": logging.WARNING,
-}
-
-
 @dataclass(frozen=True)
 class SecurityEvent:
     """One security event.
@@ -679,29 +643,42 @@ def security_event(
     """Reports a security event to the logger ``pyward_guard.security``, to ``audit`` if given, and to the alert hooks.
 
     The name and level are those of the OWASP Logging Vocabulary; parameters, description and fields are redacted and
-    neutralised. A failing hook is logged and does not reach the caller.
+    neutralised. A failing hook is logged and does not reach the caller; what ``audit`` raises does, after the hooks have run.
 
     ASVS 5.0: v5.0.0-16.2.1, v5.0.0-16.3.1, v5.0.0-16.3.2, v5.0.0-16.3.3, v5.0.0-16.2.2, v5.0.0-16.2.4. CWE-778.
 
     Raises:
-        InvalidInput: not a name of the vocabulary.
+        InvalidInput: not a name of the vocabulary; a field with a name that ``audit`` uses itself (nothing is reported then);
+            ``audit`` is closed.
+        LimitExceeded, OSError: as from :meth:`AuditLog.append`.
 
     >>> security_event("authn_login_fail", "ada", source_ip="192.0.2.1").event
     'authn_login_fail:ada'
     """
-    if event not in _EVENTS:
+    if event not in EVENTS:
         raise InvalidInput("not an event of the OWASP logging vocabulary")
+    if audit is not None and (taken := _RESERVED & fields.keys()):
+        raise InvalidInput(f"the audit log uses the name {min(taken)!r} itself")
     parts = [_redactor.line(str(parameter)).replace(":", "_").replace(",", "_") for parameter in parameters]
     made = SecurityEvent(
         event=f"{event}:{','.join(parts)}" if parts else event,
-        level=_LEVELS.get(event, logging.INFO),
+        level=LEVELS.get(event, logging.INFO),
         description=_redactor.line(description),
         fields=_redactor.data(fields),
         time=time.time(),
     )
-    _security_log.log(made.level, "%s", json.dumps({**made.fields, "event": made.event, "description": made.description}, default=str))
-    if audit is not None:
-        audit.append(made.event, **{**made.fields, "description": made.description})
+    try:
+        entry = {**made.fields, "event": made.event, "description": made.description}
+        _security_log.log(made.level, "%s", json.dumps(entry, default=str))
+        if audit is not None:
+            audit.append(made.event, **{**made.fields, "description": made.description})
+    finally:
+        # Who fills the disk must not keep the alert from going out.
+        _alert(made)
+    return made
+
+
+def _alert(made: SecurityEvent) -> None:
     with _alerts_lock:
         hooks = [hook for level, hook in _alerts if made.level >= level]
     for hook in hooks:
@@ -709,7 +686,6 @@ def security_event(
             hook(made)
         except Exception as error:  # an alert that fails must not fail the request it is about
             _security_log.error("an alert hook failed: %s", type(error).__name__)
-    return made
 
 
 def add_alert(hook: Callable[[SecurityEvent], None], *, level: int = logging.CRITICAL) -> None:

@@ -22,7 +22,8 @@ _LOGGED_BODY = 4096
 
 
 class ErrorBoundary:
-    """Turns exceptions, and whatever an application sends with a status of 500 or more, into a generic answer.
+    """Turns exceptions, and whatever an application sends with a status of 500 or more, into a generic answer, also in
+    place of a WebSocket.
 
     The body that the application sent goes to the log. ``insecure_keep_server_error_bodies`` lets such bodies through, for
     applications that render their own error pages and are sure of them; exceptions are still caught.
@@ -47,16 +48,18 @@ class ErrorBoundary:
         async def watch(message: Message) -> None:
             nonlocal held, body, started, finished, closed
             kind = message["type"]
-            if kind == "http.response.start" and message["status"] >= 500 and not self._keep:
+            # An application may refuse a WebSocket with a response of its own.
+            part = kind.removeprefix("websocket.")
+            if part == "http.response.start" and message["status"] >= 500 and not self._keep:
                 held = message
                 return
-            if held is not None and kind == "http.response.body":
+            if held is not None and part == "http.response.body":
                 body = (body + message.get("body", b""))[:_LOGGED_BODY]
                 if not message.get("more_body", False) and not finished:
                     # An exception may still follow, as from Starlette: it is answered below.
                     finished = True
                 return
-            if held is not None and kind.startswith("http.response."):
+            if held is not None and part.startswith("http.response."):
                 return
             if kind in ("http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"):
                 started = True
@@ -75,7 +78,8 @@ class ErrorBoundary:
         where = f"{scope.get('method', 'WEBSOCKET')} {scope.get('path', '')}"
         detail = body.decode("utf-8", "replace") if error is None else ""
         log_incident(incident, error, where=where, detail=detail)
-        if scope["type"] == "websocket":
+        websocket = scope["type"] == "websocket"
+        if websocket and (held is None or started):
             if not closed:
                 await send({"type": "websocket.close", "code": 1011, "reason": incident.id})
             return
@@ -84,8 +88,9 @@ class ErrorBoundary:
             return
         status, content_type, page = render(incident, asgi_header(scope, b"accept") or "", held["status"] if held else 500)
         own = [(b"content-type", content_type.encode()), (b"content-length", str(len(page)).encode()), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": status, "headers": self._headers(scope, held, own)})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else page})
+        prefix = "websocket.http.response" if websocket else "http.response"
+        await send({"type": f"{prefix}.start", "status": status, "headers": self._headers(scope, held, own)})
+        await send({"type": f"{prefix}.body", "body": b"" if scope.get("method") == "HEAD" else page})
 
     @staticmethod
     def _headers(scope: Scope, held: Message | None, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -15,6 +15,7 @@ CWE-209, CWE-248; ASVS 5.0: v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
@@ -27,12 +28,15 @@ __all__ = ["ErrorBoundary", "install"]
 
 _log = logging.getLogger("pyward_guard.errors")
 
+# The application's own server error, at most one: status, headers and the exception it was called with.
+_Held = list[tuple[str, list[tuple[str, str]], "BaseException | None"]]
+
 
 class ErrorBoundary:
     """Turns exceptions, and whatever an application sends with a status of 500 or more, into a generic answer.
 
-    See :class:`errors.asgi.ErrorBoundary`. An exception after the first bytes were sent ends the response there and is
-    raised again, so that the server closes the connection.
+    See :class:`errors.asgi.ErrorBoundary`. An exception or a server error after the first bytes were sent ends the response
+    there and is raised, so that the server closes the connection.
 
     CWE-209; ASVS 5.0: v5.0.0-16.3.4, v5.0.0-16.5.1, v5.0.0-16.5.3, v5.0.0-16.5.4.
     """
@@ -44,20 +48,25 @@ class ErrorBoundary:
             _log.warning("bodies of the application's own server errors are shown to users")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        held: list[tuple[str, list[tuple[str, str]]]] = []
+        held: _Held = []
         started: list[bool] = []
 
-        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], Any]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], Any]:
             # A boundary of this kit further in (Django's) has answered and logged already.
             if status[:1] == "5" and not self._keep and ANSWERED not in environ:
-                held[:] = [(status, headers)]
+                held[:] = [(status, headers, exc_info[1] if exc_info else None)]
                 return lambda data: None
             held.clear()
             started.append(True)
-            write: Callable[[bytes], Any] = start_response(status, headers, *rest)
-            return write
+            write: Callable[[bytes], Any] = start_response(status, headers, *([exc_info] if exc_info else []))
+            # One kept from before an error must not send the text of the error.
+            return lambda data: None if held else write(data)
 
         where = f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}"
+
+        def answer(error: Exception | None, sent: bytes, begun: bool = False) -> Iterable[bytes]:
+            return self._answer(environ, start_response, where, held, error, sent, bool(started), begun)
+
         body: Any = None
         try:
             body = self.app(environ, start)
@@ -66,27 +75,29 @@ class ErrorBoundary:
             first = next(chunks, b"")
         except Exception as error:
             _close(body)
-            # A second call needs the exception, by which the server tells it from a mistake; a first one has none.
-            again = [(type(error), error, error.__traceback__)] if started else []
-            return self._answer(environ, start_response, where, held, error, b"", *again)
+            return answer(error, b"")
+        chunks = itertools.chain([first], chunks)
         if held:
-            sent = first
-            try:
-                for chunk in chunks:
-                    sent = (sent + chunk)[:4096]
-            except Exception as error:
-                return self._answer(environ, start_response, where, held, error, sent)
-            finally:
-                _close(body)
-            return self._answer(environ, start_response, where, held, None, sent)
-        return _Watched(first, chunks, body, where)
+            failure, sent = _drain(chunks)
+            _close(body)
+            return answer(failure, sent)
+        return _Watched(chunks, body, held, answer)
 
     @staticmethod
     def _answer(
-        environ: Environ, start_response: StartResponse, where: str, held: list[Any], error: Exception | None, sent: bytes, *again: Any
-    ) -> Iterable[bytes]:
+        environ: Environ, start_response: StartResponse, where: str, held: _Held, error: Exception | None, sent: bytes,
+        started: bool, begun: bool,
+    ) -> Iterable[bytes]:  # fmt: skip
         incident = Incident.new()
-        log_incident(incident, error, where=where, detail=sent.decode("utf-8", "replace") if error is None else "")
+        cause = error or (held[0][2] if held else None)
+        log_incident(incident, cause, where=where, detail=sent.decode("utf-8", "replace") if cause is None else "")
+        again = []
+        if started:
+            cause = cause or RuntimeError("a server error after start_response was called")
+            if begun:
+                raise cause
+            # A second call needs an exception, by which the server tells it from a mistake; a first one has none.
+            again = [(type(cause), cause, cause.__traceback__)]
         status = int(held[0][0][:3]) if held else 500
         status, content_type, page = render(incident, environ.get("HTTP_ACCEPT", ""), status)
         headers = [("Content-Type", content_type), ("Content-Length", str(len(page))), ("Cache-Control", "no-store")]
@@ -114,19 +125,40 @@ def _close(body: Any) -> None:
         log_incident(Incident.new(), error, where="closing a response")
 
 
-class _Watched:
-    """A response body whose failures are logged."""
+def _drain(chunks: Iterator[bytes]) -> tuple[Exception | None, bytes]:
+    """What the application sends with a server error, and raises while it does: for the log."""
+    sent = b""
+    try:
+        for chunk in chunks:
+            sent = (sent + chunk)[:4096]
+    except Exception as error:
+        return error, sent
+    return None, sent
 
-    def __init__(self, first: bytes, chunks: Iterator[bytes], body: Any, where: str) -> None:
-        self._first, self._chunks, self._body, self._where = first, chunks, body, where
+
+class _Watched:
+    """A response body whose failures are logged, and answered as long as only empty chunks went out."""
+
+    def __init__(self, chunks: Iterator[bytes], body: Any, held: _Held, answer: Callable[..., Iterable[bytes]]) -> None:
+        self._chunks, self._body, self._held, self._answer = chunks, body, held, answer
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self._first
+        error: Exception | None = None
+        chunk, begun = b"", False
         try:
-            yield from self._chunks
-        except Exception as error:
-            log_incident(Incident.new(), error, where=self._where)
-            raise
+            for chunk in self._chunks:
+                # The application may call start_response again, with what it caught.
+                if self._held:
+                    break
+                begun = begun or bool(chunk)
+                yield chunk
+                chunk = b""
+        except Exception as caught:
+            error = caught
+        if error is None and self._held:
+            error, chunk = _drain(itertools.chain([chunk], self._chunks))
+        if error is not None or self._held:
+            yield from self._answer(error, chunk, begun)
 
     def close(self) -> None:
         getattr(self._body, "close", lambda: None)()

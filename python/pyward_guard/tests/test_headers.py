@@ -253,6 +253,115 @@ def test_cors(open_app: Callable[..., Call]) -> None:
     assert "access-control-allow-methods" not in call("OPTIONS", "/form", headers={**preflight, "Origin": "https://evil.example"}).headers
 
 
+def test_cors_with_csrf(open_app: Callable[..., Call], caplog: pytest.LogCaptureFixture) -> None:
+    spa = {"Origin": "https://spa.example"}
+    cors = CORS([spa["Origin"]], credentials=True)
+    call = open_app(csrf=CSRF([KEY]), cors=cors)
+    assert "CORS allows POST from https://spa.example" in caplog.text and "trusted_origins" in caplog.text
+    refused = call("POST", "/form", headers=spa)
+    assert refused.status == 403 and refused.headers["access-control-allow-origin"] == spa["Origin"], "scripts see why"
+    assert "access-control-allow-origin" not in call("POST", "/form", headers={"Origin": "https://evil.example"}).headers
+    caplog.clear()
+    open_app(csrf=CSRF([KEY]), cors=CORS(["*"], methods=["GET", "HEAD"]))
+    call = open_app(csrf=CSRF([KEY], trusted_origins=[spa["Origin"]]), cors=cors)
+    assert not caplog.records
+    found = re.search(r'value="([^"]+)"', call("GET", "/form", headers=spa).text)
+    assert found
+    answer = call("POST", "/form", headers={**spa, "X-CSRF-Token": found[1]}, data={"x": "a"})
+    assert answer.text == "a0" and answer.headers["access-control-allow-origin"] == spa["Origin"]
+    assert call("POST", "/form", headers=spa, data={"x": "a"}).status == 403, "trusted, but without the token"
+
+
+def test_tokens_are_asked_for_before_the_headers_are_sent() -> None:
+    def streamed(early: bool) -> Any:
+        def wsgi_app(environ: Any, start_response: Any) -> Any:
+            tokens = [csrf_token()] if early else []
+            start_response("200 OK", [])
+            yield (tokens or [csrf_token()])[0].encode()
+            assert csrf_token()
+
+        async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+            if early:
+                csrf_token()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": csrf_token().encode()})
+
+        wsgi = flask.Flask(__name__)
+        wsgi.wsgi_app = headers_wsgi.SecurityMiddleware(wsgi_app, hosts=["app.example"], csrf=CSRF([KEY]))  # type: ignore[method-assign]
+        return wsgi.test_client(), TestClient(headers_asgi.SecurityMiddleware(asgi_app, hosts=["app.example"], csrf=CSRF([KEY])), base_url=BASE)
+
+    wsgi, asgi = streamed(early=True)
+    for answer in (wsgi.get("/", base_url=BASE), asgi.get("/")):
+        assert answer.text and "__Host-csrf=" in answer.headers["Set-Cookie"]
+    wsgi, asgi = streamed(early=False)
+    with pytest.raises(InvalidInput, match="too late"):
+        assert wsgi.get("/", base_url=BASE).text
+    with pytest.raises(InvalidInput, match="too late"):
+        asgi.get("/")
+
+
+def test_sockets_give_tokens_to_clients_with_the_cookie_only() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": csrf_token()})
+
+    client = TestClient(headers_asgi.SecurityMiddleware(app, hosts=["app.example"], csrf=CSRF([KEY])), base_url=BASE)
+    with client.websocket_connect("wss://app.example/", headers={"Cookie": "__Host-csrf=x"}) as socket:
+        assert socket.receive_text()
+    with pytest.raises(InvalidInput, match="too late"), client.websocket_connect("wss://app.example/") as socket:
+        socket.receive_text()
+
+
+def test_a_wsgi_request_ends_with_its_body() -> None:
+    import contextvars
+    import io
+    from wsgiref.util import FileWrapper
+
+    environ = {"REQUEST_METHOD": "GET", "HTTP_HOST": "app.example", "wsgi.url_scheme": "https", "PATH_INFO": "/"}
+    closed: list[str] = []
+
+    class Body:
+        def __iter__(self) -> Any:
+            yield csp_nonce().encode()
+
+        def close(self) -> None:
+            closed.append(csp_nonce())
+
+    def guarded(body: Any) -> Any:
+        def app(environ: Any, start_response: Any) -> Any:
+            csrf_token()
+            start_response("200 OK", [])
+            return body() if callable(body) else body
+
+        return headers_wsgi.SecurityMiddleware(app, hosts=["app.example"], csrf=CSRF([KEY]))
+
+    def outside() -> None:
+        for helper in (csp_nonce, csrf_token, csrf_field):
+            with pytest.raises(InvalidInput, match="no request"):
+                helper()
+
+    def run() -> None:
+        outside()
+        body = guarded(Body)(dict(environ), lambda *_: None)
+        (nonce,) = body
+        inner = guarded(Body)(dict(environ), lambda *_: None)
+        assert list(inner) != [nonce]
+        inner.close()
+        assert csp_nonce().encode() == nonce, "a request inside of another gives way to it"
+        body.close()
+        assert closed[1].encode() == nonce, "the application's own close() belongs to the request"
+        outside()
+        for whole in ([b"x"], io.BytesIO(b"x"), FileWrapper(io.BytesIO(b"x"))):
+            got = guarded(whole)({**environ, "wsgi.file_wrapper": FileWrapper}, lambda *_: None)
+            assert got is whole, "servers look at the length of lists, and send files in a quicker way"
+            outside()
+        with pytest.raises(ZeroDivisionError):
+            guarded(lambda: 1 / 0)(dict(environ), lambda *_: None)
+        outside()
+
+    contextvars.Context().run(run)
+
+
 def test_cross_site_websockets_are_refused() -> None:
     client = TestClient(starlette_application(hosts=["app.example"]), base_url=BASE)
     with client.websocket_connect("wss://app.example/ws", headers={"Origin": BASE}):
@@ -375,6 +484,17 @@ def test_mistakes_are_refused() -> None:
         lambda: CORS(["*"], credentials=True),
         lambda: CORS(["https://a.example/"]),
         lambda: CORS("https://a.example"),
+        lambda: CORS(["https://a.example"], methods="GET"),
+        lambda: CORS(["https://a.example"], headers="Content-Type"),
+        lambda: CORS(["https://a.example"], expose="ETag"),
+        lambda: CSRF(KEY),  # type: ignore[arg-type]
+        lambda: CSRF(["k" * 32]),  # type: ignore[list-item]
+        lambda: CSRF([KEY], trusted_origins="https://a.example"),
+        lambda: CSRF([KEY], exempt="/hook"),
+        lambda: CSRF([KEY], exempt=["hook"]),
+        lambda: CSP.strict().extend(img_src="data"),
+        lambda: SecurityHeaders(remove="Server"),  # type: ignore[arg-type]
+        lambda: SecurityHeaders(permissions={"camera": "self"}),
         lambda: CORS(["https://a.example"], headers=["X\r\nY"]),
         lambda: headers_asgi.SecurityMiddleware(None, hosts=["*"]),  # type: ignore[arg-type]
         lambda: headers_asgi.SecurityMiddleware(None, hosts=[]),  # type: ignore[arg-type]
@@ -481,8 +601,91 @@ print("passed")
 """
 
 
-def test_django() -> None:
-    done = subprocess.run([sys.executable, "-c", DJANGO], capture_output=True, text=True, timeout=600)
+DJANGO_CORS = """
+import asyncio, logging
+import django
+from django.conf import settings
+from pyward_guard import InvalidInput
+from pyward_guard.headers import CORS
+SPA, READER, EVIL = "https://spa.partner.example", "https://reader.example", "https://evil.example"
+settings.configure(
+    SECRET_KEY="k" * 50, ALLOWED_HOSTS=["app.example", "testserver"], ROOT_URLCONF=__name__, DEBUG=False,
+    CSRF_TRUSTED_ORIGINS=["https://*.partner.example"],
+    MIDDLEWARE=["pyward_guard.errors.django.ErrorBoundary", "pyward_guard.headers.django.SecurityMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
+    PYWARD_CORS=CORS([SPA, READER], methods=["GET", "PUT"], headers=["X-CSRFToken"], credentials=True),
+)
+django.setup()
+from django.http import HttpResponse
+from django.test import AsyncClient, Client, override_settings
+from django.urls import path, reverse_lazy
+from django.views.decorators.csrf import csrf_exempt
+seen = []
+@csrf_exempt
+def page(request):
+    seen.append(request.method)
+    return HttpResponse("done", headers={"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Private-Network": "true", "Vary": "Accept"})
+@csrf_exempt
+async def later(request):
+    return page(request)
+def protected(request):
+    return HttpResponse("done")
+def broken(request):
+    raise ValueError
+urlpatterns = [path("", page, name="page"), path("later", later), path("protected", protected), path("broken", broken)]
+lines = []
+class Lines(logging.Handler):
+    def emit(self, record):
+        lines.append(record.getMessage())
+logging.getLogger("pyward_guard.headers").addHandler(Lines())
+client = Client(raise_request_exception=False, enforce_csrf_checks=True, headers={"host": "app.example"})
+ALLOW = "Access-Control-Allow-Origin"
+def check(where, request):
+    answer = request("GET", SPA)
+    assert (answer[ALLOW], answer["Access-Control-Allow-Credentials"], answer["Vary"]) == (SPA, "true", "Accept, Origin"), answer.headers
+    assert "Access-Control-Allow-Private-Network" not in answer and "X-Content-Type-Options" in answer
+    answer = request("GET", EVIL)
+    assert answer.status_code == 200 and ALLOW not in answer and "Origin" in answer["Vary"]
+    assert request("PUT", SPA).status_code == 200
+    answer = request("PUT", READER)
+    assert answer.status_code == 403 and answer[ALLOW] == READER, "refused, but it may read that"
+    answer = request("PUT", EVIL)
+    assert answer.status_code == 403 and ALLOW not in answer
+    seen.clear()
+    answer = request("OPTIONS", SPA, {"access-control-request-method": "PUT"})
+    assert (answer.status_code, answer[ALLOW], answer["Access-Control-Allow-Methods"]) == (204, SPA, "GET, PUT"), answer.headers
+    assert answer["Access-Control-Allow-Headers"] == "X-CSRFToken" and "Strict-Transport-Security" in answer
+    assert "Access-Control-Allow-Methods" not in request("OPTIONS", EVIL, {"access-control-request-method": "PUT"})
+    answer = request("OPTIONS", SPA, {"access-control-request-method": "PUT", "host": "evil.example"})
+    assert answer.status_code == 400 and ALLOW not in answer
+    assert not seen, "preflight requests reach no view"
+    assert request("OPTIONS", SPA).status_code == 200 and seen == ["OPTIONS"]
+for where in ("/", "/later"):
+    check(where, lambda method, origin, more={}: client.generic(method, where, secure=True, headers={"origin": origin, **more}))
+    def from_loop(method, origin, more={}):
+        call = AsyncClient(raise_request_exception=False).generic
+        return asyncio.run(call(method, where, secure=True, headers={"origin": origin, **more}))
+    check(where, from_loop)
+for where, status in (("/protected", 403), ("/broken", 500)):
+    answer = client.generic("PUT" if status == 403 else "GET", where, secure=True, headers={"origin": SPA})
+    assert answer.status_code == status and answer[ALLOW] == SPA, where
+assert any("CORS allows PUT from https://reader.example," in line and "CSRF_TRUSTED_ORIGINS" in line for line in lines), lines
+with override_settings(PYWARD_CSRF_EXEMPT=[reverse_lazy("page")]):
+    assert Client(headers={"host": "app.example"}).put("/", secure=True, headers={"origin": EVIL}).status_code == 200
+for wrong in ({"PYWARD_CSRF_EXEMPT": "/hook"}, {"PYWARD_CSRF_EXEMPT": ["page"]}, {"CSRF_TRUSTED_ORIGINS": SPA}, {"PYWARD_CORS": {"origins": [SPA]}}):
+    with override_settings(**wrong):
+        try:
+            Client(headers={"host": "app.example"}).get("/", secure=True)
+        except InvalidInput as error:
+            assert list(wrong)[0] in str(error), error
+        else:
+            raise AssertionError(wrong)
+print("passed")
+"""
+
+
+@pytest.mark.parametrize("program", [DJANGO, DJANGO_CORS], ids=["all", "cors"])
+def test_django(program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "passed", done.stdout + done.stderr
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, Literal, TypeVar
 
 from .. import _core
 from .._core import InvalidInput
 from .._web import Proxies
-from ._policy import Prepared, SecurityHeaders
-from ._protect import CORS, CSRF
+from ._policy import Prepared, SecurityHeaders, listed
+from ._protect import CORS, CSRF, SAFE_METHODS
 
 log = logging.getLogger("pyward_guard.headers")
 App = TypeVar("App")
@@ -33,6 +33,17 @@ def without_http_port(host: str) -> str:
     return host.removesuffix(":80")
 
 
+def warn_of_untrusted(cors: CORS, trusts: Callable[[str], bool], option: str) -> None:
+    """Methods that CORS allows and CSRF then refuses. Only a warning: some paths may be exempt."""
+    methods = [method for method in cors.methods if method.upper() not in SAFE_METHODS]
+    origins = [origin for origin in cors.origins if not trusts(origin)]
+    if methods and origins:
+        log.warning(
+            "CORS allows %s from %s, which CSRF protection will refuse: name the origins in %s, or leave the methods out of CORS",
+            ", ".join(methods), ", ".join(origins), option,
+        )  # fmt: skip
+
+
 class Middleware(Generic[App]):
     """The options of :class:`headers.asgi.SecurityMiddleware` and its WSGI twin."""
 
@@ -49,15 +60,15 @@ class Middleware(Generic[App]):
     ) -> None:
         if https not in ("redirect", "refuse", "insecure_off"):
             raise InvalidInput('https is "redirect", "refuse" or, for development, "insecure_off"')
-        if isinstance(hosts, str):
-            raise InvalidInput("hosts is a list of hosts, not one string")
         self.app = app
-        self._hosts = _core.HostList(list(hosts))
+        self._hosts = _core.HostList(listed(hosts, "hosts"))
         prepared = Prepared(headers or SecurityHeaders.app())
         self._headers, self._has_nonce = prepared.core, bool(prepared.nonced)
         self._csrf, self._cors = csrf, cors
         self._https = https != "insecure_off"
         self._refuse_plain = https == "refuse"
         self._proxies = Proxies(proxies)
+        if cors is not None and csrf is not None:
+            warn_of_untrusted(cors, csrf.trusts, "trusted_origins")
         if not self._https:
             log.warning("HTTPS is not enforced: for development only")

@@ -6,15 +6,16 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from .. import _core
 from .._core import InvalidInput
 
 _log = logging.getLogger("pyward_guard.headers")
+Entry = TypeVar("Entry")
 
 # Powerful features that a page has to ask for (W3C permissions policy registry).
 _FEATURES = (
@@ -33,6 +34,13 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 }
 # What a URL has without anything that ends the header's string.
 _PLAIN_URL = re.compile(r"[!#-\[\]-~]+")
+
+
+def listed(values: Iterable[Entry], what: str) -> list[Entry]:
+    """The entries of an option that is a list. One string or key would be taken apart: ``"/hook"`` has an entry ``/``."""
+    if isinstance(values, (str, bytes, bytearray)):
+        raise InvalidInput(f"{what}: a list is needed, not a single value")
+    return list(values)
 
 
 class CSP:
@@ -56,10 +64,7 @@ class CSP:
     __slots__ = ("_core", "_unsafe", "directives")
 
     def __init__(self, *, insecure_allow_unsafe: bool = False, **directives: Sequence[str]) -> None:
-        for name, sources in directives.items():
-            if isinstance(sources, str):
-                raise InvalidInput(f"the sources of {name} are a list, not one string")
-        self.directives: dict[str, list[str]] = {name.replace("_", "-"): list(sources) for name, sources in directives.items()}
+        self.directives: dict[str, list[str]] = {name.replace("_", "-"): listed(sources, name) for name, sources in directives.items()}
         self._unsafe = insecure_allow_unsafe
         if not directives:
             raise InvalidInput("a CSP without directives protects nothing")
@@ -87,7 +92,7 @@ class CSP:
             known = merged.setdefault(name.replace("_", "-"), [])
             if known == ["'none'"]:
                 known.clear()
-            known += [source for source in sources if source not in known]
+            known += [source for source in listed(sources, name) if source not in known]
         changed: dict[str, Any] = {name.replace("-", "_"): sources for name, sources in merged.items()}
         return CSP(insecure_allow_unsafe=self._unsafe, **changed)
 
@@ -161,6 +166,9 @@ class SecurityHeaders:
         unknown = set(self.permissions) - set(_FEATURES)
         if unknown:
             raise InvalidInput(f"unknown permission {sorted(unknown)[0]!r}")
+        listed(self.remove, "remove")
+        for name, origins in self.permissions.items():
+            listed(origins, f"permission {name}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise InvalidInput(f"{name} is one of {', '.join(str(value) for value in allowed)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from .. import _core
 from .._core import InvalidInput, Refused
+from ._policy import listed
 
 _log = logging.getLogger("pyward_guard.headers")
 
@@ -34,7 +35,7 @@ class CsrfFailed(Refused):
 class RequestState:
     """What the middleware keeps of the running request."""
 
-    __slots__ = ("_nonce", "cookie", "csrf", "fresh", "issued", "session")
+    __slots__ = ("_nonce", "cookie", "csrf", "fresh", "headers_sent", "issued", "session")
 
     def __init__(self, nonce: str | None, csrf: CSRF | None, cookie: str, session: Any) -> None:
         self._nonce = nonce
@@ -42,6 +43,7 @@ class RequestState:
         self.cookie = cookie
         self.fresh = False
         self.issued = False
+        self.headers_sent = False
         self.session = session
 
     @property
@@ -75,7 +77,8 @@ def csrf_token() -> str:
     """A CSRF token for the running request: in a form field ``csrf_token`` or the header ``X-CSRF-Token``. CWE-352; ASVS 5.0:
     v5.0.0-3.5.1.
 
-    Raises :class:`~pyward_guard.InvalidInput` outside of a request, and when the middleware has no ``csrf``.
+    Raises :class:`~pyward_guard.InvalidInput` outside of a request, when the middleware has no ``csrf``, and when it is first
+    called while the body is streamed: the cookie that the token needs goes with the headers.
     """
     state = _state()
     if state.csrf is None:
@@ -85,8 +88,9 @@ def csrf_token() -> str:
 
 def csrf_field() -> str:
     """A hidden form field with the token. The text is HTML (it has ``__html__``, templates do not escape it again). CWE-352;
-    Raises as :func:`csrf_token` does.
     ASVS 5.0: v5.0.0-3.5.1.
+
+    Raises as :func:`csrf_token` does.
     """
     return _Markup(f'<input type="hidden" name="csrf_token" value="{html.escape(csrf_token())}">')
 
@@ -109,11 +113,12 @@ class CSRF:
     (an API with bearer tokens) have nothing to forge and need none.
 
     ``keys`` are secrets of at least 32 bytes; the first signs, all verify. ``trusted_origins`` may send such requests
-    too. ``exempt`` are exact paths that authenticate in another way, such as webhooks with signatures.
+    too: :class:`CORS` alone lets scripts of another origin read, but not change anything. ``exempt`` are exact paths that
+    authenticate in another way, such as webhooks with signatures.
 
     Tokens live for ``max_age`` (a ``timedelta``); forms are searched for one up to ``max_form`` bytes.
 
-    Raises :class:`~pyward_guard.InvalidInput` for short keys and malformed origins.
+    Raises :class:`~pyward_guard.InvalidInput` for short keys, malformed origins and paths, and a single value in place of a list.
 
     CWE-352; ASVS 5.0: v5.0.0-3.5.1, v5.0.0-3.5.3.
     """
@@ -130,12 +135,15 @@ class CSRF:
         max_form: int = 1 << 20,
         insecure_over_plain_http: bool = False,
     ) -> None:
-        self._core = _core.Csrf(list(keys), round(max_age.total_seconds()))
-        for origin in trusted_origins:
+        secrets = listed(keys, "keys")
+        if not all(isinstance(key, (bytes, bytearray)) for key in secrets):
+            raise InvalidInput("keys are bytes")
+        self._core = _core.Csrf(secrets, round(max_age.total_seconds()))
+        self._trusted = listed(trusted_origins, "trusted_origins")
+        for origin in self._trusted:
             if _core.origin_of(origin) != origin:
                 raise InvalidInput(f"{origin!r} is not an origin such as https://admin.example")
-        self._trusted = list(trusted_origins)
-        self._exempt = frozenset(exempt)
+        self._exempt = exact_paths(exempt, "exempt")
         self.max_form = max_form
         self._secure = not insecure_over_plain_http
         if insecure_over_plain_http:
@@ -153,6 +161,9 @@ class CSRF:
 
     def token(self, state: RequestState) -> str:
         """A token for the request; the first one also sets the cookie."""
+        # Not only where the cookie is missing, which is with the first visitors rather than in development.
+        if state.headers_sent and not state.issued:
+            raise InvalidInput("csrf_token() comes too late: its cookie goes with the headers, call it before the response starts")
         if not state.cookie:
             state.cookie = _core.csp_nonce()
             state.fresh = True
@@ -184,6 +195,15 @@ class CSRF:
         wrong = self._core.verify(self._binding(state), token or "", int(time.time())) if state.cookie else "missing cookie"
         if wrong:
             raise CsrfFailed(f"token: {wrong}")
+
+
+def exact_paths(paths: Iterable[str], what: str) -> frozenset[str]:
+    """Paths without a check. Entries may be lazy (Django's ``reverse_lazy``)."""
+    found = frozenset(path if isinstance(path, str) else str(path) for path in listed(paths, what))
+    for path in found:
+        if not path.startswith("/"):
+            raise InvalidInput(f"{what}: {path!r} is not a path such as /webhooks/payment")
+    return found
 
 
 def token_in_form(body: bytes, content_type: str) -> str | None:
@@ -224,7 +244,9 @@ class CORS:
     ``origins`` may read; ``methods`` and ``headers`` may be sent, ``expose`` are response headers that scripts see, ``credentials``
     lets cookies along, and browsers keep the answer for ``max_age`` (a ``timedelta``).
 
-    Raises :class:`~pyward_guard.InvalidInput` for what is no origin, method or header name.
+    It is about reading: where :class:`CSRF` is on, requests that change something also need ``CSRF(trusted_origins=...)``.
+
+    Raises :class:`~pyward_guard.InvalidInput` for what is no origin, method or header name, and a string in place of a list.
 
     ASVS 5.0: v5.0.0-3.4.2.
 
@@ -246,6 +268,8 @@ class CORS:
             raise InvalidInput("CORS: origins are a list such as ['https://a.example']")
         if "*" in self.origins and (self.credentials or len(self.origins) > 1):
             raise InvalidInput("CORS: * and credentials together would open the site to everyone")
+        for what in ("methods", "headers", "expose"):
+            listed(getattr(self, what), f"CORS: {what}")
         for origin in self.origins:
             if origin != "*" and _core.origin_of(origin) != origin:
                 raise InvalidInput(f"CORS: {origin!r} is not an origin such as https://a.example")

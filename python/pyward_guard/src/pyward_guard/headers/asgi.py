@@ -92,6 +92,8 @@ class SecurityMiddleware(Middleware[AsgiApp]):
         current.set(state)
 
         if kind == "websocket":
+            # There is no response to set the cookie with: tokens are for clients that have it.
+            state.headers_sent = not cookie
             # Browsers send cookies along with cross-site WebSocket handshakes and no preflight (CWE-1385).
             if origin is not None and origin != own_origin(secure, host) and not self._socket_from(origin, cookies):
                 return await self._refuse(kind, send, 403, "")
@@ -107,6 +109,7 @@ class SecurityMiddleware(Middleware[AsgiApp]):
             if any(name == b"access-control-request-method" for name, _ in scope["headers"]):
                 return await self._answer(send, 204, _encode(self._cors.preflight(origin)), b"")
 
+        cors_fields = _encode(self._cors.fields(origin)) if self._cors is not None else None
         if csrf is not None and not csrf.exempts(scope["method"], scope["path"]):
             try:
                 csrf.check_origin(fetch_site, origin, referer, own_origin(secure, host))
@@ -117,9 +120,7 @@ class SecurityMiddleware(Middleware[AsgiApp]):
                     csrf.check_token(state, token)
             except CsrfFailed as failed:
                 log.warning("csrf_refused path=%r %s", scope["path"], failed.why)
-                return await self._refuse(kind, send, 403, FOREIGN)
-
-        cors_fields = _encode(self._cors.fields(origin)) if self._cors is not None else None
+                return await self._refuse(kind, send, 403, FOREIGN, cors_fields or ())
 
         def finish(headers: Sequence[tuple[bytes, bytes]]) -> _Fields:
             out = self._headers.asgi(headers, state.nonce if self._has_nonce else "")
@@ -138,6 +139,7 @@ class SecurityMiddleware(Middleware[AsgiApp]):
                 if state.fresh and csrf is not None:
                     headers.append((b"set-cookie", csrf.set_cookie(state).encode()))
                 message["headers"] = headers
+                state.headers_sent = True
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -167,11 +169,11 @@ class SecurityMiddleware(Middleware[AsgiApp]):
 
         return body[:limit], replay
 
-    async def _refuse(self, kind: str, send: Send, status: int, text: str) -> None:
+    async def _refuse(self, kind: str, send: Send, status: int, text: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         if kind == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        await self._answer(send, status, [(b"content-type", b"text/plain; charset=utf-8")], text.encode() + b"\n")
+        await self._answer(send, status, [*headers, (b"content-type", b"text/plain; charset=utf-8")], text.encode() + b"\n")
 
     async def _answer(self, send: Send, status: int, headers: _Fields, body: bytes) -> None:
         headers = self._headers.asgi([*headers, (b"content-length", str(len(body)).encode())], _core.csp_nonce())

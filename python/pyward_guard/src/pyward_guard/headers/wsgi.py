@@ -17,7 +17,7 @@ For Flask, ``install(app, hosts=[...])`` also gives the templates ``csp_nonce()`
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -67,7 +67,6 @@ class SecurityMiddleware(Middleware[WsgiApp]):
         method = environ["REQUEST_METHOD"]
         cookie = (cookie_value(cookies, csrf.cookie_name) or "") if csrf is not None else ""
         state = RequestState(None, csrf, cookie, environ.get("pyward.session"))
-        current.set(state)
         if self._cors is not None and method == "OPTIONS" and origin and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
             return self._answer(start_response, "204 No Content", self._cors.preflight(origin), "")
         if csrf is not None and not csrf.exempts(method, path):
@@ -78,7 +77,8 @@ class SecurityMiddleware(Middleware[WsgiApp]):
                     csrf.check_token(state, environ.get("HTTP_X_CSRF_TOKEN") or self._token_in_body(environ, csrf.max_form))
             except CsrfFailed as failed:
                 log.warning("csrf_refused path=%r %s", path, failed.why)
-                return self._answer(start_response, "403 Forbidden", [], FOREIGN)
+                readable = self._cors.fields(origin) if self._cors is not None else []
+                return self._answer(start_response, "403 Forbidden", readable, FOREIGN)
 
         def finish(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
             out = self._headers.wsgi(headers, state.nonce if self._has_nonce else "")
@@ -95,9 +95,23 @@ class SecurityMiddleware(Middleware[WsgiApp]):
                 out.append(("Vary", "Cookie"))
             if state.fresh and csrf is not None:
                 out.append(("Set-Cookie", csrf.set_cookie(state)))
+            state.headers_sent = True
             return start_response(status, out, *rest)
 
-        return self.app(environ, start_with_headers)
+        # Threads are used again: the request ends with its body. One inside of another gives way to it.
+        before = current.get()
+        current.set(state)
+        try:
+            body = self.app(environ, start_with_headers)
+        except BaseException:
+            current.set(before)
+            raise
+        file_wrapper = environ.get("wsgi.file_wrapper")
+        if isinstance(body, (list, tuple, io.IOBase)) or (isinstance(file_wrapper, type) and isinstance(body, file_wrapper)):
+            # Nothing of the application runs any more, and servers look at what it is: its length, or a file to send.
+            current.set(before)
+            return body
+        return _Body(body, state, before)
 
     @staticmethod
     def _token_in_body(environ: Environ, limit: int) -> str | None:
@@ -119,6 +133,24 @@ class SecurityMiddleware(Middleware[WsgiApp]):
         common = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
         start_response(status, self._headers.wsgi([*headers, *common], _core.csp_nonce()))
         return [body]
+
+
+class _Body:
+    """A response body that ends its request when it is closed."""
+
+    def __init__(self, body: Iterable[bytes], state: RequestState, before: RequestState | None) -> None:
+        self._body, self._state, self._before = body, state, before
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        try:
+            getattr(self._body, "close", lambda: None)()
+        finally:
+            # Another thread may close it, or a request may have begun meanwhile.
+            if current.get() is self._state:
+                current.set(self._before)
 
 
 class _Chained(io.RawIOBase):

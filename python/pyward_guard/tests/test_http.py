@@ -25,9 +25,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server: Any = self.server
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
         server.seen.append((self.path, self.headers.get("Host"), self.headers.get("Authorization"), self.headers.get("Accept-Encoding"), *self.headers.values()))
-        if self.path.startswith("/to/"):
-            self.send_response(302)
+        if self.path.startswith(("/to/", "/as/")):
+            self.send_response(302 if self.path.startswith("/to/") else 307)
             self.send_header("Location", self.path[4:])
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -69,6 +70,8 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"ok")
 
+    do_HEAD = do_POST = do_GET
+
     def log_message(self, *args: Any) -> None:
         pass
 
@@ -95,39 +98,48 @@ def server() -> Iterator[Any]:
 Get = Callable[..., tuple[int, bytes]]
 
 
-def get_httpx(policy: OutboundPolicy, url: str, context: Any = None, headers: Any = None) -> tuple[int, bytes]:
+def get_httpx(
+    policy: OutboundPolicy, url: str, context: Any = None, headers: Any = None, method: str = "GET", body: bytes | None = None
+) -> tuple[int, bytes]:
     from pyward_guard.http.httpx import client
 
     with client(policy, context=context, headers=headers) as session:
-        answer = session.get(url)
+        answer = session.request(method, url, content=body)
         return answer.status_code, answer.content
 
 
-def get_httpx_async(policy: OutboundPolicy, url: str, context: Any = None, headers: Any = None) -> tuple[int, bytes]:
+def get_httpx_async(
+    policy: OutboundPolicy, url: str, context: Any = None, headers: Any = None, method: str = "GET", body: bytes | None = None
+) -> tuple[int, bytes]:
     from pyward_guard.http.httpx import async_client
 
     async def run() -> tuple[int, bytes]:
         async with async_client(policy, context=context, headers=headers) as session:
-            answer = await session.get(url)
+            answer = await session.request(method, url, content=body)
             return answer.status_code, answer.content
 
     return asyncio.run(run())
 
 
-def get_requests(policy: OutboundPolicy, url: str, context: Any = None, headers: Any = None) -> tuple[int, bytes]:
+def get_requests(
+    policy: OutboundPolicy, url: str, context: Any = None, headers: Any = None, method: str = "GET", body: bytes | None = None
+) -> tuple[int, bytes]:
     from pyward_guard.http.requests import session
 
     with session(policy, context=context) as http_session:
-        answer = http_session.get(url, headers=headers)
+        answer = http_session.request(method, url, headers=headers, data=body)
         return answer.status_code, answer.content
 
 
-def get_aiohttp(policy: OutboundPolicy, url: str, context: Any = None, headers: Any = None) -> tuple[int, bytes]:
+def get_aiohttp(
+    policy: OutboundPolicy, url: str, context: Any = None, headers: Any = None, method: str = "GET", body: bytes | None = None
+) -> tuple[int, bytes]:
     from pyward_guard.http.aiohttp import session
 
     async def run() -> tuple[int, bytes]:
         async with session(policy, context=context, headers=headers) as http_session:
-            async with http_session.get(url, max_redirects=max(1, policy.max_redirects), allow_redirects=policy.max_redirects > 0) as answer:
+            redirects: Any = {"max_redirects": max(1, policy.max_redirects), "allow_redirects": policy.max_redirects > 0}
+            async with http_session.request(method, url, data=body, **redirects) as answer:
                 return answer.status, await answer.read()
 
     return asyncio.run(run())
@@ -247,6 +259,72 @@ def test_cookies_that_no_domain_is_named_for_stay_with_the_first_host(server: An
     client(open_policy(server), cookies=named).close()
 
 
+@pytest.mark.parametrize("library", ["httpx", "httpx-async", "requests", "aiohttp"])
+def test_cookies_that_are_set_later_stay_with_the_first_host(library: str, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from yarl import URL
+
+    from pyward_guard.http.aiohttp import session as aiohttp_session
+    from pyward_guard.http.httpx import async_client, client
+    from pyward_guard.http.requests import session
+
+    port = server.server_port
+    names(monkeypatch, {"one.example": [["127.0.0.1"]], "two.example": [["127.0.0.1"]]})
+    policy = open_policy(server, max_redirects=4)
+    # Within the other host, and back again.
+    url = f"http://one.example:{port}/to//to/http://two.example:{port}/to//to/http://one.example:{port}/end"
+
+    async def asynchronous() -> None:
+        if library == "aiohttp":
+            async with aiohttp_session(policy) as http_session:
+                http_session.cookie_jar.update_cookies({"everywhere": "e-1"})
+                http_session.cookie_jar.update_cookies({"named": "n-1"}, URL("http://two.example/"))
+                async with http_session.get(url):
+                    pass
+        else:
+            async with async_client(policy) as http_client:
+                http_client.cookies.set("everywhere", "e-1")
+                http_client.cookies.set("named", "n-1", domain="two.example")
+                await http_client.get(url)
+
+    if library in ("aiohttp", "httpx-async"):
+        asyncio.run(asynchronous())
+    else:
+        make: Any = session if library == "requests" else client
+        with make(policy) as http_client:
+            http_client.cookies.set("everywhere", "e-1")
+            http_client.cookies.set("named", "n-1", domain="two.example")
+            http_client.get(url)
+    said = [[value for value in values if "-1" in value] for _, _, _, _, *values in server.seen]
+    assert said == [["everywhere=e-1"], ["everywhere=e-1"], ["named=n-1"], ["named=n-1"], []]
+
+
+def test_bodies_stay_with_the_first_host(get: Get, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = server.server_port
+    names(monkeypatch, {"one.example": [["127.0.0.1"]], "two.example": [["127.0.0.1"]]})
+    url = f"http://one.example:{port}/as//as/http://two.example:{port}/end"
+    with pytest.raises(OutboundRefused, match="body"):
+        get(open_policy(server), url, method="POST", body=b"client_secret=x")
+    assert [host for _, host, *_ in server.seen] == [f"one.example:{port}"] * 2
+    assert get(open_policy(server, redirect_bodies=True), url, method="POST", body=b"client_secret=x") == (200, b"ok")
+    # Without a body, or where it is left behind.
+    assert get(open_policy(server), url, method="POST") == (200, b"ok")
+    assert get(open_policy(server), url.replace("/as/", "/to/"), method="POST", body=b"client_secret=x") == (200, b"ok")
+    assert get(open_policy(server, max_redirects=0), url, method="POST", body=b"client_secret=x")[0] == 307
+    with pytest.raises(OutboundRefused):
+        OutboundPolicy().drop_secrets({"Transfer-Encoding": "chunked"})
+
+
+def test_requests_hands_out_redirects_that_are_not_followed(server: Any) -> None:
+    from pyward_guard.http.requests import session
+
+    with session(open_policy(server)) as http_session:
+        url = f"http://127.0.0.1:{server.server_port}/as/http://127.0.0.2:{server.server_port}/end"
+        answer = http_session.post(url, data=b"client_secret=x", allow_redirects=False)
+        assert answer.status_code == 307 and answer.next is not None
+        with pytest.raises(OutboundRefused, match="body"):
+            http_session.send(answer.next)
+
+
 def test_names_of_redirect_headers_are_no_text() -> None:
     with pytest.raises(InvalidInput):
         OutboundPolicy(redirect_headers="X-Api-Key")
@@ -256,6 +334,10 @@ def test_names_of_redirect_headers_are_no_text() -> None:
 def test_large_answers_are_refused(get: Get, server: Any, path: str) -> None:
     with pytest.raises(ResponseTooLarge):
         get(open_policy(server, max_bytes=200_000), f"http://127.0.0.1:{server.server_port}{path}")
+
+
+def test_answers_to_head_have_no_size(get: Get, server: Any) -> None:
+    assert get(open_policy(server), f"http://127.0.0.1:{server.server_port}/declared", method="HEAD") == (200, b"")
 
 
 def test_compressed_answers_are_refused(get: Get, server: Any) -> None:

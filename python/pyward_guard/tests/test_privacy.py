@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Optional, TypedDict
+from typing import Annotated, Any, NamedTuple, Optional, TypedDict
 
 import pytest
 from hypothesis import given
@@ -183,3 +183,107 @@ def test_marked_objects_within_others_are_masked() -> None:
         "id": 1, "buyer": {"email": "a***@example.org"}, "others": [{"email": "e***@example.org"}], "addresses": ["192.0.2.0"],
     }  # fmt: skip
     assert privacy.mask("my password is x@hunter2", "email") == "***"
+
+
+@dataclass
+class Node:
+    mail: Annotated[str, Personal("email")]
+    next: Optional[Any] = None
+    by_mail: Annotated[Optional[dict[str, int]], Personal("email")] = None
+
+
+class Pair(NamedTuple):
+    mail: Annotated[str, Personal("email")]
+    id: int
+
+
+class Plain:
+    mail: Annotated[str, Personal("email")]
+
+    def __init__(self, mail: str) -> None:
+        self.mail = mail
+
+
+def test_marked_objects_of_every_kind_are_masked_within_others() -> None:
+    attrs = pytest.importorskip("attrs")
+
+    class Slotted:
+        mail: Annotated[str, Personal("email")]
+
+    Slotted.__annotations__["mail"] = Annotated[str, Personal("email")]
+    masked = {"mail": "a***@example.org"}
+    assert privacy.mask_mapping(Node("eve@example.org", Plain("ada@example.org")))["next"] == masked
+    assert privacy.mask_mapping(Node("eve@example.org", [attrs.define(Slotted)("ada@example.org")]))["next"] == [masked]
+    assert privacy.mask_mapping(Node("eve@example.org", {"x": Pair("ada@example.org", 1)}))["next"] == {"x": {**masked, "id": 1}}
+    assert "ada" not in str(privacy.mask_mapping(Node("eve@example.org", {Pair("ada@example.org", 1): 1})))
+    assert privacy.mask_mapping(Node("eve@example.org", {(1, 2): 3, 4: 5}))["next"] == {(1, 2): 3, 4: 5}
+    assert privacy.mask_mapping(Node("eve@example.org", Plain))["next"] is Plain
+
+
+class Unresolved:
+    session: NoSuchType  # type: ignore[name-defined]  # noqa: F821
+
+
+def test_what_cannot_be_told_is_hidden() -> None:
+    assert privacy.mask_mapping(Node("ada@example.org", [Unresolved()]))["next"] == ["***"]
+    with pytest.raises(InvalidInput, match="cannot be resolved"):
+        privacy.mask_mapping(Unresolved())
+
+
+def test_keys_of_marked_dictionaries_are_masked() -> None:
+    node = Node("eve@example.org", by_mail={"ada@example.org": 1, "abe@example.org": 2})
+    assert privacy.mask_mapping(node)["by_mail"] == {"a***@example.org": "***", "a***@example.org (2)": "***"}
+
+
+def test_cycles_end() -> None:
+    node = Node("ada@example.org")
+    node.next = [node, Node("eve@example.org", node)]
+    inner = {"mail": "e***@example.org", "next": "...", "by_mail": None}
+    assert privacy.mask_mapping(node) == {"mail": "a***@example.org", "next": ["...", inner], "by_mail": None}
+    loop: list[Any] = []
+    loop.append(loop)
+    assert privacy.mask_mapping(Node("ada@example.org", loop))["next"] == ["..."]
+    # What is in two places is no cycle, and costs once.
+    shared: Any = Node("eve@example.org")
+    for _ in range(60):
+        shared = Node("ada@example.org", [shared, shared])
+    first, second = privacy.mask_mapping(shared)["next"]
+    assert first is second and first["mail"] == "a***@example.org"
+
+
+def test_objects_without_known_attributes_are_refused() -> None:
+    for value in ({"mail": "ada@example.org"}, object(), "ada@example.org", Node):
+        with pytest.raises(InvalidInput, match="no attributes"):
+            privacy.mask_mapping(value)
+
+
+def test_sqlalchemy_models_are_masked() -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    orm = pytest.importorskip("sqlalchemy.orm")
+
+    class Base(orm.DeclarativeBase):  # type: ignore[misc, name-defined]
+        pass
+
+    class Customer(Base):
+        __tablename__ = "customers"
+        id = sqlalchemy.Column(sqlalchemy.Integer, primary_key=True)
+        # The attribute has another name than the column.
+        mail = sqlalchemy.Column("address", sqlalchemy.String, info={"personal": Personal("email")})
+        by = sqlalchemy.Column(sqlalchemy.ForeignKey("customers.id"))
+        referrer = orm.relationship("Customer", remote_side=[id])
+
+    # The class is local: its annotations cannot be looked up by name.
+    Customer.__annotations__ = {"referrer": orm.Mapped[Any]}
+    assert {(field.name, field.personal.kind) for field in inventory([Customer])} == {("mail", "email")}
+    engine = sqlalchemy.create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    first = Customer(id=1, mail="ada@example.org")
+    with orm.Session(engine) as session:
+        session.add(Customer(id=2, mail="eve@example.org", referrer=first))
+        session.commit()
+        eve = session.get(Customer, 2)
+        session.refresh(eve)
+        shown = {"id": 2, "mail": "e***@example.org", "by": 1}
+        assert privacy.mask_mapping(eve) == shown, "what is not loaded stays so"
+        assert eve.referrer is first
+        assert privacy.mask_mapping(eve) == {**shown, "referrer": {"id": 1, "mail": "a***@example.org", "by": None}}

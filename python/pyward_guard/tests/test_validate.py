@@ -68,7 +68,10 @@ def test_dates() -> None:
 
 def test_confusables() -> None:
     assert validate.confusable("admin", "аdmin") and validate.confusable("paypal", "PAYPAL")
-    assert not validate.confusable("admin", "adnim")
+    for first in ("ADMIN", "\u0410DMIN", "ADMlN"):
+        assert validate.confusable(first, "admin") and validate.confusable("admin", first)
+    assert validate.confusable("Ivan", "ivan") and validate.confusable("INBOX", "inbox")
+    assert not validate.confusable("admin", "adnim") and not validate.confusable("PAYPAL", "payment")
     with pytest.raises(InvalidInput):
         validate.user_name("аdmin", ascii_only=False)
     with pytest.raises(InvalidInput):
@@ -141,6 +144,24 @@ def test_pydantic() -> None:
         with pytest.raises(pydantic.ValidationError) as caught:
             User(**{"name": "ada", "mail": "a@b.de", **change})
         assert all("x@" not in error["msg"] for error in caught.value.errors())
+
+
+def test_pydantic_writes_json_and_times_in_json() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Model(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        settings: Annotated[Any, validate.Check(validate.json)]
+        at: Annotated[Any, validate.Check(validate.iso_datetime)]
+        card: Annotated[Any, validate.Check(validate.card_number)]
+
+    model = Model(settings='{"dark": true, "n": null}', at="2024-02-29T12:00:00Z", card="4111111111111111")
+    written = stdlib_json.loads(model.model_dump_json())
+    assert written == model.model_dump(mode="json")
+    assert written == {"settings": {"dark": True, "n": None}, "at": "2024-02-29T12:00:00+00:00", "card": "CardNumber(...1111, visa)"}
+    for mode, settings in (("validation", {"title": "Settings", "type": "string"}), ("serialization", {"title": "Settings"})):
+        properties = Model.model_json_schema(mode=mode)["properties"]
+        assert properties["settings"] == settings
+        assert properties["at"] == {"title": "At", "type": "string", "format": "date-time"}
 
 
 def test_rare_but_real_values_pass() -> None:

@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Optional, Protocol, get_args, get_origin, get_type_hints
 
 from . import _core
 from ._core import InvalidInput, Refused
@@ -99,11 +99,19 @@ class Field:
     personal: Personal
 
 
+def _columns(model: type) -> list[tuple[str, Any]]:
+    """The columns of an SQLAlchemy model by the names of their attributes, which may differ from those in the table."""
+    mapped = getattr(model, "__mapper__", None)
+    if mapped is None:
+        mapped = getattr(model, "__table__", None)
+    return [] if mapped is None else list(mapped.columns.items())
+
+
 def _marked(model: type) -> dict[str, Personal]:
     found: dict[str, Personal] = {}
     try:
         hints = get_type_hints(model, include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError, SyntaxError, TypeError) as error:
         raise InvalidInput(f"the annotations of {model.__name__} cannot be resolved: {error}") from None
     for name, hint in hints.items():
         stack = [hint]
@@ -114,10 +122,10 @@ def _marked(model: type) -> dict[str, Personal]:
                     if isinstance(extra, Personal):
                         found[name] = extra
             stack.extend(part for part in get_args(item) if part is not Ellipsis)
-    for column in getattr(getattr(model, "__table__", None), "columns", ()):
-        marker = column.info.get("personal")
+    for name, column in _columns(model):
+        marker = (getattr(column, "info", None) or {}).get("personal")
         if isinstance(marker, Personal):
-            found[column.key] = marker
+            found[name] = marker
     for name, info in (getattr(model, "model_fields", None) or {}).items():
         for extra in getattr(info, "metadata", ()):
             if isinstance(extra, Personal):
@@ -149,7 +157,15 @@ def mask_mapping(instance: object) -> dict[str, Any]:
     """The attributes of a marked object with personal ones masked, for logs and support screens; marked objects within it,
     also in lists and dictionaries, become such mappings too.
 
+    What leads back to where it is within is ``...``, and ``***`` an object of another class whose annotations cannot be
+    resolved. Relationships of SQLAlchemy models that are not loaded are left out: nothing is read from the database for
+    them. In a marked dictionary the keys are masked too.
+
     CWE-359; ASVS 5.0: v5.0.0-14.2.6.
+
+    Raises:
+        InvalidInput: no attributes are known of such an object (a plain dictionary, a class without annotations), or the
+            annotations of its class, or of a model within it, cannot be resolved.
 
     >>> @dataclass
     ... class User:
@@ -158,27 +174,83 @@ def mask_mapping(instance: object) -> dict[str, Any]:
     >>> mask_mapping(User(7, "ada@example.org"))
     {'id': 7, 'email': 'a***@example.org'}
     """
-    marked = _marked(type(instance))
-    if dataclasses.is_dataclass(instance) and not isinstance(instance, type):
-        names: Iterable[str] = [field.name for field in dataclasses.fields(instance)]
-    else:
-        names = getattr(type(instance), "model_fields", None) or get_type_hints(type(instance))
-    out: dict[str, Any] = {}
-    for name in names:
-        value = getattr(instance, name, None)
-        out[name] = _masked(value, marked[name].kind if name in marked else None)
+    out: dict[str, Any] = _masked_object(instance, _Seen())
+    if not out and not _is_model(instance):
+        raise InvalidInput(f"no attributes are known of {type(instance).__name__}")
     return out
 
 
-def _masked(value: Any, kind: Kind | None) -> Any:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_masked(item, kind) for item in value]
+# What was masked already, by identity and kind, so that cycles end and shared objects cost once. The values are kept so
+# that no other gets their identity meanwhile.
+_Seen = dict[tuple[int, Optional[Kind]], tuple[Any, Any]]
+
+
+def _is_model(value: object) -> bool:
+    if isinstance(value, type):
+        return False
+    model = type(value)
+    if dataclasses.is_dataclass(model) or any(hasattr(model, name) for name in ("model_fields", "__mapper__", "__attrs_attrs__")):
+        return True
+    return bool(_marked(model))
+
+
+def _masked_object(instance: object, seen: _Seen) -> dict[str, Any]:
+    model = type(instance)
+    marked = _marked(model)
+    if dataclasses.is_dataclass(instance) and not isinstance(instance, type):
+        names = [field.name for field in dataclasses.fields(instance)]
+    elif hasattr(model, "__attrs_attrs__"):
+        names = [attribute.name for attribute in getattr(model, "__attrs_attrs__")]
+    else:
+        names = list(getattr(model, "model_fields", None) or get_type_hints(model))
+    names += [name for name, _ in _columns(model)]
+    relationships = getattr(getattr(model, "__mapper__", None), "relationships", ())
+    out: dict[str, Any] = {}
+    seen[id(instance), None] = (instance, "...")
+    for name in dict.fromkeys(names):
+        if name in relationships and name not in vars(instance):
+            continue
+        value = getattr(instance, name, None)
+        out[name] = _masked(value, marked[name].kind if name in marked else None, seen)
+    seen[id(instance), None] = (instance, out)
+    return out
+
+
+def _masked(value: Any, kind: Kind | None, seen: _Seen) -> Any:
+    container = isinstance(value, (list, tuple, set, frozenset, dict))
+    try:
+        model = kind is None and _is_model(value)
+    except InvalidInput:
+        # Libraries have such classes: whether anything in them is marked cannot be told.
+        if not container:
+            return "***"
+        model = False
+    if not model and not container:
+        return value if kind is None or value is None else mask(str(value), kind)
+    if (id(value), kind) in seen:
+        return seen[id(value), kind][1]
+    if model:
+        return _masked_object(value, seen)
+    seen[id(value), kind] = (value, "...")
+    out: Any
     if isinstance(value, dict):
-        return {key: _masked(item, kind) for key, item in value.items()}
+        out = {}
+        for key, item in value.items():
+            name = _masked_key(key, kind, seen)
+            # Masked keys may be alike, and none of the entries is to vanish.
+            out[f"{name} ({len(out) + 1})" if name in out else name] = _masked(item, kind, seen)
+    else:
+        out = [_masked(item, kind, seen) for item in value]
+    seen[id(value), kind] = (value, out)
+    return out
+
+
+def _masked_key(key: Any, kind: Kind | None, seen: _Seen) -> Any:
     if kind is not None:
-        return None if value is None else mask(str(value), kind)
-    model = dataclasses.is_dataclass(value) or hasattr(type(value), "model_fields")
-    return mask_mapping(value) if model and not isinstance(value, type) else value
+        return mask(str(key), kind)
+    masked = _masked(key, None, seen)
+    # Keys are hashable: tuples stay what they are, mappings become text.
+    return key if isinstance(masked, list) else str(masked) if isinstance(masked, dict) else masked
 
 
 class TokenStore(Protocol):

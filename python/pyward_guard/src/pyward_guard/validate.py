@@ -196,10 +196,12 @@ def confusable(first: str, second: str) -> bool:
     (True, False)
     """
 
-    def skeleton(text: str) -> str:
-        return _core.validate_skeleton(_core.validate_skeleton(_utf8(text)).casefold())
+    def skeletons(text: str) -> set[str]:
+        # Letters look alike in one case and not in the other: I and l, but not i and l.
+        cases = (_utf8(text), text.casefold(), text.upper())
+        return {_core.validate_skeleton(_core.validate_skeleton(case).casefold()) for case in cases}
 
-    return skeleton(first) == skeleton(second)
+    return not skeletons(first).isdisjoint(skeletons(second))
 
 
 def plain_text(
@@ -439,6 +441,8 @@ class Pattern:
 class Check:
     """Makes a pydantic type of a validator: ``Annotated[str, Check(slug)]``, with options as keywords.
 
+    In JSON, dates and times are written in ISO format, JSON data as it is, everything else as text.
+
     The messages never repeat the value, but pydantic's own ``ValidationError`` shows its input: give models with secrets
     ``model_config = ConfigDict(hide_input_in_errors=True)`` before an error of theirs is logged.
 
@@ -472,12 +476,21 @@ class Check:
         return core_schema.no_info_after_validator_function(
             validate,
             core_schema.str_schema(strict=True),
-            serialization=core_schema.to_string_ser_schema(when_used="json"),
+            serialization=core_schema.plain_serializer_function_ser_schema(_serialised, when_used="json"),
         )
 
-    def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, _schema: Any, handler: Any) -> dict[str, Any]:
+        if self.validator is json and handler.mode == "serialization":
+            return {}
         found = next((name for validator, name in _FORMATS if validator is self.validator), None)
         return {"type": "string"} if found is None else {"type": "string", "format": found}
+
+
+def _serialised(value: Any) -> Any:
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    # No tuples: a card number is one, and its text hides the digits.
+    return value if value is None or isinstance(value, (dict, list, bool, int, float)) else str(value)
 
 
 def _date(value: str) -> str:
@@ -485,7 +498,9 @@ def _date(value: str) -> str:
 
 
 # Formats that JSON Schema and OpenAPI have names for.
-_FORMATS: tuple[tuple[Any, str], ...] = ((email, "email"), (url, "uri"), (uuid, "uuid"), (_date, "date"))
+_FORMATS: tuple[tuple[Any, str], ...] = (
+    (email, "email"), (url, "uri"), (uuid, "uuid"), (_date, "date"), (iso_date, "date"), (iso_datetime, "date-time"),
+)  # fmt: skip
 
 
 def _digits(value: str) -> str:

@@ -48,7 +48,11 @@ class OutboundPolicy:
 
     ``schemes`` are ``https`` and, if need be, ``http``; ``ports`` None means the default port of the scheme. At most
     ``max_redirects`` are followed, 0 for none. One that leads to another origin is not told headers that may hold
-    secrets (CWE-200): of those that say more than how to answer, it gets the ones named in ``redirect_headers`` only.
+    secrets (CWE-200): of those that say more than how to answer, it gets the ones named in ``redirect_headers`` only, of
+    the cookies those that a domain is named for. One that would hand the request's body to another origin (307, 308) is
+    refused, unless ``redirect_bodies`` is set.
+
+    The synchronous clients wait for the system to resolve a name however long that takes: it is not within ``timeout``.
 
     ASVS 5.0: v5.0.0-1.3.6, v5.0.0-13.2.4, v5.0.0-13.2.5, v5.0.0-13.2.6, v5.0.0-15.3.2.
     """
@@ -63,6 +67,8 @@ class OutboundPolicy:
     max_redirects: int = 3
     redirect_headers: Sequence[str] = ()
     """Names of further headers that go along to other origins."""
+    redirect_bodies: bool = False
+    """Whether bodies of requests go along to other origins."""
     _networks: tuple[Any, ...] = field(init=False, repr=False, default=())
     _hosts: Any = field(init=False, repr=False, default=None)
     _ports: frozenset[int] = field(init=False, repr=False, default=frozenset())
@@ -151,21 +157,27 @@ class OutboundPolicy:
             raise OutboundRefused("name does not resolve") from None
         return self.check_answers([str(entry[4][0]) for entry in found])
 
-    def drop_secrets(self, headers: MutableMapping[str, Any]) -> None:
-        """Takes out of ``headers`` what a host that a redirect named is not told."""
-        for name in {name.lower() for name in headers} - self._carried:
+    def drop_secrets(self, headers: MutableMapping[str, Any], *, body: bool = False) -> None:
+        """Takes out of ``headers`` what a host that a redirect named is not told.
+
+        Raises :class:`OutboundRefused` when the request has a ``body``, or its headers announce one, that may not go there.
+        """
+        said = {name.lower(): value for name, value in headers.items()}
+        for name in said.keys() - self._carried:
             del headers[name]
+        if not self.redirect_bodies and (body or "transfer-encoding" in said or said.get("content-length", "0") != "0"):
+            raise OutboundRefused("redirect would hand the body of the request to another origin")
 
     def check_size(self, size: int) -> None:
         """Raises :class:`ResponseTooLarge` beyond ``max_bytes``."""
         if size > self.max_bytes:
             raise ResponseTooLarge(f"response is larger than {self.max_bytes} bytes")
 
-    def check_answer(self, content_length: str | None, content_encoding: str | None) -> None:
-        """Judges a response by its headers before its body is read."""
+    def check_answer(self, content_length: str | None, content_encoding: str | None, method: str = "GET") -> None:
+        """Judges a response by its headers before its body is read; one to HEAD only tells the length of what GET gives."""
         if content_encoding not in (None, "", "identity"):
             raise OutboundRefused("response is compressed although it was asked not to be")
-        if content_length is not None and content_length.isascii() and content_length.isdigit():
+        if method != "HEAD" and content_length is not None and content_length.isascii() and content_length.isdigit():
             self.check_size(int(content_length))
 
 

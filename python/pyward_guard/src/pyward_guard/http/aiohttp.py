@@ -28,7 +28,7 @@ from ._tls import client_context
 
 try:
     import aiohttp
-    from aiohttp.abc import AbstractResolver
+    from aiohttp.abc import AbstractCookieJar, AbstractResolver
 except ImportError:
     raise need("aiohttp", "pyward_guard.http.aiohttp") from None
 
@@ -74,6 +74,7 @@ class _Connector(aiohttp.TCPConnector):
 
         super().__init__(ssl=context, resolver=_Resolver(policy), use_dns_cache=False, socket_factory=checked_socket)
         self._policy = policy
+        self.cookies: Callable[[], AbstractCookieJar] = aiohttp.DummyCookieJar
 
     async def connect(self, req: Any, *args: Any, **kwargs: Any) -> Any:
         origin = self._policy.check_url(str(req.url))
@@ -81,6 +82,7 @@ class _Connector(aiohttp.TCPConnector):
             _origin.set(origin)
         elif _origin.get() != origin:
             self._policy.drop_secrets(req.headers)
+            self._choose_cookies(req)
             # Nor when it comes back: another host said what to ask for.
             _origin.set(("", "", 0))
         if getattr(req, "proxy", None) is not None:
@@ -88,6 +90,15 @@ class _Connector(aiohttp.TCPConnector):
         if getattr(req, "ssl", True) is not True:
             raise InvalidInput("certificates are checked by the context that the session was made with")
         return await super().connect(req, *args, **kwargs)
+
+    def _choose_cookies(self, req: Any) -> None:
+        # Cookies that no domain was named for are sent to all.
+        jar = self.cookies()
+        everywhere = {cookie.key for cookie in jar if not cookie["domain"]}
+        chosen = [cookie for name, cookie in jar.filter_cookies(req.url).items() if name not in everywhere]
+        req.headers.pop("Cookie", None)
+        if chosen:
+            req.headers["Cookie"] = "; ".join(f"{cookie.key}={cookie.coded_value}" for cookie in chosen)
 
 
 _READS = frozenset(("readany", "readchunk", "readline", "readuntil", "readexactly"))
@@ -141,7 +152,7 @@ def _response_class(policy: OutboundPolicy) -> type[aiohttp.ClientResponse]:
         async def start(self, connection: Any) -> aiohttp.ClientResponse:
             await super().start(connection)
             try:
-                policy.check_answer(self.headers.get("Content-Length"), self.headers.get("Content-Encoding"))
+                policy.check_answer(self.headers.get("Content-Length"), self.headers.get("Content-Encoding"), self.method)
             except OutboundRefused:
                 self.close()
                 raise
@@ -173,8 +184,9 @@ def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, he
     context = context or client_context()
     if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
         raise InvalidInput("the TLS context does not verify certificates and host names")
+    connector = _Connector(policy, context)
     http = aiohttp.ClientSession(
-        connector=_Connector(policy, context),
+        connector=connector,
         timeout=aiohttp.ClientTimeout(total=policy.timeout),
         response_class=_response_class(policy),
         headers={**(headers or {}), "Accept-Encoding": "identity"},
@@ -182,6 +194,7 @@ def session(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, he
         trust_env=False,
         max_line_size=8190,
     )
+    connector.cookies = lambda: http.cookie_jar
     unbounded = http._request
 
     async def request(method: str, url: Any, **options: Any) -> aiohttp.ClientResponse:

@@ -16,7 +16,7 @@ import contextvars
 import socket
 import ssl
 import typing
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 from .._core import InvalidInput
@@ -156,20 +156,30 @@ class _AsyncBackend(httpcore.AsyncNetworkBackend):
 
 # httpx hands the extensions of a request on to the one that a redirect leads to.
 _ORIGIN = "pyward_guard.origin"
+_Jar = Callable[[], Iterable[Any]]
 
 
-def _prepare(policy: OutboundPolicy, request: httpx.Request) -> Deadline:
+def _prepare(policy: OutboundPolicy, request: httpx.Request, jar: _Jar) -> Deadline:
     origin = policy.check_url(str(request.url))
     if request.extensions.setdefault(_ORIGIN, origin) != origin:
+        # Nor when it comes back: another host said what to ask for.
+        request.extensions[_ORIGIN] = None
         policy.drop_secrets(request.headers)
+        # Cookies that no domain was named for are sent to all.
+        cookies = httpx.Cookies()
+        for cookie in jar():
+            if cookie.domain:
+                cookies.jar.set_cookie(cookie)
+        request.headers.pop("Cookie", None)
+        cookies.set_cookie_header(request)
     request.headers["Accept-Encoding"] = "identity"
     # There is no proxy; httpx would carry it on to where a redirect leads.
     request.headers.pop("Proxy-Authorization", None)
     return Deadline(policy.timeout)
 
 
-def _judge(policy: OutboundPolicy, response: httpx.Response) -> None:
-    policy.check_answer(response.headers.get("content-length"), response.headers.get("content-encoding"))
+def _judge(policy: OutboundPolicy, request: httpx.Request, response: httpx.Response) -> None:
+    policy.check_answer(response.headers.get("content-length"), response.headers.get("content-encoding"), request.method)
 
 
 class _BoundedStream(httpx.SyncByteStream):
@@ -227,6 +237,9 @@ def _no_pool() -> RuntimeError:
 class GuardTransport(httpx.HTTPTransport):
     """An httpx transport that keeps to a policy: no proxies, no retries, no HTTP/2. CWE-918; ASVS 5.0: v5.0.0-1.3.6.
 
+    A transport does not know the cookies of its client: other origins that a redirect leads to get some from :func:`client`
+    only.
+
     >>> with httpx.Client(transport=GuardTransport(OutboundPolicy()), trust_env=False) as web:
     ...     web.get("http://169.254.169.254/latest")
     Traceback (most recent call last):
@@ -243,16 +256,17 @@ class GuardTransport(httpx.HTTPTransport):
         self._pool.close()
         self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=_Backend(policy), max_connections=100, max_keepalive_connections=20)
         self._policy = policy
+        self._jar: _Jar = tuple
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        deadline = _prepare(self._policy, request)
+        deadline = _prepare(self._policy, request, self._jar)
         token = _deadline.set(deadline)
         try:
             response = super().handle_request(request)
         finally:
             _deadline.reset(token)
         try:
-            _judge(self._policy, response)
+            _judge(self._policy, request, response)
         except OutboundRefused:
             response.close()
             raise
@@ -276,16 +290,17 @@ class AsyncGuardTransport(httpx.AsyncHTTPTransport):
             ssl_context=context, network_backend=_AsyncBackend(policy), max_connections=100, max_keepalive_connections=20
         )
         self._policy = policy
+        self._jar: _Jar = tuple
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        deadline = _prepare(self._policy, request)
+        deadline = _prepare(self._policy, request, self._jar)
         token = _deadline.set(deadline)
         try:
             response = await super().handle_async_request(request)
         finally:
             _deadline.reset(token)
         try:
-            _judge(self._policy, response)
+            _judge(self._policy, request, response)
         except OutboundRefused:
             await response.aclose()
             raise
@@ -316,7 +331,10 @@ def client(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, **o
     base_url...). Raises :class:`~pyward_guard.InvalidInput` for others, and for cookies that no domain is named for.
     CWE-918; ASVS 5.0: v5.0.0-1.3.6, v5.0.0-12.3.2, v5.0.0-13.2.6.
     """
-    return httpx.Client(transport=GuardTransport(policy, context=context), **_options(policy, options))
+    transport = GuardTransport(policy, context=context)
+    http = httpx.Client(transport=transport, **_options(policy, options))
+    transport._jar = lambda: http.cookies.jar
+    return http
 
 
 def async_client(policy: OutboundPolicy, *, context: ssl.SSLContext | None = None, **options: Any) -> httpx.AsyncClient:
@@ -324,4 +342,7 @@ def async_client(policy: OutboundPolicy, *, context: ssl.SSLContext | None = Non
 
     Example: ``async with async_client(OutboundPolicy()) as web: await web.get(url)``
     """
-    return httpx.AsyncClient(transport=AsyncGuardTransport(policy, context=context), **_options(policy, options))
+    transport = AsyncGuardTransport(policy, context=context)
+    http = httpx.AsyncClient(transport=transport, **_options(policy, options))
+    transport._jar = lambda: http.cookies.jar
+    return http

@@ -18,7 +18,7 @@ from typing import Any
 
 from .._core import InvalidInput
 from .._optional import need
-from ._policy import Deadline, OutboundPolicy
+from ._policy import Deadline, OutboundPolicy, OutboundRefused
 from ._tls import client_context
 
 try:
@@ -157,6 +157,8 @@ class GuardAdapter(HTTPAdapter):
     def send(self, request: Any, stream: bool = False, timeout: Any = None, verify: Any = True, cert: Any = None, proxies: Any = None) -> Any:
         policy = self._policy
         policy.check_url(str(request.url))
+        if getattr(request, "_refusal", None) is not None:
+            raise request._refusal
         if proxies:
             raise InvalidInput("a guarded session uses no proxy")
         request.headers["Accept-Encoding"] = "identity"
@@ -167,7 +169,7 @@ class GuardAdapter(HTTPAdapter):
         try:
             response = super().send(request, stream=True, timeout=policy.timeout, verify=verify, cert=cert, proxies=None)
             try:
-                policy.check_answer(response.headers.get("Content-Length"), response.headers.get("Content-Encoding"))
+                policy.check_answer(response.headers.get("Content-Length"), response.headers.get("Content-Encoding"), request.method)
                 body = bytearray()
                 while chunk := response.raw.read(65536, decode_content=False):
                     body += chunk
@@ -196,8 +198,14 @@ class _Session(requests.Session):
     def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
         parent: Any = super()
         parent.rebuild_auth(prepared_request, response)
-        if self._policy.check_url(str(prepared_request.url)) != self._policy.check_url(str(response.request.url)):
-            self._policy.drop_secrets(prepared_request.headers)
+        origin = self._policy.check_url(str(prepared_request.url))
+        # Every hop counts: another host that was passed said what to ask for.
+        if any(origin != self._policy.check_url(str(passed.request.url)) for passed in (*response.history, response)):
+            try:
+                self._policy.drop_secrets(prepared_request.headers, body=bool(prepared_request.body))
+            except OutboundRefused as refusal:
+                # requests also asks for redirects that it does not follow (`allow_redirects=False`).
+                prepared_request._refusal = refusal
             # Cookies that no domain was named for are sent to all.
             cookies = RequestsCookieJar()
             for cookie in prepared_request._cookies:

@@ -279,3 +279,23 @@ def test_what_no_client_may_be_told() -> None:
         JwtVerifier(key, algorithms=["ES256"], revoked=broken).verify(issuer.issue())
     with pytest.raises(VerificationFailed, match="revoked"):
         JwtVerifier(key, algorithms=["ES256"], revoked=lambda claims: True).verify(issuer.issue())
+
+
+def test_what_must_be_awaited_is_refused() -> None:
+    async def fetch(url: str) -> str:
+        return ""
+
+    for wrong in (
+        lambda: JwtVerifier(tokens.AsyncJwksClient("https://id.example/jwks", fetch), algorithms=["ES256"]),  # type: ignore[arg-type]
+        lambda: tokens.JwksClient("https://id.example/jwks", fetch),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InvalidInput, match="AsyncJwksClient.verify"):
+            wrong()
+
+    class Awaitable:
+        def __await__(self) -> Any: ...
+
+    with pytest.raises(InvalidInput, match="AsyncJwksClient.verify"):
+        tokens.JwksClient("https://id.example/jwks", lambda url: Awaitable()).keys()  # type: ignore[arg-type, return-value]
+    with pytest.raises(InvalidInput, match="text, bytes or a mapping"):
+        tokens.JwksClient("https://id.example/jwks", lambda url: object()).keys()  # type: ignore[arg-type, return-value]

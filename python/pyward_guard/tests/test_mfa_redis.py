@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import redis
+import redis.asyncio
 from pyward_guard import InvalidInput, VerificationFailed, mfa
 from pyward_guard.mfa.redis import RedisChallengeStore, RedisReplayGuard
 from pyward_guard.mfa.webauthn import ChallengeStore
@@ -49,3 +51,10 @@ def test_challenges_are_taken_once(redis_url: str, decode: bool) -> None:
         store.put("ceremony", "challenge", 60)
         assert [0 < client.ttl(key) <= 60 for key in client.scan_iter("test:challenge:*")] == [True]
         assert store.pop("other") is None
+
+
+def test_clients_that_must_be_awaited_are_refused() -> None:
+    client: Any = redis.asyncio.Redis()
+    for kind in (RedisReplayGuard, RedisChallengeStore):
+        with pytest.raises(InvalidInput, match="redis.asyncio"):
+            kind(client)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pyward_guard import Expired, InvalidInput, UnknownKey, VerificationFailed, _core
-from pyward_guard.tokens import JwksClient, Jwk, jwks_document
+from pyward_guard.tokens import AsyncJwksClient, JwksClient, Jwk, jwks_document
 from pyward_guard.tokens.oauth import Login, OidcClient, pkce_challenge, token_hash
 
 ISSUER = "https://id.example"
@@ -60,6 +60,11 @@ def test_callback() -> None:
     old = dataclasses.replace(login, created=time.time() - 700)
     with pytest.raises(Expired):
         client().check_callback(old, {"state": login.state, "code": "c"})
+    # Started on a host whose clock is ahead.
+    ahead = dataclasses.replace(login, created=time.time() + 600)
+    assert client(clock_skew=3600).check_callback(ahead, {"state": login.state, "code": "c"}) == "c"
+    with pytest.raises(Expired):
+        client().check_callback(ahead, {"state": login.state, "code": "c"})
     with pytest.raises(InvalidInput):
         Login.from_json('{"state": "", "nonce": "", "code_verifier": "", "created": 0}')
 
@@ -149,3 +154,15 @@ def test_metadata() -> None:
     for document in ("[]", "{", "null", b"\xff"):
         with pytest.raises((InvalidInput, VerificationFailed)):
             from_metadata(document)
+
+
+def test_what_must_be_awaited_is_refused() -> None:
+    async def fetch(url: str) -> str:
+        return ""
+
+    keys: Any = AsyncJwksClient(ISSUER + "/jwks", fetch)
+    with pytest.raises(InvalidInput, match="AsyncJwksClient.verify"):
+        OidcClient(ISSUER, "shop", "https://shop.example/cb", ISSUER + "/authorize", keys)
+    options: dict[str, Any] = {"client_id": "shop", "redirect_uri": "https://shop.example/cb", "fetch": fetch}
+    with pytest.raises(InvalidInput, match="AsyncJwksClient.verify"):
+        OidcClient.from_metadata(METADATA, issuer=ISSUER, **options)

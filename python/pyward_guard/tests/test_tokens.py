@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 import os
 import threading
@@ -42,40 +41,6 @@ def test_random_values_differ_and_keep_their_bounds() -> None:
 
 
 # --- signed tokens --------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass
-class Reset:
-    user: int
-    email: str
-    tags: list[str] = dataclasses.field(default_factory=list)
-
-
-def test_signed_tokens_are_typed() -> None:
-    keys = KeySet.generate("mac")
-    signer = SignedTokens(keys, purpose="reset", lifetime=60, payload=Reset)
-    token = signer.issue(Reset(7, "ada@example.org", ["a"]))
-    assert signer.verify(token) == Reset(7, "ada@example.org", ["a"])
-    loose: SignedTokens[Any] = SignedTokens(keys, purpose="reset", lifetime=60)
-    for wrong in ({"user": "7", "email": "x"}, {"user": 7}, {"user": 7, "email": "x", "more": 1}, [], {"user": True, "email": ""}):
-        with pytest.raises(VerificationFailed, match="another type"):
-            signer.verify(loose.issue(wrong))
-    with pytest.raises(InvalidInput):
-        signer.issue({"user": 7})  # type: ignore[arg-type]
-
-
-def test_signed_tokens_with_pydantic() -> None:
-    pydantic = pytest.importorskip("pydantic")
-
-    class Invite(pydantic.BaseModel):  # type: ignore[misc, name-defined]
-        address: str
-        seats: int
-
-    keys = KeySet.generate("mac")
-    signer = SignedTokens(keys, purpose="invite", lifetime=60, payload=Invite)
-    assert signer.verify(signer.issue(Invite(address="x", seats=2))).seats == 2
-    with pytest.raises(VerificationFailed):
-        signer.verify(SignedTokens[Any](keys, purpose="invite", lifetime=60).issue({"address": 1}))
 
 
 def test_signed_tokens_purpose_rotation_and_expiry() -> None:
@@ -443,6 +408,30 @@ def test_jwt_claims_revocation_and_details(keys: dict[str, Jwk]) -> None:
         JwtVerifier(key, **accept, revoked=broken).verify(token)
 
 
+def test_naming_claims_does_not_accept_tokens_that_never_end(caplog: pytest.LogCaptureFixture) -> None:
+    key, secret = Jwk.from_secret(SECRET), b"k" * 32
+    private, public = tokens.PasetoSigner.generate_pair()
+    endless = {"sub": "7", "tenant": "a"}
+    jwt = _core.JwtSigner(key, "HS256", "JWT").sign(endless)
+    local = _core.PasetoLocal(secret).encrypt(json.dumps(endless).encode(), b"", b"")
+    signed = _core.PasetoSecret(private).sign(json.dumps(endless).encode(), b"", b"")
+    cases: list[tuple[Any, str]] = [
+        (lambda **options: JwtVerifier(key, algorithms=["HS256"], **options), jwt),
+        (lambda **options: tokens.PasetoLocal(secret, lifetime=60, **options), local),
+        (lambda **options: tokens.PasetoPublic(public, **options), signed),
+    ]
+    for make, token in cases:
+        for required in (["sub", "tenant"], "sub", [], ()):
+            with pytest.raises(VerificationFailed, match="required"):
+                make(required=required).verify(token)
+        assert not caplog.records
+        assert make(required=["sub"], insecure_without_expiry=True).verify(token) == endless
+        assert "insecure_without_expiry" in caplog.text
+        with pytest.raises(VerificationFailed, match="required"):
+            make(required=["nonce"], insecure_without_expiry=True).verify(token)
+        caplog.clear()
+
+
 def test_key_representation_hides_the_key(keys: dict[str, Jwk]) -> None:
     for key in keys.values():
         private = json.loads(key.to_json())
@@ -622,7 +611,7 @@ def test_a_token_that_is_no_unicode_does_not_verify(name: str) -> None:
 def test_large_integers_do_not_run_together() -> None:
     """2**64 and 2**64 + 1 are the same float."""
     key = Jwk.from_secret(SECRET)
-    verifier = JwtVerifier(key, algorithms=["HS256"], required=[])
+    verifier = JwtVerifier(key, algorithms=["HS256"], insecure_without_expiry=True)
     signer = _core.JwtSigner(key, "HS256", "JWT")
     for text in ('{"account":18446744073709551617}', '{"a":[{"b":-9223372036854775809}]}', '{"a":1' + "0" * 400 + "}"):
         with pytest.raises(VerificationFailed):

@@ -6,6 +6,7 @@ CWE-294; ASVS 5.0: v5.0.0-6.5.1.
 from __future__ import annotations
 
 import hashlib
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from .._core import InvalidInput
@@ -29,11 +30,19 @@ def _key(prefix: str, name: str) -> str:
     return prefix + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _blocking(client: Any) -> Any:
+    # The coroutines of another client would never run: no code would be right, and no challenge stored.
+    if inspect.iscoroutinefunction(getattr(client, "execute_command", None)):
+        raise InvalidInput("the client is a redis.Redis: those of redis.asyncio would have to be awaited")
+    return client
+
+
 class RedisReplayGuard:
     """A :class:`~pyward_guard.mfa.ReplayGuard` in Redis: a code is accepted once, whichever process it comes to.
 
     An entry lives for ``lifetime`` seconds after its last code, which has to be longer than codes are accepted for (the default
-    is a day). Raises :class:`~pyward_guard.InvalidInput` for less than 7500 seconds, and what redis-py raises.
+    is a day). Raises :class:`~pyward_guard.InvalidInput` for less than 7500 seconds and for the
+    clients of ``redis.asyncio``, and what redis-py raises.
 
     CWE-294, CWE-362; ASVS 5.0: v5.0.0-6.5.1.
 
@@ -44,7 +53,7 @@ class RedisReplayGuard:
         # The longest period (300 s) times the widest window (10 to either side), and some.
         if lifetime < 7500:
             raise InvalidInput("the lifetime is at least 7500 seconds")
-        self._advance: Any = client.register_script(_ADVANCE)
+        self._advance: Any = _blocking(client).register_script(_ADVANCE)
         self._prefix, self._lifetime = prefix, lifetime
 
     def advance(self, user: str, step: int) -> bool:
@@ -55,7 +64,7 @@ class RedisReplayGuard:
 class RedisChallengeStore:
     """A :class:`~pyward_guard.mfa.webauthn.ChallengeStore` in Redis: a challenge is taken once, and ends by itself.
 
-    Raises what redis-py raises.
+    Raises :class:`~pyward_guard.InvalidInput` for the clients of ``redis.asyncio``, and what redis-py raises.
 
     CWE-294, CWE-362; ASVS 5.0: v5.0.0-6.5.1.
 
@@ -63,7 +72,7 @@ class RedisChallengeStore:
     """
 
     def __init__(self, client: redis.Redis, *, prefix: str = "pyward:webauthn:") -> None:
-        self._client: Any = client
+        self._client: Any = _blocking(client)
         self._prefix = prefix
 
     def put(self, key: str, value: str, lifetime: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -39,6 +40,7 @@ __all__ = [
     "sign_jws",
 ]
 
+_log = logging.getLogger("pyward_guard.tokens")
 
 T = TypeVar("T")
 
@@ -53,6 +55,12 @@ def _names(value: Sequence[str], what: str) -> list[str]:
     if isinstance(value, str):
         raise InvalidInput(f"{what} is a list of names")
     return list(value)
+
+
+def required_claims(names: str | Iterable[str], without_expiry: bool) -> list[str]:
+    """The claims that must be there: whoever names some still wants tokens that end."""
+    others = _strings(names) or []
+    return others if without_expiry or "exp" in others else ["exp", *others]
 
 
 class JwtIssuer:
@@ -143,12 +151,14 @@ class JwtVerifier:
     ``keys`` is a :class:`Jwk`, several of them, or a :class:`JwksClient`, which fetches with the first token and may serve
     several verifiers. ``algorithms`` lists what is accepted; ``none`` does not exist here, and shared-secret and public-key
     algorithms cannot be mixed. ``issuer`` and ``audience`` take one or several accepted values; a token with an audience is
-    refused when no audience is configured. ``required`` names claims that must be there. ``clock_skew`` and ``max_age``
+    refused when no audience is configured. ``exp`` must be there, and what ``required`` names;
+    ``insecure_without_expiry`` accepts tokens that never end, with a line in the log. ``clock_skew`` and ``max_age``
     (since ``iat``) are in seconds. ``token_type`` is the expected ``typ``. ``revoked`` is called with the claims of an
     otherwise valid token; a true result refuses it, and so does an exception, which is passed on. It is no coroutine
     function: with asyncio, look the ``jti`` up after ``verify``.
 
-    Raises :class:`~pyward_guard.InvalidInput` for algorithms that are unknown or do not go together.
+    Raises :class:`~pyward_guard.InvalidInput` for algorithms that are unknown or do not go together, and for an
+    :class:`AsyncJwksClient`: its ``verify`` takes a verifier without keys.
 
     Protects against CWE-347 (algorithm confusion, unverified tokens), CWE-345, CWE-613.
     ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2, v5.0.0-9.2.3, v5.0.0-10.3.1, v5.0.0-6.8.2.
@@ -176,15 +186,20 @@ class JwtVerifier:
         algorithms: Sequence[SigningAlgorithm],
         issuer: str | Iterable[str] | None = None,
         audience: str | Iterable[str] | None = None,
-        required: Iterable[str] = ("exp",),
+        required: Iterable[str] = (),
         clock_skew: float = 30.0,
         token_type: str | None = None,
         max_age: float | None = None,
         subject: str | None = None,
         revoked: Callable[[dict[str, Any]], object] | None = None,
+        insecure_without_expiry: bool = False,
     ) -> None:
         if inspect.iscoroutinefunction(revoked):
             raise InvalidInput("revoked is called without await: its coroutine would count as true for every token")
+        if isinstance(keys, AsyncJwksClient):
+            raise InvalidInput("an AsyncJwksClient is awaited: give [] here, and the verifier to AsyncJwksClient.verify")
+        if insecure_without_expiry:
+            _log.warning("a JwtVerifier with insecure_without_expiry is in use: tokens may never end")
         self._source: JwksClient | None = None
         self._lock = threading.Lock()
         #: Which keys of the source the core has; none yet, so that nothing is fetched before the first token.
@@ -199,7 +214,7 @@ class JwtVerifier:
             _names(algorithms, "algorithms"),
             _strings(issuer),
             _strings(audience),
-            _strings(required) or [],
+            required_claims(required, insecure_without_expiry),
             token_type,
             clock_skew,
             max_age,
@@ -257,6 +272,8 @@ def parse_jwks(document: str | bytes | Mapping[str, Any]) -> list[Jwk]:
     >>> parse_jwks(jwks_document([Jwk.generate("ES256")]))
     [Jwk(key_type="EC", key_id=..., is_private=False)]
     """
+    if not isinstance(document, (str, bytes, Mapping)):
+        raise InvalidInput(_AWAITED if inspect.isawaitable(document) else "a JSON web key set is a text, bytes or a mapping")
     if isinstance(document, bytes):
         try:
             document = document.decode()
@@ -324,6 +341,7 @@ class _JwksCache:
 
 #: Seconds between attempts while there are no keys at all.
 _RETRY = 5.0
+_AWAITED = "fetch is called without await here: give it to an AsyncJwksClient, and the verifier to AsyncJwksClient.verify"
 
 
 class JwksClient(_JwksCache):
@@ -335,7 +353,8 @@ class JwksClient(_JwksCache):
     seconds when a token names an unknown key, so that forged tokens cannot make you hammer the provider; at most every
     5 seconds while there are no keys at all. When a refresh fails, the old keys are used for ``stale_seconds`` more.
     While one thread fetches, the others go on with the keys they have.
-    CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3, v5.0.0-6.7.1.
+    Raises :class:`~pyward_guard.InvalidInput` for URLs without HTTPS, and for a coroutine function:
+    :class:`AsyncJwksClient` awaits it. CWE-345, CWE-400; ASVS 5.0: v5.0.0-9.1.3, v5.0.0-6.7.1.
 
     >>> key = Jwk.generate("ES256")
     >>> client = JwksClient("https://id.example/jwks", lambda url: jwks_document([key]))
@@ -353,6 +372,8 @@ class JwksClient(_JwksCache):
         stale_seconds: float = 3600.0,
     ) -> None:
         super().__init__(url, cache_seconds, min_interval, stale_seconds)
+        if inspect.iscoroutinefunction(fetch):
+            raise InvalidInput(_AWAITED)
         self._fetch = fetch
         self._lock = threading.Lock()
 

@@ -105,7 +105,8 @@ class OidcClient:
     the provider's metadata says ``authorization_response_iss_parameter_supported``.
 
     A log-in may take ``lifetime`` seconds; ``clock_skew`` is in seconds. Raises :class:`~pyward_guard.InvalidInput` for URLs
-    that are not HTTPS.
+    that are not HTTPS, and for keys or a ``fetch`` that would have to be awaited: with asyncio, use a client that blocks and
+    call :meth:`verify_id_token` in a thread (``asyncio.to_thread``).
 
     CWE-287, CWE-352; ASVS 5.0: v5.0.0-6.8.1, v5.0.0-6.8.2, v5.0.0-10.1.2, v5.0.0-10.2.1, v5.0.0-10.2.2, v5.0.0-10.5.1,
     v5.0.0-10.5.2, v5.0.0-10.5.4.
@@ -251,7 +252,8 @@ class OidcClient:
 
         ASVS 5.0: v5.0.0-10.1.2, v5.0.0-10.2.1, v5.0.0-10.2.2.
         """
-        if not 0 <= time.time() - login.created <= self._lifetime:
+        # Another host may have started the log-in, by a clock that is ahead of this one.
+        if not -self._skew <= time.time() - login.created <= self._lifetime:
             raise Expired("expired")
         if not _core.constant_time_equal(parameters.get("state", ""), login.state):
             raise VerificationFailed("verification failed: wrong state")

@@ -5,16 +5,19 @@ CWE-345, CWE-347.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from .. import _core
 from .._core import Expired, InvalidInput, VerificationFailed
+from .jwt import required_claims
 from .signed import seconds
 
 __all__ = ["PasetoLocal", "PasetoPublic", "PasetoSigner"]
 
+_log = logging.getLogger("pyward_guard.tokens")
 _TIMES = ("exp", "nbf", "iat")
 
 
@@ -33,8 +36,10 @@ def _claims(
     return _core.json_dumps(result)
 
 
-def _required(names: Iterable[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def _required(names: str | Iterable[str], without_expiry: bool) -> list[str]:
+    if without_expiry:
+        _log.warning("PASETO tokens are accepted with insecure_without_expiry: they may never end")
+    return required_claims(names, without_expiry)
 
 
 def _margin(clock_skew: float) -> float:
@@ -83,7 +88,8 @@ class PasetoLocal:
 
     The content is hidden from whoever holds the token. ``implicit`` is authenticated but not part of the token: bind the
     tenant or the client with it. ``keys``: one key or several; the first encrypts, all decrypt (rotation).
-    ``lifetime`` and ``clock_skew`` are in seconds (the former may be a ``timedelta``). Raises
+    ``lifetime`` and ``clock_skew`` are in seconds (the former may be a ``timedelta``). ``exp`` must be there, and what
+    ``required`` names; ``insecure_without_expiry`` accepts tokens that never end, with a line in the log. Raises
     :class:`~pyward_guard.InvalidInput` without a key.
     CWE-311, CWE-347; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1, v5.0.0-9.1.2, v5.0.0-11.3.3.
 
@@ -101,14 +107,16 @@ class PasetoLocal:
         lifetime: int | timedelta,
         issuer: str | None = None,
         audience: str | None = None,
-        required: Iterable[str] = ("exp",),
+        required: Iterable[str] = (),
         clock_skew: float = 30.0,
+        insecure_without_expiry: bool = False,
     ) -> None:
         self._keys = [_core.PasetoLocal(key) for key in ([keys] if isinstance(keys, bytes) else keys)]
         if not self._keys:
             raise InvalidInput("a key is needed")
         self._lifetime = seconds(lifetime, "lifetime")
-        self._issuer, self._audience, self._required, self._skew = issuer, audience, _required(required), _margin(clock_skew)
+        self._issuer, self._audience, self._skew = issuer, audience, _margin(clock_skew)
+        self._required = _required(required, insecure_without_expiry)
 
     @staticmethod
     def generate_key() -> bytes:
@@ -191,7 +199,8 @@ class PasetoSigner:
 class PasetoPublic:
     """Verifies signed tokens (``v4.public``) with one public key of 32 bytes or several.
 
-    ``clock_skew`` is in seconds. Raises :class:`~pyward_guard.InvalidInput` without a key.
+    ``clock_skew`` is in seconds; ``required`` and ``insecure_without_expiry`` are as for :class:`PasetoLocal`.
+    Raises :class:`~pyward_guard.InvalidInput` without a key.
 
     CWE-347, CWE-613; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.2.1.
 
@@ -208,14 +217,16 @@ class PasetoPublic:
         *,
         issuer: str | None = None,
         audience: str | None = None,
-        required: Iterable[str] = ("exp",),
+        required: Iterable[str] = (),
         clock_skew: float = 30.0,
+        insecure_without_expiry: bool = False,
     ) -> None:
         given = [public_keys] if isinstance(public_keys, bytes) else public_keys
         self._keys = [_core.PasetoPublic(key) for key in given]
         if not self._keys:
             raise InvalidInput("a key is needed")
-        self._issuer, self._audience, self._required, self._skew = issuer, audience, _required(required), _margin(clock_skew)
+        self._issuer, self._audience, self._skew = issuer, audience, _margin(clock_skew)
+        self._required = _required(required, insecure_without_expiry)
 
     def verify(self, token: str, *, implicit: bytes = b"") -> dict[str, Any]:
         """The claims. Raises :class:`~pyward_guard.Expired` or :class:`~pyward_guard.VerificationFailed`."""

@@ -1,0 +1,281 @@
+"""Types of signed payloads: values are checked when they are written and when they are read, in all their parts.
+
+What cannot be checked is refused when the type is named, so that nothing is half-read later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from .._core import InvalidInput, VerificationFailed
+
+#: Types whose parts, if any, are whatever the format carries: what is accepted for writing, what reading gives.
+_PLAIN: dict[Any, tuple[tuple[type, ...], tuple[type, ...]]] = {
+    str: ((str,), (str,)),
+    int: ((int,), (int,)),
+    float: ((float, int), (float, int)),
+    bool: ((bool,), (bool,)),
+    list: ((list, tuple), (list,)),
+    dict: ((dict,), (dict,)),
+    bytes: ((bytes, bytearray), (bytes,)),
+    NoneType: ((NoneType,), (NoneType,)),
+}
+
+#: What is told apart in a union only when no other member has it, too.
+_LIST, _DICT, _ENUM = "list", "dict", "enum"
+_SHAPES: dict[Any, tuple[str, ...]] = {list: (_LIST,), dict: (_DICT,)}
+_SCALARS = (str, int, float, bool, NoneType)
+
+
+class Form:
+    """How values of one type are written and read."""
+
+    __slots__ = ("dump", "load", "shapes")
+
+    #: Gives what is written; raises InvalidInput for a value that would be read as another type, or not at all.
+    dump: Callable[[Any], Any]
+    #: Gives the value; raises VerificationFailed for what was not written for this type.
+    load: Callable[[Any], Any]
+    shapes: tuple[str, ...]
+
+    def __init__(self, dump: Callable[[Any], Any], load: Callable[[Any], Any], shapes: tuple[str, ...] = ()) -> None:
+        self.dump, self.load, self.shapes = dump, load, shapes
+
+
+def _wrong_value(where: str, name: str) -> InvalidInput:
+    return InvalidInput(f"{where} must be of type {name}")
+
+
+def _wrong_content() -> VerificationFailed:
+    return VerificationFailed("verification failed: the payload has another type")
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+_ANY = Form(_as_is, _as_is, (_LIST, _DICT))
+
+
+def _plain(kind: type[Any], where: str) -> Form:
+    written, read = _PLAIN[kind]
+
+    # bool is a subclass of int, and 1 == True invites mistakes.
+    def dump(value: Any) -> Any:
+        if isinstance(value, written) and (type(value) is not bool or kind is bool):
+            return value
+        raise _wrong_value(where, kind.__name__)
+
+    def load(value: Any) -> Any:
+        if type(value) in read:
+            return value
+        raise _wrong_content()
+
+    return Form(dump, load, _SHAPES.get(kind, ()))
+
+
+def _items(part: Form, where: str) -> Form:
+    def dump(value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise _wrong_value(where, "list")
+        return [part.dump(item) for item in value]
+
+    def load(value: Any) -> Any:
+        if type(value) is not list:
+            raise _wrong_content()
+        return [part.load(item) for item in value]
+
+    return Form(dump, load, (_LIST,))
+
+
+def _tuple(parts: list[Form], where: str) -> Form:
+    def dump(value: Any) -> Any:
+        if not isinstance(value, (list, tuple)) or len(value) != len(parts):
+            raise _wrong_value(where, "tuple")
+        return [part.dump(item) for part, item in zip(parts, value)]
+
+    def load(value: Any) -> Any:
+        if type(value) is not list or len(value) != len(parts):
+            raise _wrong_content()
+        return tuple(part.load(item) for part, item in zip(parts, value))
+
+    return Form(dump, load, (_LIST,))
+
+
+def _map(key: Form, part: Form, where: str) -> Form:
+    def dump(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise _wrong_value(where, "dict")
+        return {key.dump(name): part.dump(item) for name, item in value.items()}
+
+    def load(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _wrong_content()
+        return {key.load(name): part.load(item) for name, item in value.items()}
+
+    return Form(dump, load, (_DICT,))
+
+
+def _value(member: Any) -> Any:
+    return member.value if isinstance(member, Enum) else member
+
+
+def _choice(members: Sequence[Any], where: str) -> Form:
+    """The values of a Literal or an Enum."""
+    # With their types, since 1 == True.
+    known = {(type(_value(member)), _value(member)): member for member in members}
+
+    def dump(value: Any) -> Any:
+        plain = _value(value)
+        if type(plain) in _SCALARS and (type(plain), plain) in known:
+            return plain
+        raise InvalidInput(f"{where} must be one of its values")
+
+    def load(value: Any) -> Any:
+        if type(value) in _SCALARS and (type(value), value) in known:
+            return known[type(value), value]
+        raise _wrong_content()
+
+    return Form(dump, load, (_ENUM,) if any(isinstance(member, Enum) for member in members) else ())
+
+
+def _union(parts: list[Form], where: str) -> Form:
+    def dump(value: Any) -> Any:
+        for part in parts:
+            try:
+                return part.dump(value)
+            except InvalidInput:
+                continue
+        raise InvalidInput(f"{where} must be of one of its types")
+
+    def load(value: Any) -> Any:
+        for part in parts:
+            try:
+                return part.load(value)
+            except VerificationFailed:
+                continue
+        raise _wrong_content()
+
+    return Form(dump, load, tuple(shape for part in parts for shape in part.shapes))
+
+
+def _model(kind: Any, where: str) -> Form:
+    def dump(value: Any) -> Any:
+        if not isinstance(value, kind):
+            raise _wrong_value(where, kind.__name__)
+        return value.model_dump(mode="json")
+
+    def load(value: Any) -> Any:
+        try:
+            return kind.model_validate(value)
+        except (TypeError, ValueError):
+            raise _wrong_content() from None
+
+    return Form(dump, load, (_LIST, _DICT))
+
+
+@dataclass
+class _Box:
+    value: Any
+
+
+def _record(kind: Any, binary: bool, known: dict[Any, Form], where: str) -> Form:
+    # Known before its fields are: it may be among their types.
+    form = known[kind] = Form(_as_is, _as_is, (_DICT,))
+    try:
+        hints = get_type_hints(kind)
+    except Exception as error:
+        del known[kind]
+        raise InvalidInput(f"the type hints of {kind.__name__} cannot be resolved") from error
+    parts: dict[str, Form] = {}
+    # What the constructor does not take it makes.
+    for name in (f.name for f in fields(kind) if f.init):
+        try:
+            parts[name] = _form(hints[name], binary, known, f"{kind.__name__}.{name}")
+        except InvalidInput:
+            # The dataclasses of pydantic check such fields themselves.
+            if not hasattr(kind, "__pydantic_validator__"):
+                del known[kind]
+                raise
+            parts[name] = Form(lambda value: asdict(_Box(value))["value"], _as_is)
+
+    def dump(value: Any) -> Any:
+        if type(value) is not kind:
+            # A subclass with more fields would lose them.
+            if not isinstance(value, kind) or not parts.keys() >= {f.name for f in fields(value) if f.init}:
+                raise _wrong_value(where, kind.__name__)
+        return {name: part.dump(getattr(value, name)) for name, part in parts.items()}
+
+    def load(value: Any) -> Any:
+        if type(value) is not dict or not value.keys() <= parts.keys():
+            raise _wrong_content()
+        made = {name: parts[name].load(item) for name, item in value.items()}
+        try:
+            return kind(**made)
+        except (TypeError, ValueError, InvalidInput):
+            raise _wrong_content() from None
+
+    form.dump, form.load = dump, load
+    return form
+
+
+def _form(hint: Any, binary: bool, known: dict[Any, Form], where: str) -> Form:
+    while hasattr(hint, "__supertype__"):  # NewType
+        hint = hint.__supertype__
+    origin: Any = get_origin(hint) or hint
+    arguments = get_args(hint)
+    unclear = InvalidInput(f"{where} is of a type that cannot be checked")
+    if origin is Any or origin is object:
+        return _ANY
+    if origin is Literal or isinstance(origin, type) and issubclass(origin, Enum):
+        members: tuple[Any, ...] = arguments if origin is Literal else tuple(cast(Any, origin))
+        if not all(type(_value(member)) in _SCALARS for member in members):
+            raise unclear
+        return _choice(members, where)
+    if origin is Union or origin is UnionType:
+        parts = [_form(member, binary, known, where) for member in arguments]
+        shapes = [shape for part in parts for shape in part.shapes]
+        if len(shapes) > len(set(shapes)) or _ENUM in shapes and len(set(arguments) - {NoneType}) > 1:
+            raise InvalidInput(f"{where} is of types that cannot be told apart once they are written")
+        return _union(parts, where)
+    if origin in (list, Sequence):
+        part = _form(arguments[0], binary, known, where) if arguments else _ANY
+        return _plain(list, where) if part is _ANY else _items(part, where)
+    if origin in (dict, Mapping):
+        key, part = (_form(argument, binary, known, where) for argument in arguments or (Any, Any))
+        # The keys of JSON are texts.
+        if key is not _ANY and (_LIST in key.shapes or _DICT in key.shapes or arguments[0] is int and not binary):
+            raise unclear
+        return _plain(dict, where) if key is part is _ANY else _map(key, part, where)
+    if hint is tuple or origin is tuple and arguments:
+        if hint is tuple or len(arguments) == 2 and arguments[1] is Ellipsis:
+            items = _items(_ANY if hint is tuple else _form(arguments[0], binary, known, where), where)
+            return Form(items.dump, lambda value: tuple(items.load(value)), items.shapes)
+        return _tuple([_form(argument, binary, known, where) for argument in arguments], where)
+    if origin in _PLAIN and (binary or origin is not bytes):
+        return _plain(origin, where)
+    if hint in known:
+        return known[hint]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _record(hint, binary, known, where)
+    if hasattr(hint, "model_validate"):
+        return _model(hint, where)
+    raise unclear
+
+
+def form(kind: Any, binary: bool = False) -> Form:
+    """How payloads of the type ``kind`` are written and read; ``binary`` formats carry bytes, and integers as keys.
+
+    Raises InvalidInput for types that cannot be checked.
+    """
+    if kind is None:
+        return _ANY
+    if kind in (str, int, float, bool, list, dict) or binary and kind is bytes:
+        return _plain(kind, "the payload")
+    if isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "model_validate")):
+        return _form(kind, binary, {}, "the payload")
+    raise InvalidInput("the payload type is a JSON type, a dataclass or a pydantic model")

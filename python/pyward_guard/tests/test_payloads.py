@@ -1,0 +1,147 @@
+"""Payloads of signed tokens: checked in all their parts when they are issued and when they are verified."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from enum import Enum
+from typing import Any, Literal, NamedTuple, NewType, Optional, Union
+
+import pytest
+from pyward_guard import InvalidInput, VerificationFailed
+from pyward_guard.tokens import KeySet, SignedTokens
+
+SECRET = b"a shared secret of at least 32 bytes"
+
+
+@dataclasses.dataclass
+class Reset:
+    user: int
+    email: str
+    tags: list[str] = dataclasses.field(default_factory=list)
+
+
+def test_signed_tokens_are_typed() -> None:
+    keys = KeySet.generate("mac")
+    signer = SignedTokens(keys, purpose="reset", lifetime=60, payload=Reset)
+    token = signer.issue(Reset(7, "ada@example.org", ["a"]))
+    assert signer.verify(token) == Reset(7, "ada@example.org", ["a"])
+    loose: SignedTokens[Any] = SignedTokens(keys, purpose="reset", lifetime=60)
+    for wrong in ({"user": "7", "email": "x"}, {"user": 7}, {"user": 7, "email": "x", "more": 1}, [], {"user": True, "email": ""}):
+        with pytest.raises(VerificationFailed, match="another type"):
+            signer.verify(loose.issue(wrong))
+    with pytest.raises(InvalidInput):
+        signer.issue({"user": 7})  # type: ignore[arg-type]
+
+
+class Role(Enum):
+    reader = "r"
+    writer = "w"
+
+
+UserId = NewType("UserId", int)
+
+
+@dataclasses.dataclass
+class Change:
+    user: UserId
+    to: Reset
+    role: Role = Role.reader
+    mode: Literal["a", 1, None] = "a"
+    ids: list[int] = dataclasses.field(default_factory=list)
+    pair: tuple[int, str] = (1, "a")
+    marks: tuple[float, ...] = ()
+    limits: dict[str, Optional[int]] = dataclasses.field(default_factory=dict)
+    either: Union[str, int, list[Reset], Reset] = 0
+    parent: Optional[Change] = None
+    free: Any = None
+    label: str = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.label = f"change by {self.user}"
+        if self.user < 0:
+            raise ValueError("a secret of the payload")
+
+
+def test_signed_dataclasses_are_read_in_all_their_parts() -> None:
+    signer = SignedTokens(SECRET, purpose="change", lifetime=60, payload=Change)
+    loose: SignedTokens[Any] = SignedTokens(SECRET, purpose="change", lifetime=60)
+    to = Reset(7, "ada@example.org", ["a"])
+    first = Change(UserId(7), to, free=[{"a": [1]}])
+    for good in (
+        first,
+        Change(UserId(7), to, Role.writer, 1, [1], (2, "b"), (1.5, 2), {"a": None, "b": 3}, [to], first),
+        Change(UserId(7), to, mode=None, either=to),
+        Change(UserId(7), to, either="text"),
+    ):
+        assert signer.verify(signer.issue(good)) == good == signer.verify_details(signer.issue(good)).payload
+    plain = {"user": 7, "to": {"user": 7, "email": "x"}}
+    assert signer.verify(loose.issue(plain)) == Change(UserId(7), Reset(7, "x"))
+    wrong: list[dict[str, Any]] = [
+        {"to": 5}, {"to": {"user": 7}}, {"to": {"user": 7, "email": "x", "tags": [1]}}, {"role": "x"}, {"role": []}, {"mode": True}, {"mode": "b"},
+        {"ids": ["1"]}, {"ids": {"0": 1}}, {"pair": [1]}, {"pair": ["a", 1]}, {"pair": "1a"}, {"marks": [None]}, {"limits": {"a": "b"}}, {"limits": []},
+        {"either": None}, {"either": True}, {"either": [{}]}, {"parent": {}}, {"label": "x"}, {"user": -1},
+    ]  # fmt: skip
+    for change in wrong:
+        with pytest.raises(VerificationFailed, match="another type$"):
+            signer.verify(loose.issue(plain | change))
+        if change.keys() != {"label"} and change.keys() != {"user"}:
+            with pytest.raises(InvalidInput, match="must be"):
+                signer.issue(dataclasses.replace(first, **change))
+
+
+def test_signed_tokens_refuse_what_could_never_be_read() -> None:
+    for kind, value in ((str, 7), (int, True), (int, "7"), (float, True), (bool, 1), (dict, []), (list, {}), (list, "ab"), (str, None)):
+        with pytest.raises(InvalidInput, match="of type"):
+            SignedTokens[Any](SECRET, purpose="p", lifetime=60, payload=kind).issue(value)
+
+    class More(Reset):
+        pass
+
+    more = dataclasses.make_dataclass("MoreFields", [("more", int, 0)], bases=(Reset,))
+    signer = SignedTokens(SECRET, purpose="p", lifetime=60, payload=Reset)
+    assert signer.verify(signer.issue(More(7, "x"))) == Reset(7, "x")
+    with pytest.raises(InvalidInput):
+        signer.issue(more(7, "x"))
+
+    class Pair(NamedTuple):
+        a: int
+
+    unclear: list[Any] = [
+        bytes, set, datetime, object(), complex, Reset(7, "x"), list[int],
+        *(dataclasses.make_dataclass("D", [("x", hint)]) for hint in (
+            bytes, set[int], datetime, complex, Pair, dict[int, str], dict[tuple[int, str], str], list[datetime], tuple[set[int], ...], Optional[datetime],
+            Union[list[int], list[str]], Union[Reset, dict[str, int]], Union[Role, str], "Unknown", Literal[b"x"],
+        )),
+    ]  # fmt: skip
+    for kind in unclear:
+        with pytest.raises(InvalidInput):
+            SignedTokens(SECRET, purpose="p", lifetime=60, payload=kind)
+
+
+def test_signed_tokens_with_pydantic() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Invite(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        address: str
+        seats: int
+
+    keys = KeySet.generate("mac")
+    signer = SignedTokens(keys, purpose="invite", lifetime=60, payload=Invite)
+    assert signer.verify(signer.issue(Invite(address="x", seats=2))).seats == 2
+    with pytest.raises(VerificationFailed):
+        signer.verify(SignedTokens[Any](keys, purpose="invite", lifetime=60).issue({"address": 1}))
+    loose = SignedTokens[Any](keys, purpose="invite", lifetime=60)
+    # As a field, and dataclasses whose fields pydantic checks.
+    several = dataclasses.make_dataclass("Several", [("all", list[Invite])])
+    of_many = SignedTokens[Any](keys, purpose="invite", lifetime=60, payload=several)
+    assert of_many.verify(of_many.issue(several([Invite(address="x", seats=2)]))).all == [Invite(address="x", seats=2)]
+    with pytest.raises(VerificationFailed):
+        of_many.verify(loose.issue({"all": [{"address": 1}]}))
+    left, right = (dataclasses.make_dataclass(name, [(name, int)]) for name in ("left", "right"))
+    made = pydantic.dataclasses.dataclass(dataclasses.make_dataclass("Made", [("at", datetime), ("side", Union[left, right])]))  # type: ignore[valid-type]
+    checked = SignedTokens[Any](keys, purpose="invite", lifetime=60, payload=made)
+    assert checked.verify(loose.issue({"at": "2026-01-01", "side": {"right": 1}})) == made(datetime(2026, 1, 1), right(1))
+    sides = pydantic.dataclasses.dataclass(dataclasses.make_dataclass("Sides", [("side", Union[left, right])]))  # type: ignore[valid-type]
+    either = SignedTokens[Any](keys, purpose="invite", lifetime=60, payload=sides)
+    assert either.verify(either.issue(sides(right(1)))) == sides(right(1))

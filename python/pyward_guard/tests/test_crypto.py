@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import gzip
 import io
 import json
 import os
@@ -217,7 +220,75 @@ def test_streams_notice_truncation(tmp_path: Path) -> None:
         crypto.DecryptingReader(io.BytesIO(unfinished.getvalue()), keys).read()
 
 
+def test_only_a_complete_stream_gets_its_end() -> None:
+    keys = KeySet.generate("streaming")
+
+    def written(write: Any) -> bytes | None:
+        target = io.BytesIO()
+        with contextlib.suppress(RuntimeError):
+            write(target)
+        gc.collect()
+        try:
+            return crypto.DecryptingReader(io.BytesIO(target.getvalue()), keys).read()
+        except VerificationFailed:
+            return None
+
+    def inner(target: Any, fail: bool) -> None:
+        with crypto.EncryptingWriter(target, keys) as writer, io.TextIOWrapper(writer) as text:
+            text.write("row")
+            if fail:
+                raise RuntimeError
+
+    def outer(target: Any, fail: bool) -> None:
+        with io.TextIOWrapper(io.BufferedWriter(crypto.EncryptingWriter(target, keys))) as text:
+            text.write("row")
+            if fail:
+                raise RuntimeError
+
+    def bare(target: Any, fail: bool) -> None:
+        writer = crypto.EncryptingWriter(target, keys)
+        try:
+            writer.write(b"row")
+            if fail:
+                raise RuntimeError
+        finally:
+            writer.close()
+
+    def zipped(target: Any) -> None:
+        with crypto.EncryptingWriter(target, keys) as writer, gzip.GzipFile(fileobj=writer, mode="wb") as packed:
+            packed.write(b"row")
+
+    def forgotten(target: Any, wrap: Any) -> None:
+        wrap(crypto.EncryptingWriter(target, keys)).write("row" if wrap is io.TextIOWrapper else b"row")
+
+    def handling(target: Any, end: str) -> None:
+        writer = crypto.EncryptingWriter(target, keys)
+        writer.write(b"row")
+        try:
+            raise RuntimeError
+        except RuntimeError:
+            getattr(writer, end)()
+            # All of it within is fine.
+            assert written(lambda target: bare(target, False)) == b"row"
+
+    def dropped_wrapper(target: Any) -> None:
+        with crypto.EncryptingWriter(target, keys) as writer:
+            io.TextIOWrapper(writer).write("row")
+
+    for write in (inner, outer, bare):
+        assert written(lambda target: write(target, False)) == b"row", write  # noqa: B023
+        assert written(lambda target: write(target, True)) is None, write  # noqa: B023
+    for wrap in (io.TextIOWrapper, io.BufferedWriter):
+        assert written(lambda target: forgotten(target, wrap)) is None  # noqa: B023
+    assert gzip.decompress(written(zipped) or b"") == b"row"
+    assert written(dropped_wrapper) == b"row"
+    assert written(lambda target: handling(target, "close")) is None
+    assert written(lambda target: handling(target, "finish")) == b"row"
+
+
 def test_envelope_and_wrapped_keysets() -> None:
+    with pytest.raises(InvalidInput):
+        crypto.unwrap_keyset("[" * 100_000, crypto.LocalKeyWrapper(KeySet.generate("aead")))
     wrapper = crypto.LocalKeyWrapper(KeySet.generate("aead"))
     envelope = crypto.EnvelopeEncryption(wrapper)
     sealed = envelope.encrypt(b"record", "patient:7")
@@ -529,6 +600,17 @@ def test_sqlalchemy_fields() -> None:
             with pytest.raises(InvalidInput):
                 wrong()
         assert connection.execute(sa.select(table.c.email).where(table.c.id == 2)).scalar() is None
+        email = table.c.email
+        assert connection.execute(ids.where(email == None)).scalars().all() == [2, 3]  # noqa: E711
+        assert connection.execute(ids.where(email.is_not(sa.null()))).scalars().all() == [1]
+        for wrong in (lambda: email == "ada@example.org", lambda: email != "a", lambda: email.like("a%"), lambda: email.in_(["a"]),
+                      lambda: "a" + email, lambda: table.c.photo == b"\0\1", lambda: table.c.more["a"], lambda: email == column):
+            with pytest.raises(InvalidInput):
+                wrong()
+        from sqlalchemy.dialects import mysql
+
+        made = str(sa.schema.CreateTable(table).compile(dialect=mysql.dialect()))
+        assert "email TEXT" in made and "more TEXT" in made and "email_index VARCHAR(64)" in made
         raw = connection.exec_driver_sql("select email, email_index, photo, more from p where id = 1").one()
         assert all(b"ada" not in (v if isinstance(v, bytes) else v.encode()) for v in raw)
         # A ciphertext moved to another column does not decrypt.

@@ -42,6 +42,7 @@ def test_markup_protocol() -> None:
     assert Markup(", ").join(["<", Markup("<br>")]) == "&lt;, <br>"
     assert "<" + Markup("b") == "&lt;b" and Markup("b") * 2 == "bb"
     assert type("<" + Markup("b")) is Markup and type(Markup("b") + "<") is Markup
+    assert repr(Markup(" <b>\n").strip()) == "Markup('<b>')" and type(Markup("<b>").strip("<")) is str
     with pytest.raises(Refused):
         Markup("{0.__class__}").format(1)
     with pytest.raises(TypeError):
@@ -130,6 +131,10 @@ def test_work_is_bounded() -> None:
             sanitize(text, "article")
     for text in ("<div>" * 300 + "</div>" * 300, "<p>caf\u00e9 & \u00ab bar \u00bb</p>" * 20_000, "&lt;p&gt; " * 100_000):
         sanitize(text, "article")
+
+
+def test_sanitize_takes_a_policy() -> None:
+    assert sanitize("<b>x</b><p>", preset("inline")) == "<b>x</b>"
 
 
 def test_links() -> None:
@@ -340,6 +345,59 @@ def test_jinja_safe_is_refused_by_name_too() -> None:
         jinja_environment().from_string("{{ x|map('safe')|join }}").render(x=["<script>"])
     with pytest.raises(InvalidInput):
         jinja_environment().overlay(autoescape=False)
+
+
+@pytest.mark.parametrize("source", [
+    "{% filter striptags %}{{ x }}{% endfilter %}", "{% filter sanitize|striptags %}{{ x }}{% endfilter %}",
+    "{% set t | striptags %}{{ x }}{% endset %}{{ t }}", "{% call '{a}'.format(a=x) %}{% endcall %}",
+])
+def test_jinja_blocks_that_give_plain_text(source: str) -> None:
+    markup = "{% macro m() %}<i>{{ caller() }}</i>{% endmacro %}{% call m() %}<b>{{ x }}</b>{% endcall %}"
+    for options in ({}, {"enable_async": True}):
+        env = jinja_environment(**options)
+        assert env.from_string(source).render(x="<script>") == "&lt;script&gt;"
+        assert env.from_string("{% filter sanitize %}<b>{{ x }}</b>{% endfilter %}").render(x="<") == "<b>&lt;</b>"
+        assert env.from_string(markup).render(x="<") == "<i><b>&lt;</b></i>"
+
+
+@pytest.mark.parametrize("newstyle", [True, False])
+def test_jinja_translations_are_escaped(newstyle: bool) -> None:
+    env: Any = jinja_environment(extensions=["jinja2.ext.i18n"])
+    env.install_null_translations(newstyle=newstyle)
+    payload = "<script>'"
+    for source in ("{% trans %}Hi {{ x }}{% endtrans %}", "{% trans n=2 %}1{% pluralize %}Hi {{ x }}{% endtrans %}", "Hi {{ _(x) }}",
+                   "{% set g = gettext %}Hi {{ g(x) }}", "{% filter striptags %}{% trans %}Hi {{ x }}{% endtrans %}{% endfilter %}"):
+        assert env.from_string(source).render(x=payload) == "Hi &lt;script&gt;&#39;", source
+    title = env.from_string("<p title='{% trans %}l'h {{ x }}{% endtrans %}'>").render(x=Markup("'"))
+    assert title == "<p title='l&#39;h &#39;'>"
+    for source in ("{% trans %}<a href='{{ x }}'>{% endtrans %}", "<script>{% trans %}a{% endtrans %}</script>"):
+        with pytest.raises(jinja2.TemplateSyntaxError):
+            env.from_string(source)
+
+
+def test_jinja_extensions() -> None:
+    env = jinja_environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"], autoescape=True, undefined=jinja2.Undefined)
+    loop = "{% for i in x %}{% if i == '<' %}{% continue %}{% endif %}<b>{{ i }}</b>{% break %}{% endfor %}{% do x|length %}"
+    assert env.from_string(loop).render(x="<>a") == "<b>&gt;</b>"
+    with pytest.raises(jinja2.UndefinedError):
+        env.from_string("{{ missing }}").render()
+    for source in ("{% for i in x %}<script>{% break %}</script>{% endfor %}{{ x }}", "{% for i in x %}<p {% break %}>{% else %}{{ x }}{% endfor %}",
+                   "{% for i in x %}{% filter upper %}{% break %}{% endfilter %}{% endfor %}"):
+        with pytest.raises(jinja2.TemplateSyntaxError):
+            env.from_string(source)
+
+    class Raw(jinja2.ext.Extension):  # type: ignore[misc, name-defined, unused-ignore]
+        tags = {"raw_value"}
+
+        def parse(self, parser: Any) -> Any:
+            next(parser.stream)
+            return jinja2.nodes.Output([jinja2.nodes.MarkSafe(parser.parse_expression())])
+
+    with pytest.raises(jinja2.TemplateSyntaxError):
+        jinja_environment(extensions=[Raw]).from_string("{% raw_value x %}")
+    for wrong in ({"extensions": ["jinja2.ext.debug"]}, {"autoescape": False}):
+        with pytest.raises(InvalidInput):
+            jinja_environment(**wrong)
 
 
 def test_jinja_branches_and_blocks() -> None:

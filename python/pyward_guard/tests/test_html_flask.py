@@ -8,7 +8,7 @@ from typing import Any
 import flask
 import jinja2
 import pytest
-from pyward_guard import html
+from pyward_guard import InvalidInput, html
 from pyward_guard.headers import CSRF
 from pyward_guard.headers import wsgi as headers_wsgi
 
@@ -62,3 +62,21 @@ def test_what_is_refused(app: flask.Flask) -> None:
         with pytest.raises((jinja2.UndefinedError, jinja2.sandbox.SecurityError)):
             flask.render_template_string("{{ request.__class__.__mro__ }}")
         assert flask.render_template_string("<p>{{ x }}</p>", x="<") == "<p>&lt;</p>"
+
+
+def test_extensions_and_options_of_the_application_stay() -> None:
+    app = flask.Flask(__name__)
+    app.jinja_options = {"extensions": ["jinja2.ext.do", "jinja2.ext.loopcontrols"], "trim_blocks": True}
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    html.harden_flask(app)
+    with app.test_request_context("/"):
+        page = "{% do 1 %}\n{% trans %}Hi {{ x }}{% endtrans %}{{ gettext(x) }}{% for i in x %}{% break %}{% endfor %}"
+        assert flask.render_template_string(page, x="<") == "Hi &lt;&lt;"
+    # What is added later is judged in the same way.
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    with app.test_request_context("/"):
+        assert flask.render_template_string("{{ _(x) }}", x="<") == "&lt;"
+    with pytest.raises(InvalidInput):
+        app.jinja_env.add_extension("jinja2.ext.debug")

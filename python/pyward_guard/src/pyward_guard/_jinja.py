@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from ._optional import need
@@ -12,7 +15,8 @@ try:
     import jinja2
     import jinja2.sandbox
     import markupsafe
-    from jinja2 import nodes
+    from jinja2 import ext, nodes
+    from jinja2.utils import import_string
 except ImportError:
     raise need("jinja2", "pyward_guard.html.jinja_environment") from None
 
@@ -47,6 +51,9 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
                     raise jinja2.TemplateSyntaxError(
                         "the safe filter is refused: use sanitize, or a Markup value", applied.lineno, name, filename
                     )
+        for marked in tree.find_all((nodes.MarkSafe, nodes.MarkSafeIfAutoescape)):
+            # Nodes of extensions may be without a line.
+            raise jinja2.TemplateSyntaxError("a tag of an extension marks a value as safe", marked.lineno or 1, name, filename)
         walk = _Walk(self, name, filename)
         walk.template(tree)
         walk.rewrite(tree)
@@ -65,6 +72,17 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
             s = markupsafe.Markup(str(s))
         return super().format_string(s, *args, **kwargs)  # type: ignore[misc, unused-ignore]
 
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override, unused-ignore]
+        """What a call block gives is printed as it is: it may come from something else than a macro."""
+        result = super().call(__context, __obj, *args, **kwargs)
+        if "caller" not in kwargs:
+            return result
+        return _escaped_later(result) if inspect.isawaitable(result) else markupsafe.escape(result)
+
+    def add_extension(self, extension: str | type[ext.Extension]) -> None:
+        """As :func:`pyward_guard.html.jinja_environment` takes them."""
+        super().add_extension(_extension(extension))
+
     def overlay(self, *args: Any, **options: Any) -> Any:
         """As the environment, with other options; what is fixed stays so."""
         if args:
@@ -79,11 +97,13 @@ class _Walk:
     def __init__(self, environment: Environment, name: str | None, filename: str | None) -> None:
         self._environment, self._name, self._filename = environment, name, filename
         self._found: dict[int, tuple[nodes.Expr, set[str]]] = {}
+        # Places in which `break` and `continue` leave the body of each loop around a node, the innermost last.
+        self._jumps: list[_Places] = []
         # Places in which the blocks begin, by name.
         self.blocks: dict[str, _Places] = {}
 
     def _fail(self, text: str, node: nodes.Node) -> NoReturn:
-        raise jinja2.TemplateSyntaxError(text, node.lineno, self._name, self._filename)
+        raise jinja2.TemplateSyntaxError(text, node.lineno or 1, self._name, self._filename)
 
     def template(self, tree: nodes.Template, depth: int = 0) -> None:
         extends = [node for node in tree.body if isinstance(node, nodes.Extends)]
@@ -141,6 +161,11 @@ class _Walk:
             return self._bounded(_union(out, self._body(node.else_, _copies(places))), node)
         if isinstance(node, nodes.For):
             return self._loop(node, places)
+        if isinstance(node, (nodes.Break, nodes.Continue)):
+            if not self._jumps:
+                self._fail("break and continue cannot leave a macro, a block or a filter", node)
+            self._jumps[-1] = self._bounded(_union(self._jumps[-1], _copies(places)), node)
+            return places
         if isinstance(node, nodes.Block):
             return self._block(node, places)
         if isinstance(node, (nodes.Macro, nodes.AssignBlock)):
@@ -174,15 +199,21 @@ class _Walk:
     def _loop(self, node: nodes.For, places: _Places) -> _Places:
         known = _union([], places)
         for _ in range(8):
+            self._jumps.append([])
             after = _union(known, self._body(node.body, _copies(known)))
+            jumps = self._jumps.pop()
+            after = _union(after, jumps)
             if len(after) == len(known):
-                return self._bounded(_union(known, self._body(node.else_, _copies(places))), node)
+                # Jinja2 runs `else` also after a jump out of the first round.
+                return self._bounded(_union(known, self._body(node.else_, _copies(_union(places, jumps)))), node)
             known = self._bounded(after, node)
         self._fail("a loop leaves the markup in another place each time", node)
 
     def _block(self, node: nodes.Block, places: _Places) -> _Places:
         self.blocks[node.name] = _union(self.blocks.get(node.name, []), _copies(places))
+        jumps, self._jumps = self._jumps, []
         after = self._body(node.body, _copies(places))
+        self._jumps = jumps
         if all(place.at_rest() for place in places):
             if not all(place.at_rest() for place in after):
                 self._fail("a block has to close the tags, comments and elements such as script that it opens", node)
@@ -199,9 +230,11 @@ class _Walk:
 
     def _alone(self, found: Sequence[Any]) -> None:
         """What is rendered by itself and used elsewhere: begins and ends in text."""
+        jumps, self._jumps = self._jumps, []
         for node in found:
             if not all(place.at_rest() for place in self._body(node.body, [_core.HtmlTracker()])):
                 self._fail("a macro or block has to close the tags, comments and elements such as script that it opens", node)
+        self._jumps = jumps
 
     def _only_text(self, places: _Places, node: nodes.Node, what: str) -> None:
         if any(place.copy().value() != "text" for place in places):
@@ -216,6 +249,10 @@ class _Walk:
         """Applies what each place needs while the template runs."""
         for output in tree.find_all(nodes.Output):
             output.nodes = [self._guarded(part) for part in output.nodes]
+        for block in tree.find_all((nodes.FilterBlock, nodes.AssignBlock)):
+            # Jinja2 takes what the filter gives as safe; only what it was made from was.
+            if isinstance(block, (nodes.FilterBlock, nodes.AssignBlock)) and block.filter is not None:
+                block.filter = _filtered(block.filter, "e")
 
     def _guarded(self, part: nodes.Expr) -> nodes.Expr:
         found = self._found.get(id(part))
@@ -240,7 +277,7 @@ def _union(first: _Places, second: _Places) -> _Places:
     return list({place.place(): place for place in (*second, *first)}.values())
 
 
-def _filtered(part: nodes.Expr, name: str) -> nodes.Expr:
+def _filtered(part: nodes.Expr, name: str) -> nodes.Filter:
     return nodes.Filter(part, name, [], [], None, None, lineno=part.lineno)
 
 
@@ -277,6 +314,70 @@ def _problem(contexts: set[str], part: nodes.Expr) -> str | None:
     return f"a value in {html._REFUSALS[context]}"
 
 
+async def _escaped_later(result: Awaitable[Any]) -> markupsafe.Markup:
+    return markupsafe.escape(await result)
+
+
+class _Translations(ext.InternationalizationExtension):
+    """Gives texts: Jinja2's own takes messages as safe, whatever the context, and whatever they were made from."""
+
+    def parse(self, parser: Any) -> Any:
+        """The nodes of a ``trans`` block."""
+        line = parser.stream.current.lineno
+        made = super().parse(parser)
+        for output in made if isinstance(made, list) else [made]:
+            if isinstance(output, nodes.Output):
+                output.nodes = [self._text(part, parser, line) for part in output.nodes]
+        return made
+
+    def _text(self, part: Any, parser: Any, line: int) -> Any:
+        # A call, marked as safe in the old style, and there with the variables by `%`.
+        call = getattr(part, "left", part)
+        if isinstance(call, nodes.MarkSafeIfAutoescape):
+            if part is call:
+                part = call.expr
+            else:
+                part.left = call.expr
+            call = call.expr
+        for argument in getattr(call, "args", ()):
+            if isinstance(argument, nodes.Const) and re.search(r"<|&#?\w+;", str(argument.value)):
+                parser.fail("translated text is escaped: keep tags and character references out of trans blocks", line)
+        return part
+
+    def _install_callables(self, *args: Any, **options: Any) -> None:
+        super()._install_callables(*args, **options)
+        made = self.environment.globals
+        made.update({name: plain_gettext(made[name]) for name in ext.GETTEXT_FUNCTIONS if name in made})
+
+
+# Known by the name of the one it stands for.
+_Translations.identifier = ext.InternationalizationExtension.identifier
+
+
+def plain_gettext(function: Any) -> Any:
+    """A new-style translation function of Jinja2 that gives a plain ``str``; others as they are."""
+    if getattr(function, "__module__", "") != "jinja2.ext" or function is ext._gettext_alias:
+        return function
+
+    @jinja2.pass_context
+    def plain(__context: Any, *args: Any, **values: Any) -> Any:
+        context = SimpleNamespace(call=__context.call, eval_ctx=SimpleNamespace(autoescape=False))
+        return function(context, *args, **values)
+
+    return plain
+
+
+def _extension(extension: str | type[ext.Extension]) -> type[ext.Extension]:
+    found: type[ext.Extension] = import_string(extension) if isinstance(extension, str) else extension
+    if issubclass(found, ext.InternationalizationExtension):
+        if found not in (ext.InternationalizationExtension, _Translations):
+            raise InvalidInput("a subclass of the extension i18n is refused: it may mark messages as safe")
+        return _Translations
+    if issubclass(found, ext.DebugExtension):
+        raise InvalidInput("the extension debug is refused: it prints all that a template has")
+    return found
+
+
 def _refuse_fixed(options: dict[str, Any]) -> None:
     for name in _FIXED:
         if name in options:
@@ -284,8 +385,14 @@ def _refuse_fixed(options: dict[str, Any]) -> None:
 
 
 def environment(loader: jinja2.BaseLoader | None, allow_safe: bool, options: dict[str, Any]) -> jinja2.Environment:
+    extensions = [_extension(extension) for extension in options.pop("extensions", ())]
+    # Django's backend gives these two always.
+    if options.get("autoescape") is True:
+        del options["autoescape"]
+    if options.get("undefined") in (jinja2.Undefined, jinja2.DebugUndefined, jinja2.StrictUndefined):
+        del options["undefined"]
     _refuse_fixed(options)
-    made = Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, **options)
+    made = Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, extensions=extensions, **options)
     made.guard_allow_safe = allow_safe
     if allow_safe:
         _log.warning("a template environment allows the safe filter")

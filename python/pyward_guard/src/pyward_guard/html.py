@@ -90,6 +90,17 @@ class Markup(str):
             wrapped = _Wrapped(values)
         return Markup(super().__mod__(wrapped))
 
+    # Other methods of str give a plain one: what they cut out or change may be no whole markup.
+
+    def strip(self, characters: str | None = None, /) -> str:
+        return _stripped(super().strip(characters), characters)
+
+    def lstrip(self, characters: str | None = None, /) -> str:
+        return _stripped(super().lstrip(characters), characters)
+
+    def rstrip(self, characters: str | None = None, /) -> str:
+        return _stripped(super().rstrip(characters), characters)
+
     def join(self, parts: Iterable[str]) -> Markup:
         return Markup(super().join(map(escape, parts)))
 
@@ -103,6 +114,10 @@ class Markup(str):
         if specification:
             raise ValueError("Markup takes no format specification")
         return str(self)
+
+
+def _stripped(text: str, characters: str | None) -> str:
+    return Markup(text) if characters is None else text
 
 
 class _Wrapped:
@@ -381,8 +396,10 @@ def _preset_sanitizer(name: Preset) -> Sanitizer:
     return Sanitizer(preset(name))
 
 
-def sanitize(html: str, policy: Preset | Sanitizer = "comment") -> Markup:
-    """HTML from outside with everything gone that a preset or a :class:`Sanitizer` does not allow.
+def sanitize(html: str, policy: Preset | Policy | Sanitizer = "comment") -> Markup:
+    """HTML from outside with everything gone that a preset, a :class:`Policy` or a :class:`Sanitizer` does not allow.
+
+    A :class:`Sanitizer` made once is faster than a :class:`Policy`.
 
     ASVS 5.0: v5.0.0-1.3.1. CWE-79.
 
@@ -391,6 +408,8 @@ def sanitize(html: str, policy: Preset | Sanitizer = "comment") -> Markup:
     """
     if isinstance(policy, Sanitizer):
         return policy.clean(html)
+    if isinstance(policy, Policy):
+        return Sanitizer(policy).clean(html)
     return _preset_sanitizer(policy).clean(html)
 
 
@@ -508,10 +527,16 @@ def jinja_environment(
     ``url`` (scheme check), ``url_part``, ``sanitize``. The ``safe`` filter is refused unless
     ``insecure_allow_safe_filter=True``, which is logged.
 
+    Other options are those of ``jinja2.Environment``. With ``extensions``, what their tags print is escaped as all else is;
+    a tag that marks a value as safe is refused, and so is the extension ``debug``. Translated messages are texts, in
+    ``trans`` blocks too: they are escaped whole, so ``trans`` blocks have no tags in them, and ``Markup`` in them is
+    escaped. ``autoescape=True`` and Jinja2's own ``undefined`` classes, which Django's backend gives, change nothing.
+
     ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7, v5.0.0-1.3.10. CWE-79, CWE-1336.
 
     Raises:
         jinja2.TemplateSyntaxError: when such a template is compiled.
+        InvalidInput: another ``autoescape`` or ``undefined``, or an extension that is refused.
         MissingPackage: Jinja2 is not installed.
 
     >>> env = jinja_environment()
@@ -528,11 +553,21 @@ def jinja_environment(
     return _jinja.environment(loader, insecure_allow_safe_filter, options)
 
 
+_FLASK_OPTIONS = (
+    "block_start_string", "block_end_string", "variable_start_string", "variable_end_string", "comment_start_string",
+    "comment_end_string", "line_statement_prefix", "line_comment_prefix", "trim_blocks", "lstrip_blocks", "newline_sequence",
+    "keep_trailing_newline", "optimized", "finalize", "auto_reload",
+)
+
+
 def harden_flask(app: Any, *, insecure_allow_safe_filter: bool = False) -> None:
     """Gives a Flask application the hardened environment of :func:`jinja_environment` for its templates.
 
-    Loaders, context processors, filters, tests and globals of the application stay; ``config``, which holds the secret key, is no
-    longer a global. Call it before the first template is rendered. Raises :class:`~pyward_guard.MissingPackage` without Jinja2.
+    Loaders, context processors, filters, tests, globals, extensions and syntax options (``trim_blocks`` and the like) of the
+    application stay; ``config``, which holds the secret key, is no longer a global. A cache of compiled templates is not kept,
+    since it may hold some that were not judged. Call it before the first template is rendered. Raises
+    :class:`~pyward_guard.MissingPackage` without Jinja2, and :class:`~pyward_guard.InvalidInput` for an extension that
+    :func:`jinja_environment` refuses.
 
     CWE-79, CWE-1336; ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7.
 
@@ -546,11 +581,21 @@ def harden_flask(app: Any, *, insecure_allow_safe_filter: bool = False) -> None:
     import flask
 
     before = app.jinja_env
-    made = jinja_environment(loader=app.create_global_jinja_loader(), insecure_allow_safe_filter=insecure_allow_safe_filter)
+    made: Any = jinja_environment(
+        loader=app.create_global_jinja_loader(),
+        insecure_allow_safe_filter=insecure_allow_safe_filter,
+        extensions=[type(extension) for extension in before.extensions.values()],
+        **{name: getattr(before, name) for name in _FLASK_OPTIONS},
+    )
+    from ._jinja import plain_gettext
+
+    if hasattr(before, "newstyle_gettext"):
+        made.newstyle_gettext = before.newstyle_gettext
     for name in ("filters", "tests", "globals"):
         ours: dict[str, Any] = getattr(made, name)
-        ours.update({key: value for key, value in getattr(before, name).items() if key not in ours and key != "config"})
+        theirs = {key: value for key, value in getattr(before, name).items() if key not in ours and key != "config"}
+        ours.update({key: plain_gettext(value) for key, value in theirs.items()})
     made.globals.update(request=flask.request, session=flask.session, g=flask.g)
     made.policies["json.dumps_function"] = app.json.dumps
-    made.auto_reload = before.auto_reload
+    made.policies["ext.i18n.trimmed"] = before.policies["ext.i18n.trimmed"]
     app.jinja_env = made

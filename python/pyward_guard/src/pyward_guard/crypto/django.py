@@ -11,11 +11,14 @@ or the dotted name of either::
 
 Values are bound to table and column, so that they cannot be moved to others. When you rename either, give the old names:
 ``EncryptedTextField(bound_to="shop_patient.email")``.
+
+``dumpdata`` writes the plain texts: keep such dumps as you keep keys.
 CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Django.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .._core import InvalidInput
@@ -23,10 +26,12 @@ from .._optional import need
 from .aead import Aead, BlindIndex
 
 try:
-    from django import conf
+    from django import conf, forms
+    from django.core import checks
     from django.core.exceptions import EmptyResultSet, FieldError
     from django.db import models
     from django.db.models import Lookup
+    from django.db.models.signals import pre_save
     from django.utils.module_loading import import_string
 except ImportError:
     raise need("django", "pyward_guard.crypto.django") from None
@@ -56,6 +61,15 @@ class _EncryptedField(models.TextField):  # type: ignore[misc, type-arg, unused-
         name, path, arguments, options = super().deconstruct()
         return name, path, arguments, {**options, "bound_to": self.bound_to} if self.bound_to else options
 
+    def check(self, **options: Any) -> Any:
+        """Also refuses ``unique``, ``primary_key`` and ``db_index``."""
+        found = super().check(**options)
+        for name in ("unique", "primary_key", "db_index"):
+            if getattr(self, name):
+                text = f"an encrypted field cannot have {name}=True: ciphertexts of equal values differ"
+                found.append(checks.Error(text, hint="Add it to a BlindIndexField.", obj=self, id="pyward_guard.E001"))
+        return found
+
     def _place(self) -> str:
         return self.bound_to or f"{self.model._meta.db_table}.{self.column}"
 
@@ -67,7 +81,8 @@ class _EncryptedField(models.TextField):  # type: ignore[misc, type-arg, unused-
 
 
 class EncryptedTextField(_EncryptedField):
-    """A text, stored encrypted.
+    """A text, stored encrypted. ``unique``, ``primary_key`` and ``db_index`` are errors of ``manage.py check``: they belong
+    on its :class:`BlindIndexField`.
 
     ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
     """
@@ -82,7 +97,7 @@ class EncryptedTextField(_EncryptedField):
 
 
 class EncryptedJSONField(_EncryptedField):
-    """A JSON value, stored encrypted.
+    """A JSON value, stored encrypted. Forms show it as JSON; the XML of ``dumpdata`` cannot hold it, its other formats can.
 
     ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
     """
@@ -91,6 +106,14 @@ class EncryptedJSONField(_EncryptedField):
         """The value as it is."""
         return value
 
+    def value_to_string(self, obj: Any) -> Any:
+        """The value as it is, for ``dumpdata``."""
+        return self.value_from_object(obj)
+
+    def formfield(self, **options: Any) -> Any:
+        """A ``forms.JSONField``."""
+        return models.Field.formfield(self, **{"form_class": forms.JSONField, **options})
+
     def get_prep_value(self, value: Any) -> Any:
         """Encrypts."""
         return None if value is None else _aead().encrypt_json(value, self._place())
@@ -98,6 +121,12 @@ class EncryptedJSONField(_EncryptedField):
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         """Decrypts."""
         return None if value is None else _aead().decrypt_json(value, self._place())
+
+
+class _Index(str):
+    """An index that is already one, so that no index is made of it again."""
+
+    __slots__ = ()
 
 
 class _BlindLookup(Lookup):  # type: ignore[misc, type-arg, unused-ignore]
@@ -112,7 +141,7 @@ class _BlindLookup(Lookup):  # type: ignore[misc, type-arg, unused-ignore]
             raise FieldError("compare a BlindIndexField with plain texts, not with expressions")
         field: Any = self.lhs.output_field
         index = field.blind_index()
-        values = [value for text in texts for value in index.values(text)]
+        values = [value for text in texts for value in ([str(text)] if isinstance(text, _Index) else index.values(text))]
         if not values:
             raise EmptyResultSet
         column, parameters = self.process_lhs(compiler, connection)
@@ -127,6 +156,11 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
     ``filter(field=...)`` and ``filter(field__in=...)`` search with the indexes of every enabled key, so rows written before
     a key rotation are found; look-ups other than these and ``isnull`` raise ``FieldError``. A unique constraint sees
     values as equal under the same key only: save the rows again after a rotation, before you destroy the old key.
+
+    ``save(update_fields=...)`` has to name this field when it names the source, else it raises ``FieldError``. What goes past
+    ``save`` takes the plain text for both: ``update(email=new, email_index=new)``, and ``patient.email_index = new`` before
+    ``bulk_update(patients, ["email", "email_index"])``. ``loaddata`` takes indexes as ``dumpdata`` wrote them, and hashes
+    anything else.
 
     ASVS 5.0: v5.0.0-14.2.4.
     """
@@ -155,9 +189,22 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
         """The plain text of the source field; :meth:`get_prep_value` hashes it."""
         return getattr(model_instance, self._source)
 
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """An index, which is not hashed again."""
+        return None if value is None else _Index(value)
+
+    def to_python(self, value: Any) -> Any:
+        """For ``loaddata``: a text of the form of an index is one."""
+        size = self.blind_index()._bits // 4
+        found = isinstance(value, str) and len(value) == size and re.fullmatch("[0-9a-f]+", value)
+        return _Index(value) if found else super().to_python(value)
+
     def get_prep_value(self, value: Any) -> Any:
         """The index of a plain text."""
-        return None if value is None else self.blind_index().value(str(value))
+        if value is None:
+            return None
+        # A plain str for the drivers.
+        return str(value) if isinstance(value, _Index) else self.blind_index().value(str(value))
 
     def get_lookup(self, lookup_name: str) -> Any:
         """``exact``, ``in`` and ``isnull``: others would compare hashes and silently find nothing."""
@@ -166,3 +213,13 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
         if lookup_name != "isnull":
             raise FieldError("BlindIndexField can be searched for equality only")
         return super().get_lookup(lookup_name)
+
+
+def _check_update_fields(sender: Any, raw: bool, update_fields: Any, **_: Any) -> None:
+    if update_fields and not raw:
+        for field in sender._meta.concrete_fields:
+            if isinstance(field, BlindIndexField) and field._source in update_fields and field.name not in update_fields:
+                raise FieldError(f"{field._source} is saved without its blind index: name {field.name} in update_fields, too")
+
+
+pre_save.connect(_check_update_fields, dispatch_uid="pyward_guard.crypto.django")

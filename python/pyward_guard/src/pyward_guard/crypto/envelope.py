@@ -142,6 +142,6 @@ def unwrap_keyset(text: str | bytes, wrapper: KeyWrapper, *, context: bytes = b"
 
     try:
         wrapped = base64.b64decode(json.loads(text)["encryptedKeyset"], validate=True)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidInput("not an encrypted key set") from None
     return KeySet.from_binary(wrapper.unwrap(wrapped, context))

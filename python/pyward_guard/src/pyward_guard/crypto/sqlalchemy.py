@@ -12,7 +12,8 @@ from .._optional import need
 from .aead import Aead, BlindIndex
 
 try:
-    from sqlalchemy import LargeBinary, String
+    from sqlalchemy import LargeBinary, String, Text
+    from sqlalchemy.sql.elements import Null
     from sqlalchemy.sql import operators
     from sqlalchemy.types import TypeDecorator
 except ImportError:
@@ -21,11 +22,25 @@ except ImportError:
 __all__ = ["BlindIndexed", "EncryptedBytes", "EncryptedJson", "EncryptedString"]
 
 
+class _EncryptedComparator(TypeDecorator.Comparator):  # type: ignore[type-arg]
+    """Refuses what compares ciphertexts, which would silently find the wrong rows."""
+
+    def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+        null = other and (other[0] is None or isinstance(other[0], Null))
+        if null and op in (operators.eq, operators.ne, operators.is_, operators.is_not):
+            return super().operate(op, *other, **options)
+        raise InvalidInput("an encrypted column compares with None only: search a BlindIndexed column")
+
+    def reverse_operate(self, op: Any, other: Any, **options: Any) -> Any:
+        return self.operate(op, other, **options)
+
+
 class _Encrypted(TypeDecorator):  # type: ignore[type-arg]
     """``context`` (``"table.column"``) is bound to every value, so that ciphertexts cannot be moved to other columns."""
 
     # The attributes named like the parameters are part of the key that SQLAlchemy caches statements by.
     cache_ok = True
+    comparator_factory: Any = _EncryptedComparator
 
     def __init__(self, aead: Aead, context: str) -> None:
         super().__init__()
@@ -42,6 +57,9 @@ class _Encrypted(TypeDecorator):  # type: ignore[type-arg]
 class EncryptedString(_Encrypted):
     """A string, stored encrypted as text.
 
+    Comparing and sorting encrypted columns raises :class:`~pyward_guard.InvalidInput`, ``== None`` and ``is_(None)`` aside:
+    ciphertexts of equal values differ. Search by a :class:`BlindIndexed` column.
+
     CWE-311, CWE-312; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
 
     >>> from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select
@@ -57,7 +75,8 @@ class EncryptedString(_Encrypted):
     >>> engine.dispose()
     """
 
-    impl = String
+    # MySQL knows no VARCHAR without a length.
+    impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Any) -> Any:
@@ -70,7 +89,7 @@ class EncryptedString(_Encrypted):
 
 
 class EncryptedBytes(_Encrypted):
-    """Bytes, stored encrypted.
+    """Bytes, stored encrypted. Compares as :class:`EncryptedString`.
 
     CWE-311, CWE-312; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
 
@@ -93,7 +112,7 @@ class EncryptedBytes(_Encrypted):
 
 
 class EncryptedJson(_Encrypted):
-    """A JSON value, stored encrypted as text.
+    """A JSON value, stored encrypted as text. Compares as :class:`EncryptedString`.
 
     CWE-311, CWE-312; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
 
@@ -103,7 +122,7 @@ class EncryptedJson(_Encrypted):
     {'a': [1]}
     """
 
-    impl = String
+    impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Any) -> Any:
@@ -171,7 +190,8 @@ class BlindIndexed(TypeDecorator):  # type: ignore[type-arg]
     >>> engine.dispose()
     """
 
-    impl = String
+    # 256 bits in hexadecimal.
+    impl = String(64)
     cache_ok = True
     comparator_factory: Any = _BlindComparator
 

@@ -9,7 +9,9 @@ True
 from __future__ import annotations
 
 import io
+import logging
 import os
+import sys
 import tempfile
 from typing import IO
 
@@ -20,13 +22,19 @@ __all__ = ["DecryptingReader", "EncryptingWriter", "decrypt_file", "encrypt_file
 
 _CHUNK = 1 << 20
 
+_log = logging.getLogger("pyward_guard.crypto")
+
 
 class EncryptingWriter(io.RawIOBase):
-    """A binary file object that encrypts what is written to it into ``target``. Close it: without the end, the
-    ciphertext counts as cut off.
+    """A binary file object that encrypts what is written to it into ``target``. Use it in a ``with`` block, or close it:
+    without the end, the ciphertext counts as cut off.
 
     ``keys`` is a key set of the kind ``"streaming"`` (AES-256-GCM in segments of 1 MiB, Tink's ``AES256_GCM_HKDF_1MB``).
-    ``target`` stays open. Leaving a ``with`` block by an exception does not write the end.
+    ``target`` stays open. The end says that all data is there, so it is written when the ``with`` block of the writer is left
+    without an exception (a ``TextIOWrapper`` or the like that closes the writer before then does not write it), or, without
+    such a block, by :meth:`close` outside of the handling of an exception. A writer that was forgotten, together with what
+    wraps it or not, writes none.
+
     CWE-311, CWE-353; ASVS 5.0: v5.0.0-11.3.3, v5.0.0-11.3.2, v5.0.0-11.3.4.
 
     >>> keys, target = KeySet.generate("streaming"), io.BytesIO()
@@ -40,7 +48,9 @@ class EncryptingWriter(io.RawIOBase):
     def __init__(self, target: IO[bytes], keys: KeySet, associated_data: bytes = b"") -> None:
         self._target = target
         self._core = _core.CipherStream.encryptor(keys, associated_data)
-        self._failed = False
+        self._failed = self._ended = self._within = False
+        # A writer may be used from start to end in an except block.
+        self._handled = sys.exc_info()[1]
 
     def _put(self, data: bytes) -> None:
         taken: int | None = self._target.write(data)
@@ -69,17 +79,54 @@ class EncryptingWriter(io.RawIOBase):
             raise
         return len(chunk)
 
+    def _end(self) -> None:
+        if not (self._failed or self._ended):
+            self._ended = True
+            self._put(self._core.finish())
+
+    def __enter__(self) -> EncryptingWriter:
+        super().__enter__()
+        self._within = True
+        return self
+
     def __exit__(self, kind: object, *rest: object) -> None:
+        self._within = False
         self._failed |= kind is not None
-        self.close()
+        # Also after a close(), which left the end to this.
+        self._end()
+        super().close()
 
     def close(self) -> None:
-        """Writes the end."""
-        if not self.closed:
-            if not self._failed:
+        """Takes no more data, and writes the end, unless the ``with`` block of the writer has yet to decide on it or an
+        exception is being handled (there, :meth:`finish` does)."""
+        if self.closed:
+            return
+        if not (self._within or self._failed or self._ended):
+            # What wraps this closes it on its way out of a ``with`` block whatever the reason.
+            raised = sys.exc_info()[1]
+            if raised is not None and raised is not self._handled:
                 self._failed = True
-                self._put(self._core.finish())
-            super().close()
+                _log.warning("an encrypted stream was closed while an exception was handled: its end is not written")
+            self._end()
+        super().close()
+
+    def finish(self) -> None:
+        """Writes the end and closes, in an ``except`` block too. Raises ``ValueError`` when a write failed, or when the
+        stream was closed without its end.
+
+        >>> writer = EncryptingWriter(io.BytesIO(), KeySet.generate("streaming"))
+        >>> writer.finish()
+        >>> writer.closed
+        True
+        """
+        if self._failed:
+            raise ValueError("a stream that failed gets no end")
+        self._end()
+        super().close()
+
+    def _dealloc_warn(self, source: object) -> None:
+        # Called by the finalisers of io's own wrappers before they close what they wrap.
+        self._failed |= not self._within
 
     def __del__(self) -> None:
         # A forgotten writer must not make its ciphertext look complete.

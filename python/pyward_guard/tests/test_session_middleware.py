@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from typing import Any
 
+import anyio
 import flask
 import pytest
 from pyward_guard import InvalidInput
@@ -22,6 +24,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket
 
 BASE = "https://app.example"
+ENVIRON = {"PATH_INFO": "/", "SERVER_NAME": "app.example", "SERVER_PORT": "443", "wsgi.url_scheme": "https"}
 
 
 def starlette_client(**options: Any) -> TestClient:
@@ -126,6 +129,143 @@ def test_asgi_late_changes() -> None:
             websocket.send_text("leave")
             websocket.receive_text()
         assert client.get("/me").json() == {"user": None, "data": {}}
+
+
+async def send_nothing(message: Any) -> None: ...
+
+
+class Remote:
+    """An asynchronous store, whose every call waits a little and so can be cancelled before it has an effect."""
+
+    def __init__(self) -> None:
+        memory = MemoryStore()
+        for name in ("get", "insert", "replace", "rotate", "delete", "of_user", "delete_of_user", "purge"):
+            setattr(self, name, self.over(getattr(memory, name)))
+
+    def over(self, method: Any) -> Any:
+        async def call(*args: Any) -> Any:
+            await asyncio.sleep(0)
+            return method(*args)
+
+        return call
+
+
+def test_asgi_signing_out_outlasts_what_happens_afterwards() -> None:
+    async def failed(scope: Any, receive: Any, send: Any) -> None:
+        scope["session"].logout()
+        raise RuntimeError("the mail server is down")
+
+    async def failed_as_another(scope: Any, receive: Any, send: Any) -> None:
+        scope["session"].logout()
+        scope["session"].login("bob")
+        raise RuntimeError("the mail server is down")
+
+    async def cancelled(scope: Any, receive: Any, send: Any) -> None:
+        scope["session"].logout()
+        raise asyncio.CancelledError
+
+    async def closed(scope: Any, receive: Any, send: Any) -> None:
+        scope["session"].logout()
+        await send({"type": "websocket.close", "code": 1008})
+
+    async def run() -> None:
+        manager = AsyncSessionManager(Remote())  # type: ignore[arg-type]
+
+        async def signed_in() -> tuple[str, dict[str, Any]]:
+            session = await manager.load(None)
+            session.login("ada")
+            cookie = await manager.save(session)
+            assert cookie is not None
+            return cookie.value, {"type": "http", "headers": [(b"cookie", f"__Host-session={cookie.value}".encode())]}
+
+        for app, error in ((failed, RuntimeError), (failed_as_another, RuntimeError), (cancelled, asyncio.CancelledError)):
+            value, scope = await signed_in()
+            with pytest.raises(error):
+                await SessionMiddleware(app, manager)(scope, None, send_nothing)  # type: ignore[arg-type]
+            assert (await manager.load(value)).is_new, app.__name__
+        value, scope = await signed_in()
+        await SessionMiddleware(closed, manager)({**scope, "type": "websocket"}, None, send_nothing)  # type: ignore[arg-type]
+        assert (await manager.load(value)).is_new
+        assert await manager.of_user("bob") == []
+
+        # A scope of anyio cancels again at every await.
+        value, scope = await signed_in()
+        with anyio.CancelScope() as cancel:
+
+            async def given_up(scope: Any, receive: Any, send: Any) -> None:
+                scope["session"].logout()
+                cancel.cancel()
+                await asyncio.sleep(0)
+
+            await SessionMiddleware(given_up, manager)(scope, None, send_nothing)  # type: ignore[arg-type]
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        assert (await manager.load(value)).is_new
+
+    asyncio.run(run())
+
+
+def test_traits_of_the_application() -> None:
+    binding = Binding(user_agent="reject", others={"certificate": "reject"})
+    manager = AsyncSessionManager(MemoryStore(), binding=binding)
+    users: list[str | None] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        session = session_of(scope)
+        users.append(session.user)
+        session.login("ada") if session.user is None else None
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        session = environ["pyward.session"]
+        users.append(session.user)
+        session.login("ada") if session.user is None else None
+        start_response("200 OK", [])
+        return [b""]
+
+    def header(scope: Any) -> dict[str, str]:
+        return {"certificate": dict(scope["headers"])[b"x-client-cert"].decode()}
+
+    async def run() -> None:
+        guarded = SessionMiddleware(app, manager, traits=header)
+        cookie = b""
+        for certificate in (b"A", b"A", b"B", b"A"):
+            sent: list[Any] = []
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            headers = [(b"cookie", cookie), (b"user-agent", b"Firefox"), (b"x-client-cert", certificate)]
+            await guarded({"type": "http", "headers": headers}, None, send)  # type: ignore[arg-type]
+            cookie = cookie or dict(sent[0]["headers"])[b"set-cookie"].partition(b";")[0]
+
+    asyncio.run(run())
+    assert users == [None, "ada", None, None]
+
+    def tell(environ: dict[str, Any]) -> dict[str, str]:
+        return {"certificate": environ["CERT"]}
+
+    flask_app = flask.Flask(__name__)
+    flask_app.session_interface = GuardSessionInterface(SessionManager(MemoryStore(), binding=binding), traits=tell)
+
+    @flask_app.get("/")
+    def view() -> str:
+        wsgi({"pyward.session": flask.session}, lambda *_: None)
+        return ""
+
+    request = {**ENVIRON, "HTTP_USER_AGENT": "Firefox"}
+    for app_under in (WsgiSessionMiddleware(wsgi, SessionManager(MemoryStore(), binding=binding), traits=tell), flask_app):
+        # A client that does not say what it is differs from one that did.
+        for change in ({"CERT": "B"}, {"HTTP_USER_AGENT": ""}):
+            users.clear()
+            cookie = dict(wsgi_get(app_under, CERT="A", **request)[1])["Set-Cookie"].partition(";")[0]
+            wsgi_get(app_under, cookie, CERT="A", **request)
+            wsgi_get(app_under, cookie, **{**request, "CERT": "A", **change})
+            assert users == [None, "ada", None]
+
+    bound = SessionManager(MemoryStore(), binding=binding)
+    for make in (lambda: SessionMiddleware(app, manager), lambda: WsgiSessionMiddleware(wsgi, bound), lambda: GuardSessionInterface(bound)):
+        with pytest.raises(InvalidInput, match="certificate"):
+            make()
 
 
 def test_what_shows_a_session_is_not_cached() -> None:
@@ -255,6 +395,32 @@ def test_wsgi_late_changes() -> None:
     assert manager.load(value).is_new
 
 
+def test_wsgi_signing_out_outlasts_what_happens_afterwards() -> None:
+    manager = SessionManager(MemoryStore())
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ["pyward.session"].logout()
+        raise SystemExit
+
+    flask_app = flask.Flask(__name__)
+    flask_app.config["PROPAGATE_EXCEPTIONS"] = True  # as errors.wsgi.install sets it
+    flask_app.session_interface = GuardSessionInterface(manager)
+
+    @flask_app.get("/")
+    def view() -> str:
+        flask.session.logout()  # type: ignore[attr-defined]
+        raise SystemExit
+
+    for failing in (WsgiSessionMiddleware(app, manager), flask_app):
+        session = manager.load(None)
+        session.login("ada")
+        cookie = manager.save(session)
+        assert cookie is not None
+        with pytest.raises(SystemExit):
+            wsgi_get(failing, f"__Host-session={cookie.value}", **ENVIRON)
+        assert manager.load(cookie.value).is_new
+
+
 def test_wsgi_sets_the_cookie_on_the_response_that_is_sent() -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         environ["pyward.session"].login("ada")
@@ -299,13 +465,17 @@ def test_flask() -> None:
 
 DJANGO = """
 import django
+from pyward_guard.sessions import Binding
 from django.conf import settings
 settings.configure(
     SECRET_KEY="k" * 50, ALLOWED_HOSTS=["testserver"], ROOT_URLCONF=__name__, USE_TZ=True,
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"],
     MIDDLEWARE=["pyward_guard.sessions.django.SessionMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware"],
-    SESSION_ENGINE="pyward_guard.sessions.django", PYWARD_SESSION_STORE=STORE, SESSION_COOKIE_SAMESITE="None", PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+    SESSION_ENGINE="pyward_guard.sessions.django", PYWARD_SESSION_STORE=STORE,
+    PYWARD_SESSION_BINDING=Binding(user_agent="reject", others={"certificate": "reject"}),
+    PYWARD_SESSION_TRAITS=lambda meta: {"certificate": meta.get("HTTP_X_CERT", "")},
+    SESSION_COOKIE_SAMESITE="None", PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
 )
 django.setup()
 from django.contrib.auth import authenticate, login, logout, get_user_model
@@ -401,6 +571,64 @@ assert one["a"] == two["a"] == 1
 one.cycle_key()
 two.flush()
 assert manager().of_user(str(user.pk)) == []
+
+# What runs outside of a request shows no traits and ends nothing; who shows others does.
+def own():
+    client = Client(headers={"user-agent": "Firefox", "x-cert": "A"})
+    client.get("/in")
+    return client, client.cookies["sessionid"].value
+for headers in ({"user-agent": "Firefox", "x-cert": "B"}, {"x-cert": "A"}, {}):
+    client, key = own()
+    assert SessionStore(key)["_auth_user_id"] and SessionStore().exists(key) and client.session["_auth_user_id"]
+    assert client.get("/visit").json()["user"] == "ada"
+    thief = Client(headers=headers); thief.cookies["sessionid"] = key
+    assert thief.get("/visit").json()["user"] == "" and manager().of_user(str(user.pk)) == []
+
+# set_expiry() holds on the server, from the last change on, and goes no further than the absolute lifetime.
+import datetime
+client, key = own()
+age, day = settings.SESSION_COOKIE_AGE, datetime.timedelta(days=1)
+def ends(value):
+    session = SessionStore(key)
+    session.set_expiry(value)
+    session.save()
+    [info] = manager().of_user(str(user.pk))
+    return info.expires - info.created
+whole = datetime.timedelta(seconds=age)
+now = datetime.datetime.now(datetime.timezone.utc)
+assert day <= ends(86400) < 2 * day
+assert day - datetime.timedelta(hours=1) <= ends(now + day) < 2 * day
+manager()._touch = 0
+[short] = manager().of_user(str(user.pk))
+time.sleep(0.01)
+assert SessionStore(key)["_auth_user_id"]
+[read] = manager().of_user(str(user.pk))
+assert read.seen > short.seen and read.expires == short.expires
+assert ends(10 * age) == ends(0) == ends(86400 * 400) == ends(None) == whole
+session = SessionStore(key)
+session.set_expiry(86400)
+session.cycle_key()
+key = session.session_key
+[info] = manager().of_user(str(user.pk))
+assert info.expires - info.created < 2 * day
+session.set_expiry(-1)
+session.save()
+assert manager().of_user(str(user.pk)) == [] and dict(SessionStore(key).items()) == {}
+def long(request):
+    request.session.set_expiry(10 * settings.SESSION_COOKIE_AGE)
+    return JsonResponse({})
+urlpatterns.append(path("long", long))
+cookie = own()[0].get("/long").cookies["sessionid"]
+assert age - 60 < int(cookie["max-age"]) <= age, cookie.OutputString()
+
+from pyward_guard import InvalidInput
+from pyward_guard.sessions.django import SessionMiddleware
+del settings.PYWARD_SESSION_TRAITS
+try:
+    SessionMiddleware(lambda request: None)
+    raise SystemExit("a binding that nobody looks at")
+except InvalidInput:
+    pass
 print("passed")
 """
 

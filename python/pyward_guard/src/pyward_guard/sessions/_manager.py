@@ -7,14 +7,14 @@ import inspect
 import json
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from os import PathLike
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from .._core import InvalidInput, Refused, SessionRecord, session_key, session_new, trait_digest
-from ._session import Session, SessionInfo, handle_of, moment
+from ._session import Session, SessionInfo, decoded, handle_of, moment
 from ._stores import AsyncStore, MemoryStore, SQLiteStore, Store
 
 _log = logging.getLogger("pyward_guard.sessions")
@@ -24,19 +24,23 @@ _TRIES = 64
 # A step asks its driver to call one method of the store and is sent the result.
 _Steps = Generator[tuple[Any, ...], Any, _T]
 Event = Callable[[str, Mapping[str, Any]], None]
+# When a session of these values ends that began then, in milliseconds.
+_Ends = Callable[[Mapping[str, Any], int], int]
 
 
 @dataclass(frozen=True)
 class Cookie:
     """How the id travels. The defaults are the strict ones: ``__Host-`` prefix, Secure, HttpOnly, SameSite=Lax.
 
-    ``name`` keeps the ``__Host-`` prefix unless ``insecure_over_plain_http`` (for development, with a line in the log);
-    ``same_site`` may be ``Strict``; ``persistent`` keeps the cookie after the browser was closed.
+    ``name`` has the ``__Host-`` prefix, also where it is not written, unless ``insecure_over_plain_http`` (for development,
+    with a line in the log); ``same_site`` may be ``Strict``; ``persistent`` keeps the cookie after the browser was closed.
 
     ASVS 5.0: v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4, v5.0.0-3.3.5
 
     >>> Cookie().header("ID")
     '__Host-session=ID; Path=/; Secure; HttpOnly; SameSite=Lax'
+    >>> Cookie(name="sid").name
+    '__Host-sid'
     """
 
     name: str = "__Host-session"
@@ -47,13 +51,14 @@ class Cookie:
     """Leaves out Secure and the prefix, for development without TLS. Logged."""
 
     def __post_init__(self) -> None:
-        if not self.name or not all(char.isalnum() or char in "-_." for char in self.name) or not self.name.isascii():
+        bare = self.name.removeprefix("__Host-").removeprefix("__Secure-")
+        if not bare or not all(char.isalnum() or char in "-_." for char in bare) or not bare.isascii():
             raise InvalidInput("a cookie's name consists of letters, digits, '-', '_' and '.'")
         if self.same_site not in ("Strict", "Lax"):
             raise InvalidInput("SameSite is Strict or Lax")
         if self.insecure_over_plain_http:
-            _log.warning("session cookie %r is sent without Secure: for development only", self.name)
-            object.__setattr__(self, "name", self.name.removeprefix("__Host-").removeprefix("__Secure-"))
+            _log.warning("session cookie %r is sent without Secure: for development only", bare)
+        object.__setattr__(self, "name", bare if self.insecure_over_plain_http else f"__Host-{bare}")
 
     def header(self, value: str, max_age: int | None = None) -> str:
         """The ``Set-Cookie`` value; ``max_age`` is in seconds, 0 deletes."""
@@ -87,13 +92,13 @@ class Binding:
     Browsers update themselves and phones change networks, hence the mild defaults.
 
     ``user_agent`` and ``network`` (/24 or /48) are traits that the middlewares know; ``others`` are traits of your own, which
-    you give to ``load`` and ``save``.
+    you give to ``load`` and ``save``, or to a middleware with a function as its ``traits``.
     """
 
     user_agent: Literal["reject", "warn", "off"] = "warn"
     network: Literal["reject", "warn", "off"] = "off"
     others: Mapping[str, Literal["reject", "warn"]] = field(default_factory=dict)
-    """Further traits that the application passes to ``load``, such as a TLS client certificate."""
+    """Further traits that the application tells, such as a TLS client certificate."""
 
     def rules(self) -> dict[str, str]:
         """What is looked at, by trait. Raises :class:`~pyward_guard.InvalidInput` for other words."""
@@ -102,6 +107,13 @@ class Binding:
             if rule not in ("reject", "warn", "off"):
                 raise InvalidInput(f"binding of {name} is reject, warn or off")
         return {name: rule for name, rule in rules.items() if rule != "off"}
+
+
+def check_told(bound: Iterable[str], tell: object) -> None:
+    """Refuses a binding to traits that a middleware does not know and nobody tells it: it would never be looked at."""
+    others = sorted(set(bound) - {"user_agent", "network"})
+    if others and not callable(tell):
+        raise InvalidInput(f"the binding to {', '.join(others)} needs a function for traits, which tells them for a request")
 
 
 def _ms(span: timedelta) -> int:
@@ -170,8 +182,8 @@ class _Logic:
             return _Dropped(record.user, "session_expired", {"why": "idle" if state == 2 else "absolute"})
         session = Session(key, record, state)
         session._shown = traits
-        if self._binding:
-            changed = record.changed_traits(key, list(traits.items()) if traits else [])
+        if self._binding and traits is not None:
+            changed = record.changed_traits(key, list(traits.items()))
             if changed:
                 changed = [name for name in changed if name in self._binding]
                 if any(self._binding[name] == "reject" for name in changed):
@@ -219,8 +231,8 @@ class _Logic:
         if stored is None:
             return None
         record = SessionRecord.decode(stored)
-        before, after = json.loads(session._raw or b"{}"), session._values()
-        data = json.loads(record.data or b"{}")
+        before, after = decoded(session._raw), session._values()
+        data = decoded(record.data)
         for name in {**before, **after}:
             if name not in after:
                 data.pop(name, None)
@@ -231,13 +243,15 @@ class _Logic:
         session._record, session._raw, session._data = record, record.data, data
         return session._encoded()
 
-    def _write(self, session: Session, data: bytes, now: int) -> _Steps[None]:
+    def _write(self, session: Session, data: bytes, now: int, ends: _Ends | None = None) -> _Steps[None]:
         for _ in range(_TRIES):
             key, old = session._key, session._record
             if key is None or old is None:
                 break
             fresh = session._user is not None and session._user != old.user
             created, expires = (now, now + self._absolute) if fresh else (old.created, old.expires)
+            if ends is not None:
+                expires = ends(session._values(), created)
             record = SessionRecord(session._user, created, max(now, old.seen), expires, old.traits, data)
             if (yield ("replace", key, session._user, record.until(self._idle), record.encode(), old.encode())):
                 session._record, session._raw, session._state = record, data, 0
@@ -251,7 +265,13 @@ class _Logic:
         raise Refused("the session is changed by too many requests at a time")
 
     def _begin(
-        self, session: Session, data: bytes, traits: Mapping[str, str] | None, now: int, ids: tuple[str, bytes] | None = None
+        self,
+        session: Session,
+        data: bytes,
+        traits: Mapping[str, str] | None,
+        now: int,
+        ids: tuple[str, bytes] | None = None,
+        ends: _Ends | None = None,
     ) -> _Steps[SetCookie | None]:
         before = session._record
         # New lifetimes with every sign-in, else those of the session that moves.
@@ -263,6 +283,8 @@ class _Logic:
             key, old = session._key, session._record
             created = now if fresh or old is None else old.created
             expires = now + self._absolute if fresh or old is None else old.expires
+            if ends is not None:
+                expires = ends(session._values(), created)
             digests = [(name, trait_digest(new_key, name, traits[name])) for name in self._binding if traits and name in traits]
             record = SessionRecord(session._user, created, now, expires, digests, data)
             until, encoded = record.until(self._idle), record.encode()
@@ -291,7 +313,7 @@ class _Logic:
         elif key is not None:
             self._event("session_rotated", new_key, session._user)
         session._key, session._record, session._raw, session._state = new_key, record, data, 0
-        session._rotate = session._cleared = False
+        session._rotate = session._cleared = session._left = False
         session._carried = True
         return SetCookie(value, max(0, (expires - now) // 1000) if self.cookie.persistent else None)
 
@@ -305,13 +327,15 @@ class _Logic:
 
     def _finish(self, session: Session) -> _Steps[None]:
         key, old = session._key, session._record
-        if key is not None and session._destroyed:
+        lost = session._rotate or (key is None and (session._user is not None or session._data))
+        if lost:
+            _log.error("session=%s: a sign-in, a rotation or a new session that no response can carry is lost", session.handle)
+        if key is not None and session._left:
             yield from self._drop(key, old)
             self._event("session_ended", key, old.user if old else None)
             session._forget()
             return
-        if session._rotate or (key is None and (session._user is not None or session._data)):
-            _log.error("session=%s: a sign-in, a rotation or a new session after the response started is lost", session.handle)
+        if lost:
             if session._cleared:
                 return
             session._rotate = False
@@ -343,8 +367,8 @@ class _Logic:
             record = SessionRecord.decode(raw)
             if record.state(now, self._idle, self._touch) > 1 or record.user != user:
                 continue
-            data = json.loads(record.data) if record.data else {}
-            out.append(SessionInfo(handle_of(key), moment(record.created), moment(record.seen), moment(record.expires), data))
+            times = moment(record.created), moment(record.seen), moment(record.expires)
+            out.append(SessionInfo(handle_of(key), *times, decoded(record.data)))
         return sorted(out, key=lambda info: info.created)
 
     def _revoke(self, user: str, handle: str) -> _Steps[bool]:
@@ -363,6 +387,9 @@ class _Logic:
 def _as_store(store: Any) -> Any:
     if store is None:
         return SQLiteStore()
+    if store == ":memory:":
+        # The path of a file here, which other processes would share.
+        raise InvalidInput("sessions in memory are kept by a MemoryStore()")
     if isinstance(store, (str, PathLike)):
         return SQLiteStore(store)
     if not all(callable(getattr(store, name, None)) for name in ("get", "insert", "replace", "rotate", "delete", "of_user", "delete_of_user", "purge")):
@@ -421,7 +448,11 @@ class SessionManager(_Logic):
             result = getattr(store, name)(*args)
 
     def load(self, value: str | None, traits: Mapping[str, str] | None = None) -> Session:
-        """The session behind a cookie's value, or a new, empty one. An id that the store does not know is never adopted."""
+        """The session behind a cookie's value, or a new, empty one. An id that the store does not know is never adopted.
+
+        ``traits`` are what the client shows; ``{}`` for one that shows none, which is a change of those that are bound. With
+        None, for code that serves no client, such as a script, nothing is compared.
+        """
         key = session_key(value) if value else None
         raw = self._store.get(key) if key is not None else None
         if key is None or raw is None:

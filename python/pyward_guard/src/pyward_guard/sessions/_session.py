@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from .._core import InvalidInput, SessionRecord, session_new
+
+# How deep values nest: what was stored can be read again, however much stack a framework has taken.
+_DEPTH = 100
 
 
 def moment(milliseconds: int) -> datetime:
@@ -20,12 +23,31 @@ def handle_of(key: bytes) -> str:
     return key[:12].hex()
 
 
+def decoded(raw: bytes) -> dict[str, Any]:
+    """The values of a record."""
+    try:
+        values: dict[str, Any] = json.loads(raw) if raw else {}
+    except RecursionError:
+        raise InvalidInput("session values are nested too deeply") from None
+    return values
+
+
+def _deeper_than(values: Any, depth: int) -> bool:
+    level = [values]
+    for _ in range(depth):
+        containers = [value.values() if isinstance(value, dict) else value for value in level if isinstance(value, (dict, list, tuple))]
+        if not containers:
+            return False
+        level = [child for container in containers for child in container]
+    return any(isinstance(value, (dict, list, tuple)) for value in level)
+
+
 @dataclass(frozen=True)
 class SessionInfo:
     """What a user may know of one of their sessions, for a list of devices.
 
     ``handle`` names it for :meth:`SessionManager.revoke`; ``created``, ``seen`` and ``expires`` are its times (UTC), ``data``
-    what it holds.
+    what it holds, which ``repr`` leaves out.
     """
 
     handle: str
@@ -36,7 +58,7 @@ class SessionInfo:
     """When it was last used, to within the manager's ``touch``."""
     expires: datetime
     """When it ends at the latest."""
-    data: dict[str, Any]
+    data: dict[str, Any] = field(repr=False)
     """Its data."""
 
 
@@ -44,12 +66,12 @@ class Session(MutableMapping[str, Any]):
     """A mapping of JSON values that lives on the server, with a user and a life of its own.
 
     Changes are kept by :meth:`SessionManager.save`, which the middlewares call at the end of the request; a value that
-    was changed in place counts as a change. The id does not show in ``repr``.
+    was changed in place counts as a change. Values nest at most 100 deep. The id does not show in ``repr``.
 
     ASVS 5.0: v5.0.0-7.2.4.
     """
 
-    __slots__ = ("_carried", "_cleared", "_data", "_destroyed", "_key", "_next", "_raw", "_record", "_rotate", "_shown", "_state", "_user", "warnings")
+    __slots__ = ("_carried", "_cleared", "_data", "_destroyed", "_key", "_left", "_next", "_raw", "_record", "_rotate", "_shown", "_state", "_user", "warnings")
 
     def __init__(self, key: bytes | None = None, record: SessionRecord | None = None, state: int = 0) -> None:
         self._key = key
@@ -60,6 +82,8 @@ class Session(MutableMapping[str, Any]):
         self._data: dict[str, Any] | None = None
         self._rotate = False
         self._destroyed = False
+        # Signed out, even if a sign-in followed: what the client came with ends, whatever happens to the response.
+        self._left = False
         self._cleared = False
         self._carried = True
         self._shown: Mapping[str, str] | None = None
@@ -71,7 +95,7 @@ class Session(MutableMapping[str, Any]):
     def _values(self) -> dict[str, Any]:
         data = self._data
         if data is None:
-            data = self._data = json.loads(self._raw) if self._raw else {}
+            data = self._data = decoded(self._raw)
         return data
 
     def __getitem__(self, name: str) -> Any:
@@ -104,9 +128,15 @@ class Session(MutableMapping[str, Any]):
         if not self._data:
             return b""
         try:
-            return json.dumps(self._data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+            encoded = json.dumps(self._data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        except RecursionError:
+            encoded = None
         except (TypeError, ValueError) as error:
             raise InvalidInput(f"session values must be JSON: {error}") from None
+        # Few brackets cannot nest deeply; to count them costs next to nothing.
+        if encoded is None or (encoded.count(b"[") + encoded.count(b"{") > _DEPTH and _deeper_than(self._data, _DEPTH)):
+            raise InvalidInput(f"session values nest at most {_DEPTH} deep")
+        return encoded
 
     # -- life -------------------------------------------------------------------------------------------
     @property
@@ -153,12 +183,14 @@ class Session(MutableMapping[str, Any]):
 
         Call it after the last factor was checked (CWE-384).
 
-        Raises :class:`~pyward_guard.InvalidInput` for an empty user.
+        Raises :class:`~pyward_guard.InvalidInput` for an empty user, one over 1024 bytes and one that stores cannot keep.
 
         ASVS 5.0: v5.0.0-7.2.4.
         """
         if not isinstance(user, str) or not 0 < len(user.encode("utf-8", "surrogatepass")) <= 1024:
             raise InvalidInput("login needs a user: text of 1 to 1024 bytes, such as str(account.id)")
+        if "\0" in user or any("\ud800" <= char <= "\udfff" for char in user):
+            raise InvalidInput("a user's name has neither NUL nor halves of surrogate pairs")
         self._user = user
         # After a sign-out in the same request, the old session is replaced all the same, and nothing of it is kept.
         keep = keep and not self._destroyed
@@ -180,14 +212,14 @@ class Session(MutableMapping[str, Any]):
         """
         self._user = None
         self._data = {}
-        self._destroyed = True
+        self._destroyed = self._left = True
         self._rotate = self._cleared = False
 
     def _forget(self) -> None:
         """There is no such session any more: a new one, with what was set since."""
         self._key = self._record = None
         self._raw, self._state, self._next = b"", 0, None
-        self._destroyed = self._rotate = self._cleared = False
+        self._destroyed = self._left = self._rotate = self._cleared = False
         self._carried = True
 
     def __repr__(self) -> str:

@@ -12,12 +12,13 @@ In Starlette and FastAPI, ``request.session`` is then the :class:`~pyward_guard.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Protocol
 
 from .._core import InvalidInput
 from .._web import AsgiApp, Message, Proxies, Receive, Scope, Send, asgi_header, asgi_headers, asgi_peer, cookie_value, network_of
-from ._manager import AsyncSessionManager, SetCookie
+from ._manager import AsyncSessionManager, SetCookie, check_told
 from ._session import Session
 
 __all__ = ["SessionMiddleware", "session_of"]
@@ -51,23 +52,34 @@ class SessionMiddleware:
     """Loads the session before the application runs and saves it as the response starts.
 
     What changes after the response started (in a streamed body, during a WebSocket) is saved when the application is
-    done, but for what needs a new cookie: see :meth:`AsyncSessionManager.finish`. Responses to signed-in users are
-    marked ``no-store`` unless the application says otherwise. Raises :class:`~pyward_guard.InvalidInput` for a manager
-    that is not asynchronous. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed.
+    done, but for what needs a new cookie: see :meth:`AsyncSessionManager.finish`. A sign-out takes effect also when the
+    application fails afterwards. Responses to signed-in users are marked ``no-store`` unless the application says otherwise.
+    ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed; ``traits`` returns the values of the manager's
+    :attr:`Binding.others` for a scope. Raises :class:`~pyward_guard.InvalidInput` for a manager that is not asynchronous, and
+    for one that binds to others without ``traits``.
 
     CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-14.3.2.
     """
 
-    def __init__(self, app: AsgiApp, manager: AsyncSessionManager, *, proxies: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        manager: AsyncSessionManager,
+        *,
+        proxies: Sequence[str] = (),
+        traits: Callable[[Scope], Mapping[str, str]] | None = None,
+    ) -> None:
         if not isinstance(manager, AsyncSessionManager):
             raise InvalidInput("ASGI applications need an AsyncSessionManager")
+        check_told(manager.bound_traits, traits)
         self.app = app
         self._manager = manager
         self._proxies = Proxies(proxies)
-        self._traits = manager.bound_traits & {"user_agent", "network"}
+        self._traits = manager.bound_traits
+        self._tell = traits
 
     def _shown(self, scope: Scope) -> dict[str, str]:
-        shown = {}
+        shown = dict(self._tell(scope)) if self._tell is not None else {}
         if "user_agent" in self._traits:
             shown["user_agent"] = asgi_header(scope, b"user-agent") or ""
         if "network" in self._traits:
@@ -80,7 +92,8 @@ class SessionMiddleware:
             return await self.app(scope, receive, send)
         manager = self._manager
         value = cookie_value("; ".join(asgi_headers(scope, b"cookie")), manager.cookie.name)
-        traits = self._shown(scope) if self._traits else None
+        # Never None, with which the manager compares nothing.
+        traits = self._shown(scope)
         session = scope["session"] = await manager.load(value, traits)
 
         started = False
@@ -98,10 +111,12 @@ class SessionMiddleware:
         try:
             await self.app(scope, receive, send_with_cookie)
         except BaseException:
-            if started and session._destroyed:
-                await manager.finish(session)
+            if session._left:
+                # Whoever cancelled the request may do so again.
+                await asyncio.shield(manager.finish(session))
             raise
-        if started:
+        # A WebSocket may be closed before it was accepted.
+        if started or session._left:
             await manager.finish(session)
 
     def _mark(self, headers: list[tuple[bytes, bytes]], session: Session, change: SetCookie | None) -> None:

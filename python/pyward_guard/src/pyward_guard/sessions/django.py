@@ -8,7 +8,9 @@ In the settings::
     MIDDLEWARE = [..., "pyward_guard.sessions.django.SessionMiddleware", ...]    # in place of Django's
 
 Ids have 256 bits and are stored hashed; ``login()`` and ``cycle_key()`` rotate as usual. With the middleware of this
-module, sessions are bound to client traits as ``PYWARD_SESSION_BINDING`` (a ``Binding``) says.
+module, sessions are bound to client traits as ``PYWARD_SESSION_BINDING`` (a ``Binding``) says; ``PYWARD_SESSION_TRAITS``, a
+function or its dotted path, returns the values of its ``others`` for a request's ``META``. ``set_expiry()`` ends a session
+earlier than ``SESSION_COOKIE_AGE`` does, on the server as well, never later.
 
 ASVS 5.0: v5.0.0-7.2.2, v5.0.0-7.2.4, v5.0.0-7.2.1, v5.0.0-7.3.1, v5.0.0-7.3.2
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 import inspect
 import logging
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -25,7 +28,7 @@ from typing import Any
 from .._core import SessionRecord, session_key
 from .._optional import need
 from .._web import Proxies
-from ._manager import Binding, SessionManager
+from ._manager import Binding, SessionManager, check_told
 from ._session import Session
 from ._stores import SQLiteStore
 from .wsgi import shown_traits
@@ -36,6 +39,7 @@ try:
     from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
     from django.contrib.sessions.exceptions import SessionInterrupted
     from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+    from django.utils.http import http_date
     from django.utils.module_loading import import_string
 except ImportError:
     raise need("django", "pyward_guard.sessions.django") from None
@@ -71,13 +75,14 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
     """Django's session object over a :class:`~pyward_guard.sessions.Store`.
 
     ``cycle_key`` moves the session in one step: its end stays, and one that was revoked meanwhile is not brought back.
+    Outside of the middleware, as in scripts and tests, client traits are not compared.
 
     ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.2.4.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
-        self._guard_traits: dict[str, str] = {}
+        self._guard_traits: dict[str, str] | None = None
         self._guard: Session | None = None
 
     def load(self) -> dict[str, Any]:
@@ -95,7 +100,12 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
 
     def exists(self, session_key: str) -> bool:
         """Whether there is such a session. Called by Django."""
-        return not manager().load(session_key, self._guard_traits).is_new
+        return not manager().load(session_key).is_new
+
+    def _ends(self, data: Mapping[str, Any], created: int) -> int:
+        """What ``set_expiry()`` asks for, counted from now, but never past the absolute lifetime."""
+        asked: int = round(self.get_expiry_date(expiry=data.get("_session_expiry")).timestamp() * 1000)
+        return max(created, min(created + manager()._absolute, asked))
 
     def _filled(self, session: Session, data: dict[str, Any]) -> Session:
         session._data, session._user = dict(data), _user_of(data)
@@ -113,7 +123,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
                 raise CreateError
             ids = (value, key)
         data = session._encoded()
-        cookie = guard._run(guard._begin(session, data, self._guard_traits, time.time_ns() // 1_000_000, ids))
+        cookie = guard._run(guard._begin(session, data, self._guard_traits, time.time_ns() // 1_000_000, ids, self._ends))
         if cookie is None:
             return False
         self._session_key, self._guard = cookie.value, session
@@ -139,7 +149,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
         if session._record is None:
             raise UpdateError
         self._filled(session, data)
-        guard._run(guard._write(session, session._encoded(), time.time_ns() // 1_000_000))
+        guard._run(guard._write(session, session._encoded(), time.time_ns() // 1_000_000, self._ends))
         if session._record is None:
             raise UpdateError
         self._guard = session
@@ -191,7 +201,9 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-i
 
     The cookie is Secure, HttpOnly and SameSite (Lax, or Strict where the settings say so), whatever else the settings
     say. ``PYWARD_INSECURE_SESSION_OVER_PLAIN_HTTP = True`` leaves it as Django makes it, for development without TLS.
+    Its age is at most what is left of the session on the server.
     Responses to signed-in users are marked ``no-store`` unless the view says otherwise.
+    Raises :class:`~pyward_guard.InvalidInput` for a binding to other traits without ``PYWARD_SESSION_TRAITS``.
 
     ASVS 5.0: v5.0.0-7.2.1.
     """
@@ -199,6 +211,10 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-i
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
         self._proxies = Proxies(getattr(conf.settings, "PYWARD_PROXIES", ()))
+        tell: Any = getattr(conf.settings, "PYWARD_SESSION_TRAITS", None)
+        self._tell = import_string(tell) if isinstance(tell, str) else tell
+        binding = getattr(conf.settings, "PYWARD_SESSION_BINDING", None) or Binding()
+        check_told(binding.rules(), self._tell)
         self._plain_http = bool(getattr(conf.settings, "PYWARD_INSECURE_SESSION_OVER_PLAIN_HTTP", False))
         if self._plain_http:
             _log.warning("session cookies are sent without Secure: for development only")
@@ -206,7 +222,7 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-i
     def process_request(self, request: Any) -> None:
         """Called by Django before each view."""
         super().process_request(request)
-        request.session._guard_traits = shown_traits(request.META, manager().bound_traits, self._proxies)
+        request.session._guard_traits = shown_traits(request.META, manager().bound_traits, self._proxies, self._tell)
 
     def process_response(self, request: Any, response: Any) -> Any:
         """Saves the session and sets its cookie. Called by Django."""
@@ -218,6 +234,11 @@ class SessionMiddleware(DjangoSessionMiddleware):  # type: ignore[misc, unused-i
             if str(cookie["samesite"]).lower() not in ("strict", "lax"):
                 cookie["samesite"] = "Lax"
         session = getattr(getattr(request, "session", None), "_guard", None)
+        record = session._record if session is not None else None
+        if cookie is not None and cookie["max-age"] and record is not None:
+            left = max(0, -((time.time_ns() // 1_000_000 - record.expires) // 1000))
+            if int(cookie["max-age"]) > left:
+                cookie["max-age"], cookie["expires"] = left, http_date(time.time() + left)
         if (cookie is not None or (session is not None and session.user is not None)) and not response.has_header("Cache-Control"):
             response["Cache-Control"] = "no-store"
         return response

@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 from .._core import InvalidInput
 from .._optional import need
 from .._web import Proxies
-from ._manager import SessionManager
+from ._manager import SessionManager, check_told
 from ._session import Session
-from .wsgi import mark, shown_traits
+from .wsgi import Tell, mark, shown_traits
 
 try:
+    from flask import has_request_context, request_tearing_down
+    from flask import session as current
     from flask.sessions import SessionInterface, SessionMixin
 except ImportError:
     raise need("flask", "pyward_guard.sessions.flask") from None
@@ -118,16 +120,29 @@ def current_session() -> FlaskSession:
 class GuardSessionInterface(SessionInterface):
     """Flask's hook for sessions, over a :class:`~pyward_guard.sessions.SessionManager`. CWE-384, CWE-613; ASVS 5.0:
     v5.0.0-7.2.1, v5.0.0-14.3.2.
+
+    A sign-out takes effect also when the view fails afterwards. ``proxies`` are addresses or networks whose
+    ``X-Forwarded-For`` is believed; ``traits`` returns the values of the manager's :attr:`Binding.others` for a WSGI environ.
+    Raises :class:`~pyward_guard.InvalidInput` for a manager that binds to others without ``traits``.
     """
 
-    def __init__(self, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:
+    def __init__(self, manager: SessionManager, *, proxies: Sequence[str] = (), traits: Tell | None = None) -> None:
+        check_told(manager.bound_traits, traits)
         self.manager = manager
         self._proxies = Proxies(proxies)
+        self._tell = traits
+        request_tearing_down.connect(self._torn_down)
+
+    def _torn_down(self, app: Flask, **_: Any) -> None:
+        """Ends what was signed out when Flask lets an exception through, so that there is no response to save it with."""
+        session: Any = current._get_current_object() if has_request_context() else None  # type: ignore[attr-defined]
+        if app.session_interface is self and isinstance(session, FlaskSession) and session.guard._left:
+            self.manager.finish(session.guard)
 
     def open_session(self, app: Flask, request: Request) -> FlaskSession:
         from .._web import cookie_value
 
-        traits = shown_traits(request.environ, self.manager.bound_traits, self._proxies)
+        traits = shown_traits(request.environ, self.manager.bound_traits, self._proxies, self._tell)
         value = cookie_value(request.environ.get("HTTP_COOKIE", ""), self.manager.cookie.name)
         return FlaskSession(self.manager.load(value, traits), traits)
 

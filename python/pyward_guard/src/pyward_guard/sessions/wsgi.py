@@ -16,24 +16,26 @@ CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._core import InvalidInput
 from .._web import Environ, Proxies, StartResponse, WsgiApp, cookie_value, network_of
-from ._manager import SessionManager, SetCookie
+from ._manager import SessionManager, SetCookie, check_told
 from ._session import Session
 
 __all__ = ["SessionMiddleware", "mark", "shown_traits"]
 
+Tell = Callable[[Environ], Mapping[str, str]]
 
-def shown_traits(environ: Environ, wanted: frozenset[str], proxies: Proxies) -> dict[str, str]:
-    """The client traits of a WSGI request. CWE-384, CWE-613.
+
+def shown_traits(environ: Environ, wanted: frozenset[str], proxies: Proxies, tell: Tell | None = None) -> dict[str, str]:
+    """The client traits of a WSGI request, and what ``tell`` says of it. CWE-384, CWE-613.
 
     >>> shown_traits({"HTTP_USER_AGENT": "curl/8"}, frozenset({"user_agent"}), Proxies())
     {'user_agent': 'curl/8'}
     """
-    shown = {}
+    shown = dict(tell(environ)) if tell is not None else {}
     if "user_agent" in wanted:
         shown["user_agent"] = str(environ.get("HTTP_USER_AGENT", ""))
     if "network" in wanted:
@@ -85,20 +87,24 @@ class SessionMiddleware:
     v5.0.0-7.2.1, v5.0.0-14.3.2.
 
     What changes later, in a streamed body, is saved at its end, but for what needs a new cookie: see
-    :meth:`SessionManager.finish`. Raises :class:`~pyward_guard.InvalidInput` for an asynchronous manager.
+    :meth:`SessionManager.finish`. A sign-out takes effect also when the application fails afterwards. ``traits`` returns the
+    values of the manager's :attr:`Binding.others` for an environ. Raises :class:`~pyward_guard.InvalidInput` for an
+    asynchronous manager, and for one that binds to others without ``traits``.
     """
 
-    def __init__(self, app: WsgiApp, manager: SessionManager, *, proxies: Sequence[str] = ()) -> None:
+    def __init__(self, app: WsgiApp, manager: SessionManager, *, proxies: Sequence[str] = (), traits: Tell | None = None) -> None:
         if not isinstance(manager, SessionManager):
             raise InvalidInput("WSGI applications need a SessionManager")
+        check_told(manager.bound_traits, traits)
         self.app = app
         self._manager = manager
         self._proxies = Proxies(proxies)
+        self._tell = traits
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         manager = self._manager
         value = cookie_value(environ.get("HTTP_COOKIE", ""), manager.cookie.name)
-        traits = shown_traits(environ, manager.bound_traits, self._proxies)
+        traits = shown_traits(environ, manager.bound_traits, self._proxies, self._tell)
         session = environ["pyward.session"] = manager.load(value, traits)
 
         change: SetCookie | None = None
@@ -111,7 +117,12 @@ class SessionMiddleware:
             mark(headers, manager, session, change)
             return start_response(status, headers, *rest)
 
-        body = self.app(environ, start_with_cookie)
+        try:
+            body = self.app(environ, start_with_cookie)
+        except BaseException:
+            if session._left:
+                manager.finish(session)
+            raise
         wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(body, (list, tuple)) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
             manager.finish(session)

@@ -112,6 +112,10 @@ def test_misuse_is_refused() -> None:
         lambda: policy.add_cedar("allow everything"),
         lambda: policy.role("a", inherits=["a"]),
         lambda: Entity("", "x"),
+        lambda: User("\ud800"),
+        lambda: policy.role("a", inherits=["\ud800"]),
+        lambda: policy.decide(User("ada"), "\ud800", PAGE),
+        lambda: policy.decide(User("ada"), "read", EntityData(PAGE, attributes={"x": "\ud800"})),
         lambda: policy.decide(User("ada"), "read", EntityData(PAGE, attributes={"x": 1.5})),
         lambda: policy.decide(User("ada"), "read", EntityData(PAGE, attributes={"x": 2**63})),
         lambda: policy.decide(User("ada"), "read", EntityData(PAGE, attributes={"x": datetime.datetime(2026, 1, 1)})),
@@ -500,4 +504,73 @@ print("passed")
 def test_django(tmp_path: Path) -> None:
     # A file, since asynchronous views ask the database from threads of their own.
     done = subprocess.run([sys.executable, "-c", f"FILE = {str(tmp_path / 'db')!r}\n" + DJANGO], capture_output=True, text=True, timeout=600)
+    assert done.stdout.strip() == "passed", done.stdout + done.stderr
+
+
+DJANGO_ADMIN = """
+import django
+from django.conf import settings
+apps = ["admin", "auth", "contenttypes", "sessions", "messages"]
+settings.configure(
+    SECRET_KEY="k" * 50, ALLOWED_HOSTS=["testserver"], ROOT_URLCONF=__name__, USE_TZ=True, DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    INSTALLED_APPS=[f"django.contrib.{name}" for name in apps],
+    MIDDLEWARE=[
+        "django.contrib.sessions.middleware.SessionMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware", "pyward_guard.access.django.DefaultDeny",
+    ],
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {"context_processors": [
+        "django.template.context_processors.request", "django.contrib.auth.context_processors.auth", "django.contrib.messages.context_processors.messages",
+    ]}}],
+    STATIC_URL="/s/", PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+)
+django.setup()
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.auth.views import LoginView
+from django.core.management import call_command
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import path
+from pyward_guard import InvalidInput
+from pyward_guard.access.django import allow_admin, public
+User = get_user_model()
+class Users(admin.ModelAdmin):
+    def get_urls(self):
+        return [path("bare/", self.bare), path("wrapped/", self.admin_site.admin_view(self.bare)), *super().get_urls()]
+    def bare(self, request): return HttpResponse("secret")
+class Site(admin.AdminSite):
+    def get_urls(self): return [path("bare/", self.bare), *super().get_urls()]
+    def bare(self, request): return HttpResponse("secret")
+own, closed = Site("own"), admin.AdminSite("closed")
+for site in (own, admin.site, closed):
+    site.unregister(User) if site.is_registered(User) else None
+    site.register(User, Users)
+urlpatterns = [path("own/", own.urls), path("admin/", admin.site.urls), path("closed/", closed.urls), path("login/", public(LoginView.as_view(template_name="admin/login.html")))]
+call_command("migrate", verbosity=0)
+User.objects.create_superuser("root", password="p"); User.objects.create_user("ada", password="p")
+def statuses(site, user):
+    client = Client()
+    if user: client.force_login(User.objects.get(username=user))
+    return [client.get(f"/{site}/{where}").status_code for where in ("login/", "", "auth/user/", "auth/user/add/", "jsi18n/", "auth/", "no/such", "auth/user/bare/")]
+assert set(statuses("admin", "root")) == {403}
+allow_admin(own); allow_admin(admin.site)
+for site in ("own", "admin"):
+    assert statuses(site, None) == [200, 302, 302, 302, 302, 302, 302, 403], statuses(site, None)
+    assert statuses(site, "ada") == [200, 302, 302, 302, 302, 302, 302, 403], statuses(site, "ada")
+    assert statuses(site, "root") == [302, 200, 200, 200, 200, 200, 404, 403], statuses(site, "root")
+assert set(statuses("closed", "root")) == {403} and Client().get("/own/bare/").status_code == 403
+client = Client()
+assert client.post("/admin/login/?next=/admin/", {"username": "root", "password": "p"}).status_code == 302 and client.get("/admin/").status_code == 200
+assert Client().get("/login/").status_code == 200
+try:
+    allow_admin(Users)
+    raise SystemExit("not a site")
+except InvalidInput:
+    print("passed")
+"""
+
+
+def test_django_admin() -> None:
+    done = subprocess.run([sys.executable, "-c", DJANGO_ADMIN], capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "passed", done.stdout + done.stderr

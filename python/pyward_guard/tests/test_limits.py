@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import inspect
 import math
+import pickle
+import pkgutil
 import socket
 import threading
 import time
@@ -13,8 +16,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import pyward_guard
 import pytest
-from pyward_guard import InvalidInput, Refused, limits
+from pyward_guard import InvalidInput, MissingPackage, Refused, access, limits, run
 from pyward_guard._web import Proxies
 from pyward_guard.limits import Bucket, LockedOut, LockoutRule, Window
 from pyward_guard.limits.asgi import RateLimitMiddleware as AsgiRateLimit
@@ -115,6 +119,58 @@ def test_looking_costs_nothing(check: Make) -> None:
 def test_any_text_is_a_key(check: Make, key: str) -> None:
     look = check(Window(1, SECOND))
     assert look(key) and not look(key)
+
+
+def test_lone_surrogates_are_keys(check: Make) -> None:
+    """A JSON body can spell them."""
+    look = check(Window(1, timedelta(minutes=1)))
+    assert look("\ud800") and not look("\ud800") and look("\ud801")
+    lockout = limits.MemoryLockout(LockoutRule(account=1))
+    with lockout.attempt("a\ud800", "c\ud800"):
+        pass
+    with pytest.raises(LockedOut), lockout.attempt("a\ud800", "c"):
+        pass
+    lockout.unlock("a\ud800")
+    with lockout.attempt("a\ud800", "c"):
+        pass
+
+
+def test_rules_that_share_a_prefix_do_not_share_counts(check: Make) -> None:
+    strict, loose, other = check(Window(3, timedelta(hours=1))), check(Window(1000, SECOND)), check(Bucket(3, timedelta(hours=1)))
+    for _ in range(3):
+        assert strict("k") and loose("k") and other("k")
+    assert not strict("k") and loose("k") and not other("k")
+
+
+def test_one_rule_counts_together(redis_url: str) -> None:
+    import redis
+    import redis.asyncio
+
+    async def main() -> None:
+        client = redis.asyncio.Redis.from_url(redis_url)
+        await client.flushall()
+        rule = Window(2, timedelta(hours=1))
+        with redis.Redis.from_url(redis_url) as plain:
+            assert limits.RedisLimiter(plain, rule).check("k") and await limits.AsyncRedisLimiter(client, rule).check("k")
+            assert not limits.RedisLimiter(plain, rule).check("k")
+        await client.aclose()
+
+    asyncio.run(main())
+
+
+def test_clients_and_limiters_of_the_wrong_kind_are_refused() -> None:
+    import redis
+    import redis.asyncio
+
+    rule = Window(1, SECOND)
+    for make, client in ((limits.RedisLimiter, redis.asyncio.Redis()), (limits.AsyncRedisLimiter, redis.Redis())):
+        with pytest.raises(InvalidInput, match="client"):
+            make(client, rule)  # type: ignore[operator]
+    for make, client in ((limits.RedisLockout, redis.asyncio.Redis()), (limits.AsyncRedisLockout, redis.Redis())):
+        with pytest.raises(InvalidInput, match="client"):
+            make(client)  # type: ignore[operator]
+    with pytest.raises(InvalidInput, match="asynchronous"):
+        WsgiRateLimit(lambda environ, start: [], limits.AsyncRedisLimiter(redis.asyncio.Redis(), rule))  # type: ignore[arg-type]
 
 
 def test_threads_get_the_limit_and_no_more(redis_client: Any) -> None:
@@ -439,3 +495,25 @@ def test_middlewares_count_websockets_and_answer_during_outages() -> None:
     wsgi = WsgiRateLimit(lambda environ, start: [b"reached"], limits.RedisLimiter(redis.Redis(**address), rule))
     assert list(wsgi({"REMOTE_ADDR": "203.0.113.7"}, lambda status, *_: statuses.append(status))) != [b"reached"]
     assert statuses == ["503 Service Unavailable"]
+
+
+def test_every_exception_of_the_kit_survives_pickling() -> None:
+    """A pool of processes that cannot read an exception back is broken for good."""
+    policy = access.Policy()
+    decision = policy.decide(access.User("ada"), "read", access.Entity("Page", "7"))
+    completed = run.Completed(1, b"out", b"", 0.5, "itself", ())
+    arguments: dict[type[BaseException], tuple[Any, ...]] = {
+        limits.TooManyRequests: (1.5,), LockedOut: (1.5, "account"), limits.LimitsUnavailable: (), access.AccessDenied: (decision,),
+        **{kind: ("ended", completed) for kind in (run.Failed, run.TimedOut, run.OutputExceeded)},
+    }  # fmt: skip
+    found: set[type[BaseException]] = set()
+    for module in pkgutil.walk_packages(pyward_guard.__path__, "pyward_guard."):
+        with contextlib.suppress(MissingPackage):
+            parts = vars(importlib.import_module(module.name)).values()
+            found |= {part for part in parts if inspect.isclass(part) and issubclass(part, BaseException) and part.__module__.startswith("pyward_guard")}
+    assert arguments.keys() <= found
+    for kind in found:
+        error = kind(*arguments.get(kind, ("what happened",)))
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is kind and (str(copy), copy.args) == (str(error), error.args)
+        assert repr(vars(copy)) == repr(vars(error))

@@ -12,7 +12,7 @@ import flask
 import pytest
 import redis.asyncio
 from fastapi.testclient import TestClient
-from pyward_guard import access, limits
+from pyward_guard import InvalidInput, access, limits
 from pyward_guard.access.fastapi import unguarded
 from pyward_guard.access.flask import Guard
 from pyward_guard.limits import fastapi as limits_fastapi
@@ -115,8 +115,8 @@ from django.test import AsyncClient, Client
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views import View
-from pyward_guard import limits
-import redis
+from pyward_guard import InvalidInput, limits
+import redis.asyncio
 from pyward_guard.limits.django import limit
 TWO = limits.Window(2, timedelta(minutes=1))
 
@@ -129,6 +129,12 @@ async def awaited(request): return HttpResponse("ok")
 @method_decorator(limit(limits.MemoryLimiter(TWO)), name="dispatch")
 class AwaitedView(View):
     async def get(self, request): return HttpResponse("ok")
+
+try:
+    limit(limits.AsyncRedisLimiter(redis.asyncio.Redis(), TWO))
+    raise SystemExit("a limiter that nobody awaits was taken")
+except InvalidInput:
+    pass
 
 @limit(limits.RedisLimiter(redis.Redis(port=1, socket_connect_timeout=1), TWO))
 def away(request): return HttpResponse("reached")
@@ -174,6 +180,11 @@ def test_fastapi_websockets_and_outages() -> None:
     assert caught.value.code == 1013
     answer = client.get("/away")
     assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
+
+
+def test_flask_refuses_limiters_that_nobody_awaits() -> None:
+    with pytest.raises(InvalidInput):
+        limits_flask.limit(limits.AsyncRedisLimiter(redis.asyncio.Redis(), TWO))  # type: ignore[arg-type]
 
 
 def test_flask_during_an_outage() -> None:

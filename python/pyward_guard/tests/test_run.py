@@ -138,7 +138,7 @@ def test_find_program(tmp_path: Path) -> None:
     tool = tmp_path / "tool"
     tool.write_text("#!/bin/sh\n")
     tool.chmod(0o777)
-    for name, directories in (("tool", [tmp_path]), ("../bin/env", ["/usr/bin"]), ("no-such-program", ["/usr/bin"])):
+    for name, directories in (("tool", [tmp_path]), ("../bin/env", ["/usr/bin"]), ("no-such-program", ["/usr/bin"]), ("a\0b", ["/usr/bin"]), ("\ud800", ["/usr/bin"])):
         with pytest.raises(GuardError):
             run.find_program(name, directories=directories)
 

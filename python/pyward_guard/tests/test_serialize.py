@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import array
+import collections
+import ctypes
 import dataclasses
+import datetime
 import decimal
+import fractions
+import functools
+import http.client
 import math
+import operator
 import os
+import pathlib
 import pickle
 import pickletools
+import re
+import runpy
+import shutil
 import time
+import timeit
+import types
+import urllib.parse
+import uuid
 from typing import Any
 
 import pytest
@@ -136,6 +152,27 @@ def test_pickles_are_verified_before_they_are_parsed() -> None:
     assert store.loads(old) == 1
 
 
+def test_what_pickles_may_name() -> None:
+    for item in (
+        pickle.loads, functools.partial, operator.attrgetter, runpy.run_path, timeit.timeit, ctypes.CDLL, shutil.rmtree, os.popen, type, list,
+        collections.namedtuple, http.client.HTTPConnection, "decimal.Decimal", 1, [].append,
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput):
+            SignedPickle(KEYS, purpose="x", allow=[item])  # type: ignore[list-item]
+    data: list[Any] = [
+        datetime.date(2026, 1, 2), fractions.Fraction(1, 3), pathlib.PurePosixPath("/a"), collections.deque([1]), re.compile("a+"), uuid.UUID(int=7),
+        http.HTTPStatus.OK, collections.OrderedDict(a=1), array.array("i", [1]), types.SimpleNamespace(a=1), urllib.parse.urlsplit("https://example.org/"),
+    ]  # fmt: skip
+    store = SignedPickle(KEYS, purpose="x", allow=[array._array_reconstructor, re._compile, *map(type, data)])  # type: ignore[attr-defined]
+    assert store.loads(store.dumps(data)) == data
+    deep: list[Any] = []
+    for _ in range(200_000):
+        deep = [deep]
+    for value in (lambda: 0, KEYS, deep):
+        with pytest.raises(InvalidInput, match="pickled"):
+            store.dumps(value)
+
+
 @given(st.recursive(st.integers() | st.text() | st.binary() | st.floats(), lambda i: st.lists(i) | st.tuples(i, i), max_leaves=10))
 def test_the_scan_agrees_with_pickletools(value: Any) -> None:
     from pyward_guard import _core
@@ -213,6 +250,13 @@ def test_bombs_take_no_time() -> None:
         serialize.yaml_loads("a", max_depth=10_000)
     assert serialize.msgpack_loads(b"\x91" * 512 + b"\xc0", max_depth=512)
     assert serialize.yaml_loads("a: 1:30\nb: 0x10\nc: 1e3") == {"a": 90, "b": 16, "c": "1e3"}
+
+
+@pytest.mark.parametrize("text", ["!!bool secret", "!!timestamp secret", "!!int ''", "!!float ''", "!!int secret", "!!int '-'", "!!timestamp 2001-99-99"])
+def test_yaml_tags_that_do_not_fit(text: str) -> None:
+    with pytest.raises(InvalidInput, match="malformed") as caught:
+        serialize.yaml_loads(text)
+    assert "secret" not in str(caught.value)
 
 
 def test_yaml_keys_that_are_equal_but_spelled_differently() -> None:

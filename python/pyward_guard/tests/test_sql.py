@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import ssl
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -229,10 +231,38 @@ def test_sqlite_bounds(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
     for bounds in (
         {"statement_timeout": float("nan")}, {"statement_timeout": 0}, {"statement_timeout": float("inf")}, {"lock_timeout": -1},
-        {"lock_timeout": float("nan")}, {"max_rows": -1}, {"max_statements": -1},
+        {"lock_timeout": float("nan")}, {"max_rows": -1}, {"max_statements": -1}, {"max_length": -5}, {"max_length": 0}, {"max_length": 1 << 31},
     ):  # fmt: skip
         with pytest.raises(InvalidInput), connect_sqlite(":memory:", **bounds):  # type: ignore[arg-type]
             pass
+
+
+def test_sqlite_blocks_are_one_transaction(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    with connect_sqlite(path, create=True) as db:
+        db.execute(SQL("create table base (a integer)"))
+    for statement in (
+        SQL("create table t (a integer)"),
+        SQL("drop table base"),
+        SQL("with x as (select 1 as a) insert into base select a from x"),
+        unchecked_sql("/* note */ insert into base values (1)", reason="test"),
+        SQL("insert into base values (1)"),
+    ):
+        with pytest.raises(ZeroDivisionError), connect_sqlite(path) as db:
+            db.execute(statement)
+            raise ZeroDivisionError
+        with connect_sqlite(path, read_only=True) as db:
+            assert db.fetch_all(SQL("select name from sqlite_master")) == [("base",)]
+            assert db.fetch_one(SQL("select count(*) from base")) == (0,)
+    # What only reads keeps nobody from writing, and a block without statements locks nothing.
+    with connect_sqlite(path, lock_timeout=0), connect_sqlite(path, lock_timeout=0) as reader, connect_sqlite(path, lock_timeout=0) as writer:
+        writer.execute(SQL("insert into base values (1)"))
+        assert reader.fetch_one(SQL("select count(*) from base")) == (0,)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            reader.execute(SQL("insert into base values (2)"))
+        reader._connection.rollback()
+    with connect_sqlite(path, read_only=True) as db:
+        assert db.fetch_all(SQL("select a from base")) == [(1,)]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="cannot be set before")
@@ -310,6 +340,13 @@ def test_postgresql_needs_tls_for_remote_servers(monkeypatch: pytest.MonkeyPatch
                 pass
     with pytest.raises(InvalidInput):
         with connect_postgresql("host=localhost options='-c statement_timeout=0'"):
+            pass
+    with pytest.raises(InvalidInput):
+        with connect_postgresql("host=localhost", autocommit=True):
+            pass
+    # Kerberos' own encryption would come first, and no certificate would be looked at.
+    with pytest.raises(Refused, match="gssencmode"):
+        with connect_postgresql("host=db.example.org gssencmode=prefer"):
             pass
 
 
@@ -394,6 +431,47 @@ def test_mysql_verifies_remote_servers(
     with pytest.raises(pymysql.err.OperationalError, match="certificate"):
         with connect_mysql(**mysql_server, ca_file=server_certificate[0]):
             pass
+    # A certificate of our own weakens nothing, and asks for TLS of a local server, too.
+    own = {"client_cert": server_certificate[0], "client_key": server_certificate[1]}
+    for local in (False, True):
+        monkeypatch.setattr(sql, "_local", lambda host, local=local: local)
+        with pytest.raises(pymysql.err.OperationalError, match="certificate verify failed"), connect_mysql(**known, **own):
+            pass
+
+
+def test_mysql_client_certificates(server_certificate: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pymysql = pytest.importorskip("pymysql")
+    made: list[ssl.SSLContext] = []
+
+    def connect(*, ssl: Any, **_: Any) -> Any:
+        made.append(ssl)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pymysql, "connect", connect)
+    certificate, key = server_certificate
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    for host in ("db.example.org", "localhost"):
+        for own in ({"client_cert": certificate, "client_key": key}, {"client_cert": both}):
+            with pytest.raises(ZeroDivisionError), connect_mysql(host=host, user="u", password="p", database="d", **own):
+                pass
+    assert len(made) == 4 and all(context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname for context in made)
+    # A server that demands a certificate of this authority lets the first of them in.
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(certificate))
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_cert_chain(certificate, key)
+    made[0].load_verify_locations(certificate)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [made[0].wrap_bio(to_client, to_server, server_hostname="localhost"), server.wrap_bio(to_server, to_client, server_side=True)]
+    for _ in range(4):
+        for side in sides:
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    assert sides[1].getpeercert()
+    with pytest.raises(InvalidInput), connect_mysql(host="db.example.org", user="u", password="p", database="d", client_key=key):
+        pass
+    with pytest.raises(OSError), connect_mysql(host="db.example.org", user="u", password="p", database="d", client_cert=tmp_path / "missing"):
+        pass
 
 
 def test_mysql_refuses_connections_that_ended_up_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,7 +488,10 @@ def test_mysql_refuses_connections_that_ended_up_without_tls(monkeypatch: pytest
 
 def test_mysql_parameters_are_fixed() -> None:
     pytest.importorskip("pymysql")
-    for name in ("local_infile", "ssl_disabled", "client_flag"):
+    for name in (
+        "local_infile", "ssl_disabled", "client_flag", "ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_key_password", "ssl_verify_cert",
+        "read_default_file", "read_default_group", "charset",
+    ):  # fmt: skip
         with pytest.raises(InvalidInput):
             with connect_mysql(host="localhost", user="u", password="p", database="d", **{name: 1}):
                 pass

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from . import _core
 from ._core import GuardError, InvalidInput, LimitExceeded, Refused
@@ -55,6 +55,10 @@ class Failed(GuardError):
     def __init__(self, message: str, completed: Completed) -> None:
         super().__init__(message)
         self.completed = completed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For pools of processes: an exception that cannot be read back breaks them.
+        return type(self), (str(self), self.completed), self.__dict__
 
 
 class TimedOut(Failed):
@@ -461,7 +465,7 @@ def find_program(
     The file it resolves to, and the directories it is in, have to belong to root or to the user who runs this, and
     nobody else may write to them.
 
-    Raises :class:`~pyward_guard.InvalidInput` for a name with a slash.
+    Raises :class:`~pyward_guard.InvalidInput` for a name with a slash or NUL, or one that is not valid Unicode.
 
     CWE-426, CWE-427; ASVS 5.0: v5.0.0-1.2.5.
 
@@ -471,8 +475,12 @@ def find_program(
     >>> find_program("sh").endswith("/sh")
     True
     """
-    if not name or "/" in name or name in (".", ".."):
+    if not name or "/" in name or "\0" in name or name in (".", ".."):
         raise InvalidInput("name is a program's name without directory")
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        raise InvalidInput("name is not valid Unicode") from None
     need_posix("finding programs that only trusted users can change")
     trusted = {0, os.geteuid()}
     for directory in directories:
@@ -502,8 +510,9 @@ def restrict_self(
 
     Call it at start-up, once everything that needs privilege (ports, log files, keys) is open, and before threads are
     started: Linux confines threads, so a process with more than one is refused. ``processes=False`` also takes away
-    starting programs and processes. ``python=True`` keeps this interpreter's own files readable for later imports when
-    the sandbox has file rules.
+    starting programs and processes. When the sandbox has file rules, ``python=True`` keeps readable what later imports
+    need: the interpreter's files and every entry of ``sys.path``, so also the directory of the script that was started,
+    with all that lies below it. Keep keys and data elsewhere, or give ``python=False`` and list in ``read`` what is needed.
 
     Raises :class:`~pyward_guard.InvalidInput` for a path that does not exist.
 

@@ -5,8 +5,10 @@ CWE-502, CWE-611, CWE-776, CWE-400; ASVS 5.0: v5.0.0-1.5.1, v5.0.0-1.5.2, v5.0.0
 
 from __future__ import annotations
 
+import enum
 import io
 import pickle
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
@@ -151,13 +153,37 @@ class _RestrictedUnpickler(pickle.Unpickler):
         raise Refused("refused: the pickle has a persistent id")
 
 
+# What a pickle may name of the standard library: classes of plain data, and what puts some of them together again.
+_DATA_MODULES = frozenset({
+    "array", "ast", "calendar", "cmath", "collections", "configparser", "datetime", "decimal", "email", "fractions", "graphlib",
+    "http.cookies", "ipaddress", "json", "math", "numbers", "pathlib", "plistlib", "random", "re", "statistics", "time", "types",
+    "uuid", "xml", "zoneinfo",
+})  # fmt: skip
+_DATA_FUNCTIONS = frozenset({("array", "_array_reconstructor"), ("copyreg", "_reconstructor"), ("copyreg", "__newobj__"), ("re", "_compile")})
+_DATA_BUILTINS = (set, frozenset, bytearray, complex, range, slice)
+
+
+def _runs(item: Any) -> bool:
+    """True for what is of the standard library and does more than hold data, as far as its place there tells."""
+    package = item.__module__.partition(".")[0]
+    if package not in sys.stdlib_module_names:
+        return False
+    if not isinstance(item, type):
+        return package not in ("math", "cmath") and (item.__module__, item.__qualname__) not in _DATA_FUNCTIONS
+    if package in _DATA_MODULES or item.__module__ in _DATA_MODULES or item in _DATA_BUILTINS:
+        return False
+    # Named tuples and enumerations are found in many modules.
+    return package == "builtins" or not issubclass(item, (tuple, enum.Enum))
+
+
 class SignedPickle:
     """Pickles that are verified before they are parsed, and then restricted to the globals you list.
 
     For data of your own programs that JSON and MessagePack cannot carry. ``allow`` lists classes and functions; everything
     a pickle names must be on it, also what its classes name. The signature is checked first, the instructions are scanned
     next, and only then is the pickle read. ``max_size`` is in bytes.
-    Raises :class:`~pyward_guard.InvalidInput` for an entry of ``allow`` that would run anything.
+    Raises :class:`~pyward_guard.InvalidInput` for an entry of ``allow`` that is no class or function, or of the standard library
+    and more than plain data. Of other packages, list what you would let a holder of the key call with any arguments.
     CWE-502; ASVS 5.0: v5.0.0-1.5.2.
 
     >>> import decimal
@@ -182,9 +208,9 @@ class SignedPickle:
         self._max = max_size
         self._allowed: dict[tuple[str, str], Any] = {}
         for item in allow:
-            if item.__module__ in ("builtins", "os", "posix", "nt", "subprocess", "sys", "importlib") and not (
-                isinstance(item, type) and item in (set, frozenset, bytearray, complex, range, slice)
-            ):
+            if not all(isinstance(getattr(item, name, None), str) for name in ("__module__", "__qualname__")):
+                raise InvalidInput("allow lists classes and functions")
+            if _runs(item):
                 raise InvalidInput(f"{item.__module__}.{item.__qualname__} must not be reachable from a pickle")
             self._allowed[item.__module__, item.__qualname__] = item
 
@@ -192,8 +218,12 @@ class SignedPickle:
         return _core.blind_indexes(self._keys, self._purpose, 256, data)
 
     def dumps(self, value: Any) -> bytes:
-        """Pickles and signs. Raises :class:`~pyward_guard.Refused` for what :meth:`loads` would not take."""
-        data = pickle.dumps(value, protocol=4)
+        """Pickles and signs. Raises :class:`~pyward_guard.Refused` for what :meth:`loads` would not take, and
+        :class:`~pyward_guard.InvalidInput` for what cannot be pickled."""
+        try:
+            data = pickle.dumps(value, protocol=4)
+        except (pickle.PicklingError, AttributeError, TypeError, ValueError, RecursionError) as error:
+            raise InvalidInput("the value cannot be pickled") from error
         self._check(data)
         return self._tag(data)[0] + data
 
@@ -294,7 +324,8 @@ def yaml_loads(
         mark = error.problem_mark or error.context_mark
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise InvalidInput(f"malformed or unsafe YAML{place}") from None
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError):
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError, LookupError, AttributeError):
+        # PyYAML converts what a tag names without a look at the text: `!!bool x` is a KeyError.
         raise InvalidInput("malformed or unsafe YAML") from None
 
 

@@ -456,7 +456,8 @@ def connect_sqlite(
     """A SQLite connection with foreign keys on, schemas untrusted, extensions and ``ATTACH`` off, and time limits.
 
     ``path`` is trusted (``":memory:"`` for none); a missing file is an error unless ``create``. Times are seconds,
-    ``max_length`` the bytes of a row, a text or a statement (Python 3.11 and later).
+    ``max_length`` the bytes of a row, a text or a statement (Python 3.11 and later). The transaction takes its locks when it
+    needs them; where others write at the same time, write first and then read, or be ready to repeat the block.
 
     ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-400, CWE-404.
 
@@ -473,6 +474,8 @@ def connect_sqlite(
     import sqlite3
 
     _milliseconds(statement_timeout, "statement_timeout")
+    if not 0 < max_length < 1 << 31:
+        raise InvalidInput("max_length is 1 to 2147483647 bytes")
     if not 0 <= lock_timeout <= 86_400:
         raise InvalidInput("lock_timeout is 0 to 86400 seconds")
     if os.fspath(path) == ":memory:":
@@ -483,7 +486,8 @@ def connect_sqlite(
     if create and not read_only and uri != ":memory:":
         # Made by us, so that it is private from the start.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    connection = sqlite3.connect(uri, timeout=lock_timeout, uri=uri != ":memory:")
+    # Transactions are begun by us: the module would begin none for DDL, nor for what starts with a comment or `with`.
+    connection = sqlite3.connect(uri, timeout=lock_timeout, uri=uri != ":memory:", isolation_level=None)
     try:
         for statement in (
             "pragma foreign_keys = on",
@@ -507,8 +511,10 @@ def connect_sqlite(
 
         def before() -> None:
             deadline[0] = time.monotonic() + statement_timeout
+            if not connection.in_transaction:
+                # Deferred: no lock before a statement reads or writes.
+                connection.execute("begin")
 
-        before()
         connection.set_progress_handler(lambda: time.monotonic() > deadline[0], 10_000)
         connection.set_authorizer(_sqlite_authorizer)
         database = Database(
@@ -573,7 +579,7 @@ def connect_postgresql(
     ``conninfo`` and ``parameters`` are libpq's, and its variables (``PGHOST``, ...) count; a weaker ``sslmode`` than
     ``verify-full`` for a remote server is refused. Times are seconds.
 
-    Raises :class:`~pyward_guard.InvalidInput` for times out of range and for ``options``.
+    Raises :class:`~pyward_guard.InvalidInput` for times out of range, and for ``options``, ``autocommit`` and ``row_factory``.
 
     ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
@@ -599,6 +605,9 @@ def connect_postgresql(
     remote = not all(_local(host or None) for listed in hosts for host in listed.split(","))
     if remote and given.setdefault("sslmode", "verify-full") != "verify-full":
         raise Refused("refused: a remote PostgreSQL server is used with sslmode=verify-full only")
+    # libpq prefers encryption by Kerberos, whatever the sslmode.
+    if remote and given.setdefault("gssencmode", "disable") != "disable":
+        raise Refused("refused: a remote PostgreSQL server is used with gssencmode=disable only")
     if remote and not os.environ.get("PGSSLROOTCERT"):
         given.setdefault("sslrootcert", "system")
     settings = {
@@ -608,8 +617,9 @@ def connect_postgresql(
         "default_transaction_read_only": "on" if read_only else "off",
         "standard_conforming_strings": "on",
     }
-    if given.get("options"):
-        raise InvalidInput("options are set by connect_postgresql")
+    fixed = {name for name in ("options", "autocommit", "row_factory") if given.get(name)}
+    if fixed:
+        raise InvalidInput(f"set by connect_postgresql: {sorted(fixed)}")
     given["options"] = " ".join(f"-c {name}={value}" for name, value in settings.items())
     given.setdefault("application_name", "pyward-guard")
     given["connect_timeout"] = connect_timeout
@@ -644,19 +654,24 @@ def connect_mysql(
     max_rows: int = 10_000,
     max_statements: int = 1_000,
     ca_file: str | os.PathLike[str] | None = None,
+    client_cert: str | os.PathLike[str] | None = None,
+    client_key: str | os.PathLike[str] | None = None,
+    client_key_password: str = "",
     **parameters: Any,
 ) -> Iterator[Database]:
     """A MySQL or MariaDB connection (PyMySQL) with strict mode, time limits, ``LOAD DATA LOCAL`` and several statements at once
     off, and TLS with a verified certificate unless the server is local.
 
-    Times are seconds. ``ca_file`` is the certificate authority of the server, the system's by default.
+    Times are seconds. ``ca_file`` is the certificate authority of the server, the system's by default; ``client_cert`` and
+    ``client_key`` are PEM files of a certificate of our own (the key may be in the first), and ask for TLS of a local server, too.
 
     ASVS 5.0: v5.0.0-1.2.4, v5.0.0-12.3.1, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-295, CWE-319, CWE-400, CWE-404.
 
     Raises:
         MissingPackage: PyMySQL is not installed.
-        InvalidInput: a parameter that would weaken the connection.
+        InvalidInput: a parameter that would weaken the connection, or a ``client_key`` without ``client_cert``.
         Refused: a remote server without TLS.
+        OSError: a certificate or key cannot be read.
         pymysql.err.MySQLError: a statement or lock took too long, or what the server has against it.
 
     Example: ``with connect_mysql(host="db.example.org", user="app", password=..., database="app") as db: ...``
@@ -665,13 +680,24 @@ def connect_mysql(
         import pymysql
     except ImportError:
         raise need("pymysql", "connect_mysql") from None
-    fixed = {"local_infile", "client_flag", "init_command", "sql_mode", "ssl", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity", "autocommit"}
-    if fixed & parameters.keys():
-        raise InvalidInput(f"set by connect_mysql: {sorted(fixed & parameters.keys())}")
-    if not _local(host):
+    # Any `ssl_...` makes the driver build a context in place of ours, as a rule one that verifies nothing; files may say so, too.
+    fixed = [
+        name for name in parameters
+        if name.startswith(("ssl", "read_default_"))
+        or name in ("local_infile", "client_flag", "init_command", "sql_mode", "autocommit", "charset", "read_timeout", "write_timeout")
+    ]  # fmt: skip
+    if fixed:
+        raise InvalidInput(f"set by connect_mysql: {sorted(fixed)} (for TLS: ca_file, client_cert, client_key)")
+    if client_key is not None and client_cert is None:
+        raise InvalidInput("client_key needs client_cert")
+    if client_cert is not None or not _local(host):
         import ssl
 
-        parameters["ssl"] = ssl.create_default_context(cafile=None if ca_file is None else os.fspath(ca_file))
+        context = ssl.create_default_context(cafile=None if ca_file is None else os.fspath(ca_file))
+        if client_cert is not None:
+            # A function, since OpenSSL would ask for a missing password at the terminal.
+            context.load_cert_chain(client_cert, client_key, password=lambda: client_key_password)
+        parameters["ssl"] = context
     connection = pymysql.connect(
         host=host,
         user=user,
@@ -688,8 +714,8 @@ def connect_mysql(
     )
     try:
         # Old versions of the driver go on without TLS when the server does not offer it.
-        if not _local(host) and not getattr(connection, "_secure", False):
-            raise Refused("refused: the connection to a remote MySQL server has no TLS")
+        if "ssl" in parameters and not getattr(connection, "_secure", False):
+            raise Refused("refused: the connection to the MySQL server has no TLS")
         with connection.cursor() as cursor:
             cursor.execute("select version()")
             version = str(cursor.fetchone()[0])

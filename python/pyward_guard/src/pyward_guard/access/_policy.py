@@ -23,25 +23,35 @@ class AccessDenied(Refused):
         super().__init__("access denied")
         self.decision = decision
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.decision,), self.__dict__
+
+
+def _entity(kind: str, id: str) -> Entity:
+    try:
+        return Entity(kind, id)
+    except UnicodeEncodeError:
+        raise InvalidInput("a name is not valid Unicode") from None
+
 
 def User(name: str) -> Entity:
-    """A user.
+    """A user. Raises :class:`~pyward_guard.InvalidInput` for lone surrogates.
 
     CWE-862, CWE-863.
 
     >>> User("ada")
     User::"ada"
     """
-    return Entity("User", name)
+    return _entity("User", name)
 
 
 def Role(name: str) -> Entity:
-    """A role. CWE-862, CWE-863.
+    """A role. Raises :class:`~pyward_guard.InvalidInput` for lone surrogates. CWE-862, CWE-863.
 
     >>> Role("editor")
     Role::"editor"
     """
-    return Entity("Role", name)
+    return _entity("Role", name)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,10 @@ class Decision:
         self.errors = tuple(errors)
         self._asked = asked
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Within an :class:`AccessDenied` it comes back from pools of processes; entities cannot be pickled.
+        return _decision, (self.allowed, self.rules, self.errors, [(entity.kind, entity.id) for entity in self._asked])
+
     @property
     def request(self) -> str:
         """Who, action and resource, for the log."""
@@ -128,6 +142,11 @@ class Decision:
         by = f", by {', '.join(self.rules)}" if self.rules else ": no rule permits it"
         wrong = "".join(f"; {rule} failed: {what}" for rule, what in self.errors)
         return f"{'allowed' if self.allowed else 'denied'}: {self.request.replace(' ? ', f' {verb} ', 1)}{by}{wrong}"
+
+
+def _decision(allowed: bool, rules: Sequence[str], errors: Sequence[tuple[str, str]], asked: Sequence[tuple[str, str]]) -> Decision:
+    who, action, what = (Entity(kind, id) for kind, id in asked)
+    return Decision(allowed, rules, errors, (who, action, what))
 
 
 @dataclass(frozen=True)
@@ -156,7 +175,7 @@ def _scope(scope: Scope, side: str) -> tuple[str, str | None, Entity | None]:
 
 
 def _action(name: str | Entity) -> Entity:
-    return name if isinstance(name, Entity) else Entity("Action", name)
+    return name if isinstance(name, Entity) else _entity("Action", name)
 
 
 _NOTHING: list[Entity] = []
@@ -275,11 +294,14 @@ class Policy:
             what, folders, fields = resource, _NOTHING, None
         else:
             what, folders, fields = resource.entity, list(resource.within), dict(resource.attributes)
-        verb = action if isinstance(action, Entity) else Entity("Action", action)
+        verb = action if isinstance(action, Entity) else _entity("Action", action)
         more = [(other.entity, list(other.within), dict(other.attributes)) for other in others]
-        allowed, rules, errors = self._engine.decide(
-            who, verb, what, roles, traits, folders, fields, dict(context) if context else None, more, explain
-        )
+        try:
+            allowed, rules, errors = self._engine.decide(
+                who, verb, what, roles, traits, folders, fields, dict(context) if context else None, more, explain
+            )
+        except UnicodeEncodeError:
+            raise InvalidInput("an attribute is not valid Unicode") from None
         for rule, problem in errors:
             _log.error("rule %s cannot be evaluated: %s", rule, problem)
         return Decision(allowed, rules, errors, (who, verb, what))

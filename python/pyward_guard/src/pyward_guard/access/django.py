@@ -11,6 +11,9 @@ and views say what they need::
     @require("edit", resource=lambda request, pk: EntityData(Entity("Page", pk), attributes=...))
     def edit(request, pk): ...
 
+Views of Django itself and of packages are marked where they are routed: ``path("login", public(LoginView.as_view()))``, and
+``allow_admin(admin.site)`` for the admin.
+
 Without ``PYWARD_ACCESS_PRINCIPAL``, ``request.user`` is taken: ``User::"<pk>"`` within a ``Role`` for each group.
 
 ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.3.1.
@@ -38,7 +41,7 @@ try:
 except ImportError:
     raise need("django", "pyward_guard.access.django") from None
 
-__all__ = ["DefaultDeny", "principal_of", "public", "require"]
+__all__ = ["DefaultDeny", "allow_admin", "principal_of", "public", "require"]
 
 
 def _setting(name: str) -> Any:
@@ -111,6 +114,31 @@ def require(action: str, *, resource: Callable[..., Any] | Entity) -> Callable[[
     return decorate
 
 
+def allow_admin(site: Any) -> None:
+    """Lets the views of an ``AdminSite`` through :class:`DefaultDeny`: its log-in, and those that go through its
+    ``admin_view``, which asks for an active member of the staff and for the model's permissions.
+
+    Views that a ``ModelAdmin`` or the site adds without ``admin_view`` stay refused.
+
+    Raises :class:`~pyward_guard.InvalidInput` for anything but a site.
+
+    CWE-862.
+
+    Example: ``allow_admin(admin.site)`` in the URL configuration.
+    """
+    if not callable(getattr(site, "admin_view", None)):
+        raise InvalidInput("an AdminSite is needed")
+    setattr(site, MARK, "admin")
+
+
+def _of_allowed_admin(view: Any) -> bool:
+    # What `admin_view` is put around carries the site, or what belongs to it. The log-in is a plain method of the site.
+    site = getattr(view, "admin_site", None) or getattr(getattr(view, "model_admin", None), "admin_site", None)
+    if site is None and getattr(view, "__name__", "") == "login":
+        site = getattr(view, "__self__", None)
+    return getattr(site, MARK, None) == "admin"
+
+
 class DefaultDeny:
     """Middleware that refuses views which have no guard and are not :func:`public`.
 
@@ -135,5 +163,5 @@ class DefaultDeny:
         """Called by Django before each view."""
         cls = getattr(view, "view_class", None)
         marked = hasattr(view, MARK) or (cls is not None and (MARK in vars(cls) or hasattr(cls.dispatch, MARK)))
-        if not marked:
+        if not marked and not _of_allowed_admin(view):
             raise PermissionDenied

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._core import InvalidInput, LockoutMemory
-from ._rate import Outage, TooManyRequests, client_key, now_ms
+from ._rate import Outage, TooManyRequests, client_key, encodable, now_ms, script_of
 
 if TYPE_CHECKING:
     import redis
@@ -32,6 +32,9 @@ class LockedOut(TooManyRequests):
     def __init__(self, retry_after: float, scope: str) -> None:
         super().__init__(retry_after)
         self.scope = scope
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.retry_after, self.scope), self.__dict__
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ class MemoryLockout:
         return Attempt(self, account, client)
 
     def _begin(self, account: str, client: str) -> Any:
-        attempt, wait, scope = self._core.begin(account, client, now_ms())
+        attempt, wait, scope = self._core.begin(encodable(account), encodable(client), now_ms())
         if attempt is None:
             raise _refuse(wait, scope or "")
         return attempt
@@ -163,7 +166,7 @@ class MemoryLockout:
 
     def unlock(self, account: str) -> None:
         """Lifts every lock on an account."""
-        self._core.unlock(_account(account))
+        self._core.unlock(encodable(_account(account)))
 
 
 # KEYS: account, client, pair, known. ARGV: account, client, first, longest, forget.
@@ -209,8 +212,9 @@ class _RedisTable:
         self._rule = (rule or LockoutRule()).numbers()
         self._client = client
         self._prefix = prefix
-        self._begin_script = client.register_script(_BEGIN)
-        self._succeeded_script = client.register_script(_SUCCEEDED)
+        awaited = isinstance(self, AsyncRedisLockout)
+        self._begin_script = script_of(client, _BEGIN, awaited=awaited)
+        self._succeeded_script = script_of(client, _SUCCEEDED, awaited=awaited)
 
     def _keys(self, account: str, client: str) -> list[str]:
         def name(tag: str, *parts: str) -> str:
@@ -251,7 +255,8 @@ class RedisLockout(_RedisTable):
     """Lock-out state in Redis, atomic over any number of processes and hosts.
 
     While Redis does not answer, attempts are refused with :class:`LimitsUnavailable`, a :class:`TooManyRequests`; with
-    ``insecure_allow_when_unavailable`` they go on uncounted then, with an error in the log. CWE-307; ASVS 5.0: v5.0.0-6.3.1.
+    ``insecure_allow_when_unavailable`` they go on uncounted then, with an error in the log.
+    Raises :class:`~pyward_guard.InvalidInput` for a client of ``redis.asyncio``. CWE-307; ASVS 5.0: v5.0.0-6.3.1.
 
     Example: ``with RedisLockout(redis.Redis()).attempt(name, address) as attempt: ...``
     """
@@ -285,7 +290,8 @@ class RedisLockout(_RedisTable):
 
 
 class AsyncRedisLockout(_RedisTable):
-    """As :class:`RedisLockout`, with ``async with`` and ``redis.asyncio``. CWE-307; ASVS 5.0: v5.0.0-6.3.1.
+    """As :class:`RedisLockout`, with ``async with`` and ``redis.asyncio``.
+    Raises :class:`~pyward_guard.InvalidInput` for a client that blocks. CWE-307; ASVS 5.0: v5.0.0-6.3.1.
 
     Example: ``async with AsyncRedisLockout(client).attempt(name, address) as attempt: ...``
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import ipaddress
 import logging
 import math
@@ -30,6 +31,10 @@ class TooManyRequests(Refused):
         super().__init__("too many requests")
         self.retry_after = retry_after
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The arguments are not those that the exception is made of, as `Exception` takes for granted.
+        return type(self), (self.retry_after,), self.__dict__
+
     def headers(self) -> dict[str, str]:
         """``Retry-After`` (RFC 9110) in whole seconds, for the answer with status 429; empty when no wait will help.
 
@@ -47,6 +52,9 @@ class LimitsUnavailable(TooManyRequests):
     def __init__(self) -> None:
         super().__init__(1.0)
         self.args = ("the limits cannot be asked at the moment",)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (), self.__dict__
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,11 @@ def _checked(cost: int) -> int:
     return cost
 
 
+def encodable(key: str) -> str:
+    """The key, with lone surrogates, which JSON can spell and the core cannot take, written out."""
+    return key if str.isascii(key) else key.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
+
+
 class MemoryLimiter:
     """Counts in this process. When ``max_keys`` are known, keys nearest to rest are forgotten first.
 
@@ -175,11 +188,11 @@ class MemoryLimiter:
 
     def check(self, key: str, cost: int = 1) -> Verdict:
         """Takes ``cost`` from the allowance of ``key`` if there is that much; a refused request costs nothing."""
-        return _verdict(self._limit, *self._core.check(key, _checked(cost), now_ms()))
+        return _verdict(self._limit, *self._core.check(encodable(key), _checked(cost), now_ms()))
 
     def reset(self, key: str) -> None:
         """Forgets a key."""
-        self._core.reset(key)
+        self._core.reset(encodable(key))
 
 
 # KEYS: state. ARGV: capacity, period, cost. The server's clock decides, so that all clients agree.
@@ -273,13 +286,29 @@ class Outage:
             raise LimitsUnavailable from error
 
 
+def script_of(client: Any, source: str, *, awaited: bool) -> Any:
+    """A script of a client whose calls are awaited or not, as the caller needs it."""
+    script = client.register_script(source)
+    if inspect.iscoroutinefunction(script.__call__) != awaited:
+        raise InvalidInput(f"the client is {'a redis.asyncio.Redis' if awaited else 'a redis.Redis, not one of redis.asyncio'}")
+    return script
+
+
+def check_blocking(limiter: Any) -> None:
+    """Raises for a limiter that has to be awaited, where nobody does: what its `check` gives is true whatever the count."""
+    if inspect.iscoroutinefunction(limiter.check):
+        raise InvalidInput("an asynchronous limiter cannot be used here: take RedisLimiter or MemoryLimiter")
+
+
 class _RedisRule:
     def __init__(self, client: Any, rule: Rule, prefix: str, allow: bool) -> None:
         self._outage = Outage(allow)
         kind, self._limit, self._period = _numbers(rule)
         self._client = client
         self._prefix = prefix
-        self._script = client.register_script(_BUCKET if kind == "bucket" else _WINDOW)
+        # Counts of another rule mean something else: under one key, each would spoil the other's.
+        self._rule = f"{kind}/{self._limit}/{self._period}/"
+        self._script = script_of(client, _BUCKET if kind == "bucket" else _WINDOW, awaited=isinstance(self, AsyncRedisLimiter))
 
     def _uncounted(self, error: Exception) -> Verdict:
         self._outage.judge(error)
@@ -287,14 +316,16 @@ class _RedisRule:
 
     def _key(self, key: str) -> str:
         # Callers pass what clients sent: hashed, it costs the same whatever its length.
-        return self._prefix + hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return self._prefix + hashlib.blake2b((self._rule + key).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class RedisLimiter(_RedisRule):
-    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts.
+    """Counts in Redis 5 or newer, atomically, for any number of processes and hosts. Limiters of one rule and one ``prefix``
+    share their counts.
 
     While Redis does not answer, :meth:`check` raises :class:`LimitsUnavailable`, a :class:`TooManyRequests`;
-    with ``insecure_allow_when_unavailable`` everything passes then, with an error in the log. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
+    with ``insecure_allow_when_unavailable`` everything passes then, with an error in the log.
+    Raises :class:`~pyward_guard.InvalidInput` for a client of ``redis.asyncio``. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
 
     Example: ``RedisLimiter(redis.Redis(), Window(100, timedelta(minutes=1))).check(client_key(address)).require()``
     """
@@ -319,7 +350,8 @@ class RedisLimiter(_RedisRule):
 
 
 class AsyncRedisLimiter(_RedisRule):
-    """As :class:`RedisLimiter`, for ``redis.asyncio``. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
+    """As :class:`RedisLimiter`, for ``redis.asyncio``; one rule and prefix count together in both.
+    Raises :class:`~pyward_guard.InvalidInput` for a client that blocks. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
 
     Example: ``(await AsyncRedisLimiter(client, Window(100, timedelta(minutes=1))).check(key)).require()``
     """

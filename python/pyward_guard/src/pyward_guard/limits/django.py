@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 
 from .._optional import need
 from .._web import Proxies, in_event_loop
-from ._rate import BODIES, LimitsUnavailable, MemoryLimiter, RedisLimiter, Verdict, client_key
+from ._rate import BODIES, LimitsUnavailable, MemoryLimiter, RedisLimiter, Verdict, check_blocking, client_key
 
 try:
     from asgiref.sync import sync_to_async
@@ -45,8 +45,11 @@ def limit(
     takes ``cost`` of the limit. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed. Rules that are not
     to share their counts have limiters of their own (in Redis, prefixes of their own).
 
+    Raises :class:`~pyward_guard.InvalidInput` for an asynchronous limiter.
+
     CWE-307, CWE-770; ASVS 5.0: v5.0.0-2.4.1, v5.0.0-6.3.1.
     """
+    check_blocking(limiter)
     trusted = Proxies(proxies)
 
     def client(request: HttpRequest) -> str:

@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from .._optional import need
 from .._web import Proxies
-from ._rate import BODIES, LimitsUnavailable, MemoryLimiter, RedisLimiter, client_key
+from ._rate import BODIES, LimitsUnavailable, MemoryLimiter, RedisLimiter, check_blocking, client_key
 
 try:
     import flask as _flask
@@ -46,8 +46,11 @@ def limit(
     A request takes ``cost`` of the limit. ``proxies`` are addresses or networks whose ``X-Forwarded-For`` is believed. Rules that
     are not to share their counts have limiters of their own (in Redis, prefixes of their own).
 
+    Raises :class:`~pyward_guard.InvalidInput` for an asynchronous limiter.
+
     CWE-307, CWE-770; ASVS 5.0: v5.0.0-2.4.1, v5.0.0-6.3.1.
     """
+    check_blocking(limiter)
     trusted = Proxies(proxies)
 
     def client() -> str:

@@ -21,14 +21,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .._web import Environ, Proxies, StartResponse, WsgiApp
-from ._rate import BODIES, LimitsUnavailable, MemoryLimiter, RedisLimiter, client_key
+from ._rate import BODIES, LimitsUnavailable, MemoryLimiter, RedisLimiter, check_blocking, client_key
 
 __all__ = ["RateLimitMiddleware", "install"]
 
 
 class RateLimitMiddleware:
-    """Answers 429 with ``Retry-After`` when a client is over its limit, and 503 when the limits cannot be asked. See :class:`limits.asgi.RateLimitMiddleware`. CWE-770;
-    ASVS 5.0: v5.0.0-2.4.1.
+    """Answers 429 with ``Retry-After`` when a client is over its limit, and 503 when the limits cannot be asked. See
+    :class:`limits.asgi.RateLimitMiddleware`.
+    Raises :class:`~pyward_guard.InvalidInput` for an asynchronous limiter. CWE-770; ASVS 5.0: v5.0.0-2.4.1.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class RateLimitMiddleware:
         key: Callable[[Environ], str | None] | None = None,
         proxies: Sequence[str] = (),
     ) -> None:
+        check_blocking(limiter)
         self.app = app
         self._limiter = limiter
         trusted = Proxies(proxies)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import multiprocessing
+import sqlite3
 import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -357,6 +361,118 @@ def test_ending_sessions_ends_those_that_rotate(name: str, way: str, tmp_path: P
         store.close()
 
 
+def test_threads_that_ended_leave_no_connections(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "s.sqlite3")
+    files, made = store._files, []
+    for _ in range(20):
+        thread = threading.Thread(target=lambda: made.append(files.connection()))
+        thread.start()
+        thread.join()
+    assert list(files._opened) == [files.connection()]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        made[0].execute("SELECT 1")
+    store.close()
+    assert not files._opened
+
+
+def in_a_fork(work: Callable[[], Any]) -> Any:
+    """What the function returns in a forked process."""
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe()
+    process = fork.Process(target=lambda: theirs.send(work()))
+    process.start()
+    process.join(30)
+    assert ours.poll()
+    return ours.recv()
+
+
+def test_sqlite_connections_are_not_closed_by_a_fork(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "s.sqlite3")
+    files, parents = store._files, store._files.connection()
+    assert in_a_fork(lambda: files.connection() is not parents and store.close() is None and list(files._opened) == [parents])
+    assert files.connection() is parents and store.get(b"k") is None
+    store.close()
+
+
+def test_a_fresh_file_that_another_process_sets_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "s.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            SQLiteStore(tmp_path / "s.sqlite3", timeout=0)
+        monkeypatch.setattr(time, "sleep", lambda seconds: other.rollback())
+        store = SQLiteStore(tmp_path / "s.sqlite3", timeout=60)
+        assert store._files.connection().execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        store.close()
+
+
+def wait_for(answer: Any, connection: Any, query: str, *parameters: Any) -> None:
+    limit = time.monotonic() + 60
+    while connection.execute(query, parameters).fetchone() != answer:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def test_tables_are_created_once(postgres_url: str) -> None:
+    from psycopg import connect
+
+    store, awaited = (made(postgres_url, table="once") for made in (sessions.PostgresStore, sessions.AsyncPostgresStore))
+    with ThreadPoolExecutor() as pool, connect(postgres_url) as first, connect(postgres_url, autocommit=True) as watch:
+        with first.transaction():
+            sessions.PostgresStore(lambda: contextlib.nullcontext(first), table="once").create_tables()
+            others = [pool.submit(store.create_tables), pool.submit(lambda: asyncio.run(awaited.create_tables()))]
+            wait_for((2,), watch, "SELECT count(*) FROM pg_locks WHERE NOT granted")
+        assert [other.result(60) for other in others] == [None, None]
+        watch.execute("DROP TABLE once")
+    store.close()
+    asyncio.run(awaited.close())
+
+
+def end_connections(url: str, *connections: Any) -> None:
+    """What a restart of the server does to connections."""
+    import psycopg
+
+    pids = [connection.info.backend_pid for connection in connections]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY(%s)", (pids,))
+        wait_for(None, connection, "SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)", pids)
+
+
+def test_postgres_reads_again_after_a_restart(postgres_url: str) -> None:
+    store = sessions.PostgresStore(postgres_url, connections=2)
+    store.create_tables()
+    manager = SessionManager(store)
+    cookie = signed_in(manager)
+    for read in (lambda: manager.load(cookie).user == "ada", lambda: manager.of_user("ada")):
+        with store._connect() as one, store._connect() as two:
+            end_connections(postgres_url, one, two)
+        assert read() and one.closed and two.closed
+    assert manager.revoke_all("ada") >= 1
+    store.close()
+
+
+def test_async_postgres_over_restarts_and_event_loops(postgres_url: str) -> None:
+    store = sessions.AsyncPostgresStore(postgres_url, connections=2)
+
+    async def work() -> None:
+        await store.create_tables()
+        manager = AsyncSessionManager(store)
+        session = await manager.load(None)
+        session.login("ada")
+        change = await manager.save(session)
+        assert change is not None
+        # More than there are connections, so that some wait.
+        assert {session.user for session in await asyncio.gather(*(manager.load(change.value) for _ in range(8)))} == {"ada"}
+        async with store._connect() as one, store._connect() as two:
+            await asyncio.to_thread(end_connections, postgres_url, one, two)
+        assert (await manager.load(change.value)).user == "ada" and one.closed and two.closed
+        assert await manager.revoke_all("ada") >= 1
+
+    for _ in range(3):
+        asyncio.run(work())
+    assert isinstance(store._connect, sessions._stores._AsyncPostgresPool) and len(store._connect._rooms) == 1
+    asyncio.run(store.close())
+
+
 def test_closing_a_store_closes_every_connection(postgres_url: str) -> None:
     store = sessions.PostgresStore(postgres_url, connections=3)
     with store._connect() as one, store._connect() as two:
@@ -369,8 +485,6 @@ def test_closing_a_store_closes_every_connection(postgres_url: str) -> None:
 
 
 def test_connections_are_not_shared_over_a_fork(postgres_url: str) -> None:
-    import multiprocessing
-
     store = sessions.PostgresStore(postgres_url, connections=1)
     store.create_tables()
     mine = store._connect
@@ -378,15 +492,11 @@ def test_connections_are_not_shared_over_a_fork(postgres_url: str) -> None:
     with mine() as connection:
         parent = connection.info.backend_pid
 
-    def child(pipe: Any) -> None:
+    def child() -> int:
         with mine() as connection:
-            pipe.send(connection.info.backend_pid)
+            return connection.info.backend_pid
 
-    ours, theirs = multiprocessing.get_context("fork").Pipe()
-    process = multiprocessing.get_context("fork").Process(target=child, args=(theirs,))
-    process.start()
-    assert ours.poll(30) and ours.recv() != parent
-    process.join(30)
+    assert in_a_fork(child) != parent
     with mine() as connection:
         assert connection.info.backend_pid == parent and connection.execute("SELECT 1").fetchone() == (1,)
     store.close()
@@ -679,10 +789,12 @@ def test_redis_sessions_in_threads_stay_apart(redis_url: str) -> None:
         assert not wrong
 
 
-def test_redis_refuses_a_client_that_decodes(redis_url: str) -> None:
+def test_redis_refuses_a_client_that_decodes_or_is_of_the_other_kind(redis_url: str) -> None:
     import redis
     import redis.asyncio
 
-    for store, module in ((sessions.RedisStore, redis), (sessions.AsyncRedisStore, redis.asyncio)):
+    for store, module, other in ((sessions.RedisStore, redis, redis.asyncio), (sessions.AsyncRedisStore, redis.asyncio, redis)):
         with pytest.raises(InvalidInput, match="decode_responses"):
             store(module.Redis.from_url(redis_url, decode_responses=True))
+        with pytest.raises(InvalidInput, match="AsyncRedisStore takes"):
+            store(other.Redis.from_url(redis_url))

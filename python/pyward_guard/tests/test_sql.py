@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 import ssl
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -263,6 +265,22 @@ def test_sqlite_blocks_are_one_transaction(tmp_path: Path) -> None:
         reader._connection.rollback()
     with connect_sqlite(path, read_only=True) as db:
         assert db.fetch_all(SQL("select a from base")) == [(1,)]
+    # Who says so beforehand waits, and writes after having read.
+    add = SQL("update base set a = {a}")
+    together = threading.Barrier(4)
+
+    def count(_: int) -> None:
+        together.wait()
+        for _ in range(5):
+            with connect_sqlite(path, immediate=True, lock_timeout=300) as db:
+                db.execute(add.format(a=db.fetch_one(SQL("select a from base"))[0] + 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count, range(4)))
+    with connect_sqlite(path, read_only=True) as db:
+        assert db.fetch_all(SQL("select a from base")) == [(21,)]
+    with pytest.raises(InvalidInput), connect_sqlite(path, immediate=True, read_only=True):
+        pass
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="cannot be set before")

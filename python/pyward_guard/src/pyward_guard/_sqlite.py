@@ -5,7 +5,26 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from pathlib import Path
+
+
+class _Owned:
+    """A thread's connection, closed when the thread ends and lets go of this."""
+
+    def __init__(self, connection: sqlite3.Connection, opened: dict[sqlite3.Connection, int]) -> None:
+        self.connection, self.process, self._opened = connection, os.getpid(), opened
+        opened[connection] = self.process
+
+    def __del__(self) -> None:
+        _close(self.connection, self._opened)
+
+
+def _close(connection: sqlite3.Connection, opened: dict[sqlite3.Connection, int]) -> None:
+    # Connections from before a fork are the parent's, and stay in `opened`: SQLite wants them left alone here.
+    # Whoever takes a connection out closes it, so that it is closed once.
+    if opened.get(connection) == os.getpid() and opened.pop(connection, None) is not None:
+        connection.close()
 
 
 class PrivateDatabase:
@@ -15,8 +34,9 @@ class PrivateDatabase:
         self._path = Path(path).absolute()
         self._timeout = timeout
         self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
-        self._guard = threading.Lock()
+        # Each open connection and the process that opened it. No lock: single operations on a dict are atomic, and a
+        # thread's last words could come while it holds one.
+        self._opened: dict[sqlite3.Connection, int] = {}
         # Created before SQLite sees it, so that no moment passes with wider permissions.
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
@@ -29,20 +49,32 @@ class PrivateDatabase:
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection; one of its own after a fork."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None or getattr(self._local, "process", None) != os.getpid():
+        owned: _Owned | None = getattr(self._local, "owned", None)
+        if owned is None or owned.process != os.getpid():
             connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
-            for setting in ("journal_mode = WAL", "synchronous = NORMAL", "trusted_schema = OFF", "secure_delete = ON"):
+            owned = _Owned(connection, self._opened)
+            self._use_wal(connection)
+            for setting in ("synchronous = NORMAL", "trusted_schema = OFF", "secure_delete = ON"):
                 connection.execute(f"PRAGMA {setting}")
-            self._local.connection, self._local.process = connection, os.getpid()
-            with self._guard:
-                self._all.append(connection)
-        return connection
+            self._local.owned = owned
+        return owned.connection
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Switches the file to WAL; SQLite does not wait by itself for others who do the same at that moment."""
+        limit = time.monotonic() + self._timeout
+        while True:
+            try:
+                if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                    connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                # "database is locked", or "locking protocol" when many come at once.
+                if "lock" not in str(error) or time.monotonic() >= limit:
+                    raise
+            time.sleep(0.005)
 
     def close(self) -> None:
         """Closes every connection; the next call of :meth:`connection` opens one again."""
-        with self._guard:
-            for connection in self._all:
-                connection.close()
-            self._all.clear()
+        for connection in self._opened.copy():
+            _close(connection, self._opened)
         self._local = threading.local()

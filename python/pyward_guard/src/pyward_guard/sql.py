@@ -447,6 +447,7 @@ def connect_sqlite(
     *,
     read_only: bool = False,
     create: bool = False,
+    immediate: bool = False,
     lock_timeout: float = 5.0,
     statement_timeout: float = 10.0,
     max_rows: int = 10_000,
@@ -457,13 +458,14 @@ def connect_sqlite(
 
     ``path`` is trusted (``":memory:"`` for none); a missing file is an error unless ``create``. Times are seconds,
     ``max_length`` the bytes of a row, a text or a statement (Python 3.11 and later). The transaction takes its locks when it
-    needs them; where others write at the same time, write first and then read, or be ready to repeat the block.
+    needs them, and one that writes after it has read is refused at once when others wrote in between; ``immediate`` takes
+    the lock for writing at the start, waiting for others up to ``lock_timeout``.
 
     ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-400, CWE-404.
 
     Raises:
         sqlite3.OperationalError: the file is missing or locked, or a statement took too long (``interrupted``).
-        InvalidInput: a time or a bound is negative, not a number or over a day.
+        InvalidInput: a time or a bound is negative, not a number or over a day; ``immediate`` and ``read_only`` together.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     _ = db.execute(SQL("create table t (a integer)"))
@@ -474,6 +476,8 @@ def connect_sqlite(
     import sqlite3
 
     _milliseconds(statement_timeout, "statement_timeout")
+    if immediate and read_only:
+        raise InvalidInput("immediate takes the lock for writing, which read_only does not need")
     if not 0 < max_length < 1 << 31:
         raise InvalidInput("max_length is 1 to 2147483647 bytes")
     if not 0 <= lock_timeout <= 86_400:
@@ -512,8 +516,7 @@ def connect_sqlite(
         def before() -> None:
             deadline[0] = time.monotonic() + statement_timeout
             if not connection.in_transaction:
-                # Deferred: no lock before a statement reads or writes.
-                connection.execute("begin")
+                connection.execute("begin immediate" if immediate else "begin")
 
         connection.set_progress_handler(lambda: time.monotonic() > deadline[0], 10_000)
         connection.set_authorizer(_sqlite_authorizer)

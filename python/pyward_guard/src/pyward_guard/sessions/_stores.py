@@ -8,8 +8,8 @@ import queue
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
-from inspect import signature
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from inspect import iscoroutinefunction, signature
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -246,17 +246,28 @@ class _PostgresPool:
             if connection is None or connection.closed:
                 connection = psycopg.connect(self._conninfo, autocommit=True)
             yield connection
+        except psycopg.OperationalError:
+            if connection is not None and connection.closed:
+                # What ended this one, such as a restart of the server, ended those that lie idle too.
+                self.close()
+            raise
         finally:
             self._free.put(connection)
 
     def close(self) -> None:
         # All are taken out before any is put back: the queue would give that one again.
-        free = [self._free.get_nowait() for _ in range(self._free.qsize())]
+        free: list[psycopg.Connection[Any] | None] = []
+        with suppress(queue.Empty):
+            while True:
+                free.append(self._free.get_nowait())
         for connection in free:
             if connection is not None:
                 connection.close()
             self._free.put(None)
 
+
+# Until the end of the transaction: "IF NOT EXISTS" alone fails when two processes create the same table. The number is ours.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(8097879445174052217)"
 
 Connect = Callable[[], "AbstractContextManager[psycopg.Connection[Any]]"]
 AsyncConnect = Callable[[], "AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]"]
@@ -266,7 +277,8 @@ class PostgresStore(_SqlStore):
     """Sessions in PostgreSQL through psycopg 3.
 
     ``database`` is a connection string, or a callable that lends a connection, such as the ``connection`` method of a
-    ``psycopg_pool.ConnectionPool``. Call :meth:`create_tables` once.
+    ``psycopg_pool.ConnectionPool``. Call :meth:`create_tables` once; several processes may at the same time. Reading is
+    tried once more when the server ended the connection; writing is not, since it may have been done.
 
     CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
@@ -283,7 +295,8 @@ class PostgresStore(_SqlStore):
 
     def create_tables(self) -> None:
         """Creates the table and its indexes where they are missing."""
-        with self._connect() as connection:
+        with self._connect() as connection, connection.transaction():
+            connection.execute(_ONE_AT_A_TIME)
             for statement in self._sql["create"].split(";"):
                 connection.execute(cast(Any, statement))
 
@@ -297,18 +310,40 @@ class PostgresStore(_SqlStore):
             return connection.execute(cast(Any, self._sql[name]), parameters).rowcount
 
     def _rows(self, name: str, parameters: tuple[Any, ...]) -> list[Any]:
+        import psycopg
+
+        connection: psycopg.Connection[Any] | None = None
+        try:
+            with self._connect() as connection:
+                return connection.execute(cast(Any, self._sql[name]), parameters, prepare=True).fetchall()
+        except psycopg.OperationalError:
+            if connection is None or not connection.closed:
+                raise
         with self._connect() as connection:
             return connection.execute(cast(Any, self._sql[name]), parameters, prepare=True).fetchall()
 
 
 class _AsyncPostgresPool:
+    """As :class:`_PostgresPool`. Event loops share idle connections, which do not depend on a loop; each lends up to ``size``."""
+
     def __init__(self, conninfo: str, size: int) -> None:
         self._conninfo = conninfo
         self._free: list[psycopg.AsyncConnection[Any]] = []
-        self._room = asyncio.Semaphore(size)
+        self._rooms: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
         self._size = size
         self._process = os.getpid()
         self._inherited: list[Any] = []
+
+    def _room(self) -> asyncio.Semaphore:
+        loop = asyncio.get_running_loop()
+        room = self._rooms.get(loop)
+        if room is None:
+            # A semaphore works in one loop only, and keeps it alive.
+            for other in self._rooms.copy():
+                if other.is_closed():
+                    self._rooms.pop(other, None)
+            room = self._rooms[loop] = asyncio.Semaphore(self._size)
+        return room
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
@@ -316,20 +351,34 @@ class _AsyncPostgresPool:
 
         if self._process != os.getpid():
             # See _PostgresPool.
-            self._inherited.append(self._free)
-            self._free, self._room, self._process = [], asyncio.Semaphore(self._size), os.getpid()
-        async with self._room:
-            connection = self._free.pop() if self._free else None
+            self._inherited.append((self._free, self._rooms))
+            self._free, self._rooms, self._process = [], {}, os.getpid()
+        async with self._room():
+            connection = self._take()
             if connection is None or connection.closed:
                 connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
             try:
                 yield connection
+            except psycopg.OperationalError:
+                if connection.closed:
+                    # See _PostgresPool.
+                    await self.close()
+                raise
             finally:
-                self._free.append(connection)
+                if len(self._free) < self._size:
+                    self._free.append(connection)
+                else:
+                    await connection.close()
+
+    def _take(self) -> psycopg.AsyncConnection[Any] | None:
+        # Not "if": a loop in another thread may take the last one in between.
+        with suppress(IndexError):
+            return self._free.pop()
+        return None
 
     async def close(self) -> None:
-        while self._free:
-            await self._free.pop().close()
+        while (connection := self._take()) is not None:
+            await connection.close()
 
 
 class AsyncPostgresStore:
@@ -348,7 +397,8 @@ class AsyncPostgresStore:
 
     async def create_tables(self) -> None:
         """Creates the table and its indexes where they are missing."""
-        async with self._connect() as connection:
+        async with self._connect() as connection, connection.transaction():
+            await connection.execute(_ONE_AT_A_TIME)
             for statement in self._sql["create"].split(";"):
                 await connection.execute(cast(Any, statement))
 
@@ -361,11 +411,22 @@ class AsyncPostgresStore:
         async with self._connect() as connection:
             return (await connection.execute(cast(Any, self._sql[name]), parameters)).rowcount
 
-    async def get(self, key: bytes, /) -> bytes | None:
+    async def _rows(self, name: str, parameters: tuple[Any, ...]) -> list[Any]:
+        import psycopg
+
+        connection: psycopg.AsyncConnection[Any] | None = None
+        try:
+            async with self._connect() as connection:
+                return await (await connection.execute(cast(Any, self._sql[name]), parameters, prepare=True)).fetchall()
+        except psycopg.OperationalError:
+            if connection is None or not connection.closed:
+                raise
         async with self._connect() as connection:
-            cursor = await connection.execute(cast(Any, self._sql["get"]), (key,), prepare=True)
-            row = await cursor.fetchone()
-        return None if row is None else bytes(row[0])
+            return await (await connection.execute(cast(Any, self._sql[name]), parameters, prepare=True)).fetchall()
+
+    async def get(self, key: bytes, /) -> bytes | None:
+        rows = await self._rows("get", (key,))
+        return bytes(rows[0][0]) if rows else None
 
     async def insert(self, key: bytes, user: str | None, until: int, record: bytes, now: int, /) -> None:
         await self._count("insert", (key, user, until, record))
@@ -382,10 +443,7 @@ class AsyncPostgresStore:
         return await self._count("delete", (key,)) == 1
 
     async def of_user(self, user: str, /) -> Found:
-        async with self._connect() as connection:
-            cursor = await connection.execute(cast(Any, self._sql["of_user"]), (user,))
-            rows = await cursor.fetchall()
-        return [(bytes(key), bytes(record)) for key, record in rows]
+        return [(bytes(key), bytes(record)) for key, record in await self._rows("of_user", (user,))]
 
     async def delete_of_user(self, user: str, keep: bytes | None, origin: bytes, /) -> int:
         return await self._count("delete_of_user", (user, keep or b"", origin, origin))
@@ -447,12 +505,16 @@ return count
 
 
 class _RedisKeys:
-    def __init__(self, client: Any, prefix: str) -> None:
+    def __init__(self, client: Any, prefix: str, *, awaited: bool) -> None:
         if not prefix or not prefix.isascii() or not prefix.isprintable():
             raise InvalidInput("a key prefix is printable ASCII")
         if getattr(getattr(client, "connection_pool", None), "connection_kwargs", {}).get("decode_responses"):
             raise InvalidInput("sessions need a Redis client with decode_responses=False")
         self._prefix = prefix
+        self._replace: Any = client.register_script(_REPLACE)
+        # By what runs scripts: the client's own methods may be wrapped, by tracing for example.
+        if iscoroutinefunction(type(self._replace).__call__) is not awaited:
+            raise InvalidInput("AsyncRedisStore takes a client of redis.asyncio, and RedisStore one of redis")
 
     def _session(self, key: bytes) -> str:
         return f"{self._prefix}s:{key.hex()}"
@@ -505,7 +567,7 @@ class RedisStore(_RedisKeys):
     live in different slots. A plain client's connections are read from directly, which costs less than its ``get``;
     when that fails, the client's own ``get`` is tried once with what it does for retries.
 
-    Raises :class:`~pyward_guard.InvalidInput` for a client that decodes responses.
+    Raises :class:`~pyward_guard.InvalidInput` for a client that decodes responses, or one of ``redis.asyncio``.
 
     CWE-384, CWE-613; ASVS 5.0: v5.0.0-7.2.1, v5.0.0-7.4.1.
 
@@ -513,11 +575,10 @@ class RedisStore(_RedisKeys):
     """
 
     def __init__(self, client: redis.Redis, *, prefix: str = "pyward:sessions:") -> None:
-        super().__init__(client, prefix)
+        super().__init__(client, prefix, awaited=False)
         import redis
 
         self._client: Any = client
-        self._replace = client.register_script(_REPLACE)
         self._rotate = client.register_script(_ROTATE)
         self._of_user = client.register_script(_OF_USER)
         self._delete_of_user = client.register_script(_DELETE_OF_USER)
@@ -588,15 +649,14 @@ class RedisStore(_RedisKeys):
 class AsyncRedisStore(_RedisKeys):
     """As :class:`RedisStore`, for ``redis.asyncio``. CWE-384, CWE-613.
 
-    Raises :class:`~pyward_guard.InvalidInput` for a client that decodes responses.
+    Raises :class:`~pyward_guard.InvalidInput` for a client that decodes responses, or one that is not awaited.
 
     Example: ``AsyncSessionManager(AsyncRedisStore(redis.asyncio.Redis()))``
     """
 
     def __init__(self, client: redis.asyncio.Redis, *, prefix: str = "pyward:sessions:") -> None:
-        super().__init__(client, prefix)
+        super().__init__(client, prefix, awaited=True)
         self._client: Any = client
-        self._replace = client.register_script(_REPLACE)
         self._rotate = client.register_script(_ROTATE)
         self._of_user = client.register_script(_OF_USER)
         self._delete_of_user = client.register_script(_DELETE_OF_USER)

@@ -16,6 +16,7 @@ from pyward_guard.access.django import public, require
 from pyward_guard.http import safe_redirect
 from pyward_guard.limits import LockedOut, client_key
 from pyward_guard.paths import Upload, temporary_directory
+from pyward_guard.sessions import NO_CLIENT
 from pyward_guard.sessions.django import manager
 
 from . import guard
@@ -207,7 +208,7 @@ def devices(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         manager().revoke(user, request.POST.get("handle", ""))
         return redirect("/devices")
-    current = manager().load(request.session.session_key).handle
+    current = manager().load(request.session.session_key, NO_CLIENT).handle
     return render(request, "devices.html", {"sessions": manager().of_user(user), "current": current})
 
 

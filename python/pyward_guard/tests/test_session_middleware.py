@@ -506,6 +506,7 @@ assert client.get("/visit").json() == {"visits": 3, "user": "ada"}
 other = Client(); other.cookies["sessionid"] = before
 assert other.get("/visit").json() == {"visits": 1, "user": ""}
 assert other.cookies["sessionid"].value != before
+from pyward_guard.sessions import NO_CLIENT
 from pyward_guard.sessions.django import manager
 assert [info.data["visits"] for info in manager().of_user(str(user.pk))] == [3]
 assert manager().revoke_all(str(user.pk)) == 1
@@ -551,7 +552,7 @@ assert manager().of_user(str(user.pk)) == []
 client = Client()
 client.get("/visit")
 visitor = SessionStore(client.cookies["sessionid"].value)
-first = manager().load(client.cookies["sessionid"].value).expires
+first = manager().load(client.cookies["sessionid"].value, NO_CLIENT).expires
 visitor["visits"] = 9
 time.sleep(0.01)
 client.get("/in")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pyward_guard import InvalidInput
-from pyward_guard.sessions import AsyncSessionManager, Binding, Cookie, MemoryStore, SessionManager
+from pyward_guard.sessions import NO_CLIENT, AsyncSessionManager, Binding, Cookie, MemoryStore, SessionManager
 
 
 def test_the_cookie_has_its_prefix_whatever_its_name() -> None:
@@ -34,7 +34,9 @@ def test_traits_that_nobody_told_are_not_compared() -> None:
     session.login("ada")
     cookie = manager.save(session, {"user_agent": "Firefox"})
     assert cookie is not None
-    assert manager.load(cookie.value).user == "ada", "a script"
+    with pytest.raises(InvalidInput, match="NO_CLIENT"):
+        manager.load(cookie.value)
+    assert manager.load(cookie.value, NO_CLIENT).user == "ada", "a script"
     assert manager.load(cookie.value, {"user_agent": "Firefox"}).user == "ada"
     assert manager.load(cookie.value, {}).is_new, "a client that shows nothing"
     assert manager.of_user("ada") == []

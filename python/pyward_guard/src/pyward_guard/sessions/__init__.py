@@ -22,7 +22,7 @@ The middlewares are in modules of their own: ``sessions.asgi`` (Starlette, FastA
 ``sessions.wsgi``, ``sessions.flask`` and ``sessions.django``.
 """
 
-from ._manager import AsyncSessionManager, Binding, Cookie, SessionManager, SetCookie
+from ._manager import NO_CLIENT, AsyncSessionManager, Binding, Cookie, SessionManager, SetCookie
 from ._session import Session, SessionInfo
 from ._stores import (
     AsyncPostgresStore,
@@ -36,6 +36,7 @@ from ._stores import (
 )
 
 __all__ = [
+    "NO_CLIENT",
     "AsyncPostgresStore",
     "AsyncRedisStore",
     "AsyncSessionManager",

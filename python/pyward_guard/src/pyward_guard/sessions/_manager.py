@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from os import PathLike
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from .._core import InvalidInput, Refused, SessionRecord, session_key, session_new, trait_digest
 from ._session import Session, SessionInfo, decoded, handle_of, moment
@@ -109,6 +109,17 @@ class Binding:
         return {name: rule for name, rule in rules.items() if rule != "off"}
 
 
+class _NoClient(dict[str, str]):
+    """The type of :data:`NO_CLIENT`."""
+
+    def __repr__(self) -> str:
+        return "NO_CLIENT"
+
+
+NO_CLIENT: Final[Mapping[str, str]] = _NoClient()
+"""The traits for code that serves no client, such as a script: nothing is compared."""
+
+
 def check_told(bound: Iterable[str], tell: object) -> None:
     """Refuses a binding to traits that a middleware does not know and nobody tells it: it would never be looked at."""
     others = sorted(set(bound) - {"user_agent", "network"})
@@ -156,6 +167,7 @@ class _Logic:
             raise InvalidInput("max_per_user is at least 1")
         self.cookie = cookie or Cookie()
         self._binding = (binding or Binding()).rules()
+        self._rejects = "reject" in self._binding.values()
         self._max_per_user = max_per_user
         self._on_event = on_event
 
@@ -181,6 +193,10 @@ class _Logic:
         if state > 1:
             return _Dropped(record.user, "session_expired", {"why": "idle" if state == 2 else "absolute"})
         session = Session(key, record, state)
+        if traits is NO_CLIENT:
+            traits = None
+        elif traits is None and self._rejects:
+            raise InvalidInput("sessions are bound to traits of their client: say which it shows, or NO_CLIENT")
         session._shown = traits
         if self._binding and traits is not None:
             changed = record.changed_traits(key, list(traits.items()))
@@ -450,8 +466,9 @@ class SessionManager(_Logic):
     def load(self, value: str | None, traits: Mapping[str, str] | None = None) -> Session:
         """The session behind a cookie's value, or a new, empty one. An id that the store does not know is never adopted.
 
-        ``traits`` are what the client shows; ``{}`` for one that shows none, which is a change of those that are bound. With
-        None, for code that serves no client, such as a script, nothing is compared.
+        ``traits`` are what the client shows; ``{}`` for one that shows none, which is a change of those that are bound. Code
+        that serves no client, such as a script, gives :data:`NO_CLIENT`. Raises :class:`~pyward_guard.InvalidInput` where a
+        :class:`Binding` rejects and no traits are given.
         """
         key = session_key(value) if value else None
         raw = self._store.get(key) if key is not None else None

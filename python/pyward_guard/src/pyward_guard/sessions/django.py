@@ -28,7 +28,7 @@ from typing import Any
 from .._core import SessionRecord, session_key
 from .._optional import need
 from .._web import Proxies
-from ._manager import Binding, SessionManager, check_told
+from ._manager import NO_CLIENT, Binding, SessionManager, check_told
 from ._session import Session
 from ._stores import SQLiteStore
 from .wsgi import shown_traits
@@ -82,7 +82,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
-        self._guard_traits: dict[str, str] | None = None
+        self._guard_traits: Mapping[str, str] = NO_CLIENT
         self._guard: Session | None = None
 
     def load(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class SessionStore(SessionBase):  # type: ignore[misc, unused-ignore]
 
     def exists(self, session_key: str) -> bool:
         """Whether there is such a session. Called by Django."""
-        return not manager().load(session_key).is_new
+        return not manager().load(session_key, NO_CLIENT).is_new
 
     def _ends(self, data: Mapping[str, Any], created: int) -> int:
         """What ``set_expiry()`` asks for, counted from now, but never past the absolute lifetime."""

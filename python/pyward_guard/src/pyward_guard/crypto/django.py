@@ -18,7 +18,7 @@ CWE-311, CWE-312; ASVS 5.0: v5.0.0-14.2.4, v5.0.0-11.3.3. Needs the package Djan
 
 from __future__ import annotations
 
-import re
+import functools
 from typing import Any
 
 from .._core import InvalidInput
@@ -28,11 +28,12 @@ from .aead import Aead, BlindIndex
 try:
     from django import conf, forms
     from django.core import checks
-    from django.core.exceptions import EmptyResultSet, FieldError
+    from django.core.exceptions import EmptyResultSet, FieldError, ValidationError
     from django.db import models
     from django.db.models import Lookup
     from django.db.models.signals import pre_save
     from django.utils.module_loading import import_string
+    from django.utils.text import capfirst
 except ImportError:
     raise need("django", "pyward_guard.crypto.django") from None
 
@@ -82,7 +83,9 @@ class _EncryptedField(models.TextField):  # type: ignore[misc, type-arg, unused-
 
 class EncryptedTextField(_EncryptedField):
     """A text, stored encrypted. ``unique``, ``primary_key`` and ``db_index`` are errors of ``manage.py check``: they belong
-    on its :class:`BlindIndexField`.
+    on its :class:`BlindIndexField`. Look-ups other than ``isnull`` raise ``FieldError``. What another expression does with the
+    field is not seen and works on ciphertexts: ``order_by("email")``, ``distinct``, ``filter(name=F("email"))``, and
+    ``update(name=F("email"))``, which copies one; ``update(email=F("name"))`` stores plain text.
 
     ASVS 5.0: v5.0.0-11.3.3, v5.0.0-14.2.4.
     """
@@ -156,11 +159,13 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
     ``filter(field=...)`` and ``filter(field__in=...)`` search with the indexes of every enabled key, so rows written before
     a key rotation are found; look-ups other than these and ``isnull`` raise ``FieldError``. A unique constraint sees
     values as equal under the same key only: save the rows again after a rotation, before you destroy the old key.
+    Validation, that of model forms and of the admin included, reports a duplicate as an error of the source field.
 
-    ``save(update_fields=...)`` has to name this field when it names the source, else it raises ``FieldError``. What goes past
-    ``save`` takes the plain text for both: ``update(email=new, email_index=new)``, and ``patient.email_index = new`` before
-    ``bulk_update(patients, ["email", "email_index"])``. ``loaddata`` takes indexes as ``dumpdata`` wrote them, and hashes
-    anything else.
+    ``save()`` writes the index whenever it writes the source, also with ``update_fields``; ``loaddata`` makes it from the source
+    anew. What goes past ``save`` leaves a stale index, which finds the row by the old text, unless it is given both:
+    ``update(email=new, email_index=new)``, ``bulk_create(..., update_conflicts=True,
+    update_fields=["email", "email_index"])``, and ``patient.email_index = new`` before
+    ``bulk_update(patients, ["email", "email_index"])``.
 
     ASVS 5.0: v5.0.0-14.2.4.
     """
@@ -178,6 +183,15 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
         name, path, args, options = super().deconstruct()
         return name, path, args, {**options, "source": self._source, "index": self._index}
 
+    def contribute_to_class(self, cls: Any, name: str, private_only: bool = False) -> None:
+        """Has the model save the index along with its source, and validate it."""
+        super().contribute_to_class(cls, name, private_only)
+        if not cls._meta.abstract and "_pyward_guard_wrapped" not in vars(cls):
+            cls._pyward_guard_wrapped = True
+            cls.save_base = _saves_indexes(cls.save_base)
+            cls.validate_unique = _validates_indexes(cls.validate_unique)
+            cls.validate_constraints = _validates_indexes(cls.validate_constraints)
+
     def blind_index(self) -> BlindIndex:
         """The index behind the field."""
         value = self._index() if callable(self._index) else self._index
@@ -192,12 +206,6 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         """An index, which is not hashed again."""
         return None if value is None else _Index(value)
-
-    def to_python(self, value: Any) -> Any:
-        """For ``loaddata``: a text of the form of an index is one."""
-        size = self.blind_index()._bits // 4
-        found = isinstance(value, str) and len(value) == size and re.fullmatch("[0-9a-f]+", value)
-        return _Index(value) if found else super().to_python(value)
 
     def get_prep_value(self, value: Any) -> Any:
         """The index of a plain text."""
@@ -215,11 +223,68 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
         return super().get_lookup(lookup_name)
 
 
-def _check_update_fields(sender: Any, raw: bool, update_fields: Any, **_: Any) -> None:
-    if update_fields and not raw:
-        for field in sender._meta.concrete_fields:
-            if isinstance(field, BlindIndexField) and field._source in update_fields and field.name not in update_fields:
-                raise FieldError(f"{field._source} is saved without its blind index: name {field.name} in update_fields, too")
+def _indexes(model: Any) -> list[Any]:
+    return [field for field in model._meta.concrete_fields if isinstance(field, BlindIndexField)]
 
 
-pre_save.connect(_check_update_fields, dispatch_uid="pyward_guard.crypto.django")
+def _saves_indexes(method: Any) -> Any:
+    @functools.wraps(method)
+    def save_base(self: Any, *arguments: Any, **options: Any) -> Any:
+        # Django itself sets update_fields for instances with deferred fields.
+        if options.get("update_fields"):
+            names = frozenset(options["update_fields"])
+            options["update_fields"] = names.union(field.name for field in _indexes(self) if field._source in names)
+        return method(self, *arguments, **options)
+
+    return save_base
+
+
+def _validates_indexes(method: Any) -> Any:
+    @functools.wraps(method)
+    def validate(self: Any, exclude: Any = None) -> Any:
+        """Checks the sources' present texts, in place of the indexes that were loaded; what is found belongs to the sources."""
+        names = {field.name: field for field in self._meta.concrete_fields}
+        indexes = [field for field in _indexes(self) if field._source in names]
+        attributes, exclude = vars(self), set(exclude or ())
+        before = {field.attname: attributes[field.attname] for field in indexes if field.attname in attributes}
+        try:
+            for field in indexes:
+                # Forms exclude the index, which they do not show.
+                if field._source in exclude:
+                    exclude.add(field.name)
+                    continue
+                exclude.discard(field.name)
+                text = getattr(self, field._source)
+                attributes[field.attname] = None if text is None else str(text)
+            return method(self, exclude=exclude)
+        except ValidationError as error:
+            found = getattr(error, "error_dict", {})
+            for field in indexes:
+                for one in found.pop(field.name, []):
+                    if one.params:
+                        one.params["field_label"] = capfirst(names[field._source].verbose_name)
+                    found.setdefault(field._source, []).append(one)
+            raise
+        finally:
+            for field in indexes:
+                attributes.pop(field.attname, None)
+            attributes.update(before)
+
+    return validate
+
+
+def _make_loaded_indexes(sender: Any, instance: Any, raw: bool, using: Any, **_: Any) -> None:
+    """``loaddata`` saves attributes as they are, and a dump's indexes cannot be told from plain texts of their form."""
+    model = sender._meta.concrete_model
+    for field in _indexes(model) if raw else ():
+        if field.model is not model:
+            continue  # In the table of a parent, which is loaded on its own.
+        source = next((one for one in model._meta.concrete_fields if one.name == field._source), None)
+        if source is None or source.model is model:
+            text = getattr(instance, field._source)
+        else:
+            text = source.model._base_manager.using(using).values_list(source.name, flat=True).get(pk=instance.pk)
+        setattr(instance, field.attname, None if text is None else str(text))
+
+
+pre_save.connect(_make_loaded_indexes, dispatch_uid="pyward_guard.crypto.django")

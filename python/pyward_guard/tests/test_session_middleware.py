@@ -188,6 +188,20 @@ def test_asgi_signing_out_outlasts_what_happens_afterwards() -> None:
         assert (await manager.load(value)).is_new
         assert await manager.of_user("bob") == []
 
+        # The server cancels when the client has gone, and meets the sign-out on its way into the store.
+        async def hung_up(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+            scope["session"].logout()
+            asyncio.current_task().cancel()  # type: ignore[union-attr]
+
+        for kind in ("http", "websocket"):
+            value, scope = await signed_in()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(SessionMiddleware(hung_up, manager)({**scope, "type": kind}, None, send_nothing))  # type: ignore[arg-type]
+            await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+            assert (await manager.load(value)).is_new, kind
+
         # A scope of anyio cancels again at every await.
         value, scope = await signed_in()
         with anyio.CancelScope() as cancel:

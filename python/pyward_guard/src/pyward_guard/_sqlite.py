@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sqlite3
 import threading
@@ -9,22 +11,30 @@ import time
 from pathlib import Path
 
 
+class _Connection(sqlite3.Connection):
+    """Closes itself when nobody refers to it any more: Python 3.13 warns of those that were not closed."""
+
+    def __del__(self) -> None:
+        # Raised for one that could not be opened.
+        with contextlib.suppress(sqlite3.ProgrammingError):
+            self.close()
+
+
 class _Owned:
     """A thread's connection, closed when the thread ends and lets go of this."""
 
     def __init__(self, connection: sqlite3.Connection, opened: dict[sqlite3.Connection, int]) -> None:
         self.connection, self.process, self._opened = connection, os.getpid(), opened
+        self._thread = threading.get_ident()
         opened[connection] = self.process
 
     def __del__(self) -> None:
-        _close(self.connection, self._opened)
-
-
-def _close(connection: sqlite3.Connection, opened: dict[sqlite3.Connection, int]) -> None:
-    # Connections from before a fork are the parent's, and stay in `opened`: SQLite wants them left alone here.
-    # Whoever takes a connection out closes it, so that it is closed once.
-    if opened.get(connection) == os.getpid() and opened.pop(connection, None) is not None:
-        connection.close()
+        # Connections from before a fork are the parent's, and stay in `opened`: SQLite wants them left alone here.
+        if self.process == os.getpid():
+            self._opened.pop(self.connection, None)
+            # Closing it from another thread, while its own is within a statement, can crash the process.
+            if self._thread == threading.get_ident():
+                self.connection.close()
 
 
 class PrivateDatabase:
@@ -51,7 +61,9 @@ class PrivateDatabase:
         """This thread's connection; one of its own after a fork."""
         owned: _Owned | None = getattr(self._local, "owned", None)
         if owned is None or owned.process != os.getpid():
-            connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False, factory=_Connection
+            )
             owned = _Owned(connection, self._opened)
             self._use_wal(connection)
             for setting in ("synchronous = NORMAL", "trusted_schema = OFF", "secure_delete = ON"):
@@ -74,7 +86,7 @@ class PrivateDatabase:
             time.sleep(0.005)
 
     def close(self) -> None:
-        """Closes every connection; the next call of :meth:`connection` opens one again."""
-        for connection in self._opened.copy():
-            _close(connection, self._opened)
+        """Closes every connection, those in use when that ends; the next call of :meth:`connection` opens one again."""
         self._local = threading.local()
+        # What other threads left idle is garbage now; connections refer to themselves, so that it takes a collection.
+        gc.collect()

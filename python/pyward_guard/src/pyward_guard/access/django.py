@@ -21,6 +21,7 @@ ASVS 5.0: v5.0.0-8.2.1, v5.0.0-8.3.1.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -118,17 +119,30 @@ def allow_admin(site: Any) -> None:
     """Lets the views of an ``AdminSite`` through :class:`DefaultDeny`: its log-in, and those that go through its
     ``admin_view``, which asks for an active member of the staff and for the model's permissions.
 
-    Views that a ``ModelAdmin`` or the site adds without ``admin_view`` stay refused.
+    Call it before ``urls`` of the site is read: what went through ``admin_view`` earlier stays refused, and so do views that
+    a ``ModelAdmin`` or the site adds without it.
 
     Raises :class:`~pyward_guard.InvalidInput` for anything but a site.
 
     CWE-862.
 
-    Example: ``allow_admin(admin.site)`` in the URL configuration.
+    Example: ``allow_admin(admin.site)`` in the URL configuration, above ``urlpatterns``.
     """
-    if not callable(getattr(site, "admin_view", None)):
+    admin_view: Any = getattr(site, "admin_view", None)
+    if not callable(admin_view) or inspect.isclass(site):
         raise InvalidInput("an AdminSite is needed")
-    setattr(site, MARK, "admin")
+
+    @functools.wraps(admin_view)
+    def marked(*args: Any, **kwargs: Any) -> Any:
+        view = admin_view(*args, **kwargs)
+        # A method, which an `admin_view` of the site's own may give, takes no mark.
+        with contextlib.suppress(AttributeError):
+            setattr(view, MARK, "admin")
+        return view
+
+    if getattr(site, MARK, None) != "admin":
+        site.admin_view = marked
+        setattr(site, MARK, "admin")
 
 
 def _of_allowed_admin(view: Any) -> bool:

@@ -92,7 +92,9 @@ class Binding:
     Browsers update themselves and phones change networks, hence the mild defaults.
 
     ``user_agent`` and ``network`` (/24 or /48) are traits that the middlewares know; ``others`` are traits of your own, which
-    you give to ``load`` and ``save``, or to a middleware with a function as its ``traits``.
+    you give to ``load`` and ``save``, or to a middleware with a function as its ``traits``. A trait that a client does not
+    show is one without content, to which the session sticks as well. Sessions from before a binding are not held to it until
+    they get a new id.
     """
 
     user_agent: Literal["reject", "warn", "off"] = "warn"
@@ -117,7 +119,10 @@ class _NoClient(dict[str, str]):
 
 
 NO_CLIENT: Final[Mapping[str, str]] = _NoClient()
-"""The traits for code that serves no client, such as a script: nothing is compared."""
+"""The traits for code that serves no client, such as a script: nothing is compared.
+
+A session that begins or gets a new id with these is bound to no client, until a client's request gives it a new id.
+"""
 
 
 def check_told(bound: Iterable[str], tell: object) -> None:
@@ -193,13 +198,10 @@ class _Logic:
         if state > 1:
             return _Dropped(record.user, "session_expired", {"why": "idle" if state == 2 else "absolute"})
         session = Session(key, record, state)
-        if traits is NO_CLIENT:
-            traits = None
-        elif traits is None and self._rejects:
-            raise InvalidInput("sessions are bound to traits of their client: say which it shows, or NO_CLIENT")
+        self._check_shown(traits)
         session._shown = traits
-        if self._binding and traits is not None:
-            changed = record.changed_traits(key, list(traits.items()))
+        if self._binding and traits is not None and traits is not NO_CLIENT:
+            changed = record.changed_traits(key, [(name, traits.get(name, "")) for name in self._binding])
             if changed:
                 changed = [name for name in changed if name in self._binding]
                 if any(self._binding[name] == "reject" for name in changed):
@@ -209,10 +211,19 @@ class _Logic:
                     self._event("session_trait_changed", key, record.user, traits=changed)
         return session
 
-    def _dropped(self, key: bytes, dropped: _Dropped) -> Session:
+    def _check_shown(self, traits: Mapping[str, str] | None) -> None:
+        if traits is None and self._rejects:
+            raise InvalidInput("sessions are bound to traits of their client: say which it shows, or NO_CLIENT")
+
+    def _new(self, traits: Mapping[str, str] | None) -> Session:
+        session = Session()
+        session._shown = traits
+        return session
+
+    def _dropped(self, key: bytes, dropped: _Dropped, traits: Mapping[str, str] | None) -> Session:
         if dropped.event is not None:
             self._event(dropped.event, key, dropped.user, **dropped.details)
-        return Session()
+        return self._new(traits)
 
     def _save(self, session: Session, traits: Mapping[str, str] | None) -> _Steps[SetCookie | None]:
         key, old = session._key, session._record
@@ -293,6 +304,9 @@ class _Logic:
         # New lifetimes with every sign-in, else those of the session that moves.
         fresh = before is None or session._cleared or (session._user is not None and session._user != before.user)
         traits = traits if traits is not None else session._shown
+        # Without digests of its client's traits, the session would be anybody's.
+        self._check_shown(traits)
+        bound = {} if traits is None or traits is NO_CLIENT else {name: traits.get(name, "") for name in self._binding}
         value, new_key = ids or session._next or session_new()
         session._next = None
         for _ in range(_TRIES):
@@ -301,7 +315,7 @@ class _Logic:
             expires = now + self._absolute if fresh or old is None else old.expires
             if ends is not None:
                 expires = ends(session._values(), created)
-            digests = [(name, trait_digest(new_key, name, traits[name])) for name in self._binding if traits and name in traits]
+            digests = [(name, trait_digest(new_key, name, shown)) for name, shown in bound.items()]
             record = SessionRecord(session._user, created, now, expires, digests, data)
             until, encoded = record.until(self._idle), record.encode()
             if key is None or old is None:
@@ -473,18 +487,21 @@ class SessionManager(_Logic):
         key = session_key(value) if value else None
         raw = self._store.get(key) if key is not None else None
         if key is None or raw is None:
-            return Session()
+            return self._new(traits)
         opened = self._open(key, raw, traits)
         if isinstance(opened, Session):
             return opened
         self._store.delete(key, opened.user)
-        return self._dropped(key, opened)
+        return self._dropped(key, opened, traits)
 
     def save(self, session: Session, traits: Mapping[str, str] | None = None) -> SetCookie | None:
         """Writes what changed; returns the cookie to set, if any.
 
         Where others changed the session since it was loaded, this request's values go on top of theirs, name by name.
         What was ended meanwhile stays ended, and its cookie is left alone.
+
+        ``traits`` are those of ``load`` unless others are given. Raises :class:`~pyward_guard.InvalidInput` where a session
+        gets an id, a :class:`Binding` rejects and neither was given any.
         """
         if session._data is None and session._state == 0 and not (session._rotate or session._destroyed):
             return None
@@ -580,15 +597,15 @@ class AsyncSessionManager(_Logic):
         """See :meth:`SessionManager.load`."""
         key = session_key(value) if value else None
         if key is None:
-            return Session()
+            return self._new(traits)
         raw = self._store.get(key) if self._direct else await self._call("get", (key,))
         if raw is None:
-            return Session()
+            return self._new(traits)
         opened = self._open(key, raw, traits)
         if isinstance(opened, Session):
             return opened
         await self._call("delete", (key, opened.user))
-        return self._dropped(key, opened)
+        return self._dropped(key, opened, traits)
 
     async def save(self, session: Session, traits: Mapping[str, str] | None = None) -> SetCookie | None:
         """See :meth:`SessionManager.save`."""

@@ -115,8 +115,10 @@ class SessionMiddleware:
                 # Whoever cancelled the request may do so again.
                 await asyncio.shield(manager.finish(session))
             raise
-        # A WebSocket may be closed before it was accepted.
-        if started or session._left:
+        if session._left:
+            # Also where a WebSocket was closed before it was accepted; servers cancel when the client hangs up.
+            await asyncio.shield(manager.finish(session))
+        elif started:
             await manager.finish(session)
 
     def _mark(self, headers: list[tuple[bytes, bytes]], session: Session, change: SetCookie | None) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any, Literal, NamedTuple, NewType, Optional, Union
+from zoneinfo import ZoneInfo
 
 import pytest
 from pyward_guard import InvalidInput, VerificationFailed
@@ -111,7 +112,7 @@ def test_signed_tokens_refuse_what_could_never_be_read() -> None:
         bytes, set, datetime, object(), complex, Reset(7, "x"), list[int],
         *(dataclasses.make_dataclass("D", [("x", hint)]) for hint in (
             bytes, set[int], datetime, complex, Pair, dict[int, str], dict[tuple[int, str], str], list[datetime], tuple[set[int], ...], Optional[datetime],
-            Union[list[int], list[str]], Union[Reset, dict[str, int]], Union[Role, str], "Unknown", Literal[b"x"],
+            Union[list[int], list[str]], Union[Reset, dict[str, int]], Union[Role, str], "Unknown", Literal[b"x"], dataclasses.InitVar[int],
         )),
     ]  # fmt: skip
     for kind in unclear:
@@ -145,3 +146,98 @@ def test_signed_tokens_with_pydantic() -> None:
     sides = pydantic.dataclasses.dataclass(dataclasses.make_dataclass("Sides", [("side", Union[left, right])]))  # type: ignore[valid-type]
     either = SignedTokens[Any](keys, purpose="invite", lifetime=60, payload=sides)
     assert either.verify(either.issue(sides(right(1)))) == sides(right(1))
+
+
+@dataclasses.dataclass
+class Account:
+    name: str
+    banned: bool = dataclasses.field(init=False, default=False)
+    checked: list[str] = dataclasses.field(init=False, default_factory=list, compare=False)
+
+
+def test_what_the_constructor_makes_is_made_again_or_refused() -> None:
+    signer = SignedTokens(SECRET, purpose="p", lifetime=60, payload=Account)
+    account = Account("eve")
+    account.checked.append("today")
+    assert signer.verify(signer.issue(account)) == account
+    account.banned = True
+    with pytest.raises(InvalidInput, match="another value"):
+        signer.issue(account)
+
+
+def test_models_are_read_as_they_were_signed_or_refused() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    base: Any = pydantic.BaseModel
+
+    class Named(base):
+        banned: bool = pydantic.Field(False, alias="isBanned")
+
+    class Strict(base):
+        model_config = pydantic.ConfigDict(strict=True, extra="forbid", alias_generator=str.upper)
+        day: date
+
+        @pydantic.computed_field
+        def year(self) -> int:
+            return self.day.year
+
+    class Loose(base):
+        # Defaults are not validated; neither private attributes nor == are part of the value.
+        tags: list[str] = ()
+        at: Optional[datetime] = None
+        share: float = 0
+        role: Role = "r"
+        inner: list[Named] = []
+        _seen: list[int] = pydantic.PrivateAttr(default_factory=list)
+
+        def __eq__(self, other: object) -> bool:
+            return False
+
+    class Hidden(base):
+        limit: Optional[int] = pydantic.Field(None, exclude=True)
+        secret: Optional[pydantic.SecretStr] = None
+        named: Optional[Named] = None
+        code: str = pydantic.Field("", validation_alias="read", serialization_alias="written")
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    class More(Named):
+        scope: str = "read"
+
+    @pydantic.dataclasses.dataclass
+    class Timed:
+        at: datetime
+        marks: set[int] = pydantic.Field(default_factory=set, alias="theMarks")
+        banned: bool = dataclasses.field(init=False, default=False)
+
+    def signer(kind: Any) -> SignedTokens[Any]:
+        return SignedTokens[Any](SECRET, purpose="p", lifetime=60, payload=kind)
+
+    def back(value: Any) -> Any:
+        return signer(type(value)).verify(signer(type(value)).issue(value))
+
+    twice = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert back(Named(isBanned=True)).banned is True
+    assert back(Strict(DAY=date(2026, 1, 2))).day == date(2026, 1, 2)
+    loose = Loose(at=twice, inner=[Named(isBanned=True)])
+    loose._seen.append(1)
+    read = back(loose)
+    assert (read.tags, read.at.isoformat(), read.inner[0].banned) == ([], twice.isoformat(), True)
+    assert back(Hidden()).limit is None
+    assert back(Timed(at=twice.replace(tzinfo=None), theMarks={1})).marks == {1}
+    of_named = dataclasses.make_dataclass("OfNamed", [("named", Optional[Named])])
+    assert back(of_named(Named(isBanned=True))).named.banned is True
+
+    changed = Timed(at=datetime(2026, 1, 2))
+    changed.banned = True
+    hidden = [Hidden(limit=5), Hidden(secret="hunter2"), Hidden(named=More(isBanned=True)), Hidden(read="x")]
+    for value in (*hidden, changed, Named.model_construct(banned="hunter2")):
+        with pytest.raises(InvalidInput, match="another value") as caught:
+            back(value)
+        assert "hunter2" not in str(caught.value)
+    for kind, value in ((Named, More(isBanned=True)), (Optional[Named], More(isBanned=True))):
+        holder = dataclasses.make_dataclass("Holder", [("named", kind)])
+        with pytest.raises(InvalidInput):
+            back(holder(value))
+    with pytest.raises(InvalidInput, match="of type Named"):
+        signer(Named).issue(More(isBanned=True))

@@ -11,6 +11,7 @@ import decimal
 import fractions
 import functools
 import http.client
+import io
 import math
 import operator
 import os
@@ -25,7 +26,11 @@ import timeit
 import types
 import urllib.parse
 import uuid
+import xml.dom.expatbuilder
+import xml.sax.saxutils
+import xml.sax.xmlreader
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -111,10 +116,22 @@ def test_signed_serializer(format: str) -> None:
     plain = SignedSerializer[Any](KEYS, purpose="jobs", lifetime=1, format=format)
     with pytest.raises(VerificationFailed):
         jobs.loads(plain.dumps({"name": 7, "sizes": []}))
+    with_time = dataclasses.make_dataclass("WithTime", [("at", datetime.datetime)])
+    for kind in (with_time, [1], list[int]):
+        with pytest.raises(InvalidInput):
+            SignedSerializer[Any](KEYS, purpose="jobs", lifetime=1, payload=kind, format=format)
     short = plain.dumps(1)
     time.sleep(1.01)
     with pytest.raises(Expired):
         plain.loads(short)
+
+
+def test_bytes_are_for_messagepack() -> None:
+    blob = dataclasses.make_dataclass("Blob", [("data", bytes), ("names", dict[int, str])])
+    store = SignedSerializer[Any](KEYS, purpose="blobs", lifetime=60, payload=blob, format="msgpack")
+    assert store.loads(store.dumps(blob(b"\xff", {1: "a"}))) == blob(b"\xff", {1: "a"})
+    with pytest.raises(InvalidInput, match=r"Blob\.data"):
+        SignedSerializer[Any](KEYS, purpose="blobs", lifetime=60, payload=blob)
 
 
 class Evil:
@@ -155,7 +172,9 @@ def test_pickles_are_verified_before_they_are_parsed() -> None:
 def test_what_pickles_may_name() -> None:
     for item in (
         pickle.loads, functools.partial, operator.attrgetter, runpy.run_path, timeit.timeit, ctypes.CDLL, shutil.rmtree, os.popen, type, list,
-        collections.namedtuple, http.client.HTTPConnection, "decimal.Decimal", 1, [].append,
+        collections.namedtuple, http.client.HTTPConnection, "decimal.Decimal", 1, [].append, ElementTree.ElementTree, ElementTree.XMLParser,
+        ElementTree.parse, xml.dom.expatbuilder.ExpatBuilder, xml.sax.saxutils.XMLGenerator, xml.sax.xmlreader.InputSource,
+        re.Scanner, re.compile, io.FileIO, io.TextIOWrapper, io.open,
     ):  # fmt: skip
         with pytest.raises(InvalidInput):
             SignedPickle(KEYS, purpose="x", allow=[item])  # type: ignore[list-item]
@@ -165,6 +184,9 @@ def test_what_pickles_may_name() -> None:
     ]  # fmt: skip
     store = SignedPickle(KEYS, purpose="x", allow=[array._array_reconstructor, re._compile, *map(type, data)])  # type: ignore[attr-defined]
     assert store.loads(store.dumps(data)) == data
+    streams = SignedPickle(KEYS, purpose="x", allow=[io.BytesIO, io.StringIO, ElementTree.Element])
+    binary, text, tree = streams.loads(streams.dumps([io.BytesIO(b"x"), io.StringIO("y"), ElementTree.XML("<a><b>1</b></a>")]))
+    assert (binary.read(), text.read(), ElementTree.tostring(tree)) == (b"x", "y", b"<a><b>1</b></a>")
     deep: list[Any] = []
     for _ in range(200_000):
         deep = [deep]

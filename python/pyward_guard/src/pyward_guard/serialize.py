@@ -17,7 +17,8 @@ from . import _core
 from ._core import InvalidInput, KeySet, LimitExceeded, Refused, VerificationFailed
 from ._optional import need
 from ._text import utf8
-from .tokens.signed import _dump, _load, mac_keys, seconds
+from .tokens._payload import Form, form
+from .tokens.signed import mac_keys, seconds
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -98,7 +99,8 @@ class SignedSerializer(Generic[T]):
 
     ``keys`` and ``payload`` are as for :class:`~pyward_guard.tokens.SignedTokens`; ``purpose`` separates uses of one key
     set; ``format`` is ``"json"`` or ``"msgpack"``. Values of up to 32 KiB; they are signed, not encrypted.
-    ``lifetime`` is in seconds or a ``timedelta``. Raises :class:`~pyward_guard.InvalidInput` for another format.
+    ``lifetime`` is in seconds or a ``timedelta``. Raises :class:`~pyward_guard.InvalidInput` for another format, and for
+    payload types that cannot be checked. Dataclasses may have fields of ``bytes`` in MessagePack.
     CWE-502, CWE-345, CWE-353; ASVS 5.0: v5.0.0-1.5.2, v5.0.0-9.1.1, v5.0.0-15.3.5.
 
     >>> jobs = SignedSerializer(KeySet.generate("mac"), purpose="job-queue", lifetime=3600, payload=dict)
@@ -106,7 +108,9 @@ class SignedSerializer(Generic[T]):
     {'resize': 7}
     """
 
-    __slots__ = ("_core", "_kind", "_lifetime", "_msgpack")
+    __slots__ = ("_core", "_form", "_lifetime", "_msgpack")
+
+    _form: Form
 
     def __init__(
         self,
@@ -120,11 +124,13 @@ class SignedSerializer(Generic[T]):
         if format not in ("json", "msgpack"):
             raise InvalidInput("the format is json or msgpack")
         self._core = _core.TokenSigner(mac_keys(keys), f"serialize/{format}/{purpose}")
-        self._kind, self._lifetime, self._msgpack = payload, seconds(lifetime, "lifetime"), format == "msgpack"
+        self._lifetime, self._msgpack = seconds(lifetime, "lifetime"), format == "msgpack"
+        # MessagePack carries more than JSON.
+        self._form = form(payload, binary=self._msgpack)
 
     def dumps(self, value: T) -> str:
-        """Text for a value."""
-        plain = _dump(value, self._kind)
+        """Text for a value. Raises :class:`~pyward_guard.InvalidInput` as :meth:`~pyward_guard.tokens.SignedTokens.issue` does."""
+        plain = self._form.dump(value)
         if self._msgpack:
             return self._core.issue_bytes(_core.msgpack_dumps(plain), self._lifetime)
         return self._core.issue_json(plain, self._lifetime)
@@ -135,7 +141,7 @@ class SignedSerializer(Generic[T]):
             plain = _core.msgpack_loads(self._core.verify_details(text)[0], 1 << 20, 64)
         else:
             plain = self._core.verify_json(text)
-        return cast(T, _load(plain, self._kind))
+        return cast(T, self._form.load(plain))
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
@@ -156,20 +162,24 @@ class _RestrictedUnpickler(pickle.Unpickler):
 # What a pickle may name of the standard library: classes of plain data, and what puts some of them together again.
 _DATA_MODULES = frozenset({
     "array", "ast", "calendar", "cmath", "collections", "configparser", "datetime", "decimal", "email", "fractions", "graphlib",
-    "http.cookies", "ipaddress", "json", "math", "numbers", "pathlib", "plistlib", "random", "re", "statistics", "time", "types",
-    "uuid", "xml", "zoneinfo",
+    "http.cookies", "ipaddress", "json", "math", "numbers", "pathlib", "plistlib", "random", "statistics", "time", "types", "uuid",
+    "zoneinfo",
 })  # fmt: skip
-_DATA_FUNCTIONS = frozenset({("array", "_array_reconstructor"), ("copyreg", "_reconstructor"), ("copyreg", "__newobj__"), ("re", "_compile")})
+# Of modules that also have what opens files or runs things.
+_DATA_NAMES = frozenset({
+    ("_io", "BytesIO"), ("_io", "StringIO"), ("array", "_array_reconstructor"), ("copyreg", "_reconstructor"),
+    ("copyreg", "__newobj__"), ("re", "Pattern"), ("re", "_compile"), ("xml.etree.ElementTree", "Element"),
+})  # fmt: skip
 _DATA_BUILTINS = (set, frozenset, bytearray, complex, range, slice)
 
 
 def _runs(item: Any) -> bool:
     """True for what is of the standard library and does more than hold data, as far as its place there tells."""
     package = item.__module__.partition(".")[0]
-    if package not in sys.stdlib_module_names:
+    if package not in sys.stdlib_module_names or (item.__module__, item.__qualname__) in _DATA_NAMES:
         return False
     if not isinstance(item, type):
-        return package not in ("math", "cmath") and (item.__module__, item.__qualname__) not in _DATA_FUNCTIONS
+        return package not in ("math", "cmath")
     if package in _DATA_MODULES or item.__module__ in _DATA_MODULES or item in _DATA_BUILTINS:
         return False
     # Named tuples and enumerations are found in many modules.

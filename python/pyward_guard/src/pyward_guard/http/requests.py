@@ -188,6 +188,20 @@ class GuardAdapter(HTTPAdapter):
             _running.policy, _running.deadline = before
 
 
+class _Redirected(requests.PreparedRequest):
+    """A request that another host had a say in. Copies keep the mark: requests makes the next request of this one."""
+
+    _cookies: Any
+    #: Why it must not be sent.
+    _refusal: OutboundRefused | None = None
+
+    def copy(self) -> Any:
+        copied: Any = super().copy()
+        copied.__class__ = _Redirected
+        copied._refusal = self._refusal
+        return copied
+
+
 class _Session(requests.Session):
     _policy: OutboundPolicy
 
@@ -199,8 +213,10 @@ class _Session(requests.Session):
         parent: Any = super()
         parent.rebuild_auth(prepared_request, response)
         origin = self._policy.check_url(str(prepared_request.url))
-        # Every hop counts: another host that was passed said what to ask for.
-        if any(origin != self._policy.check_url(str(passed.request.url)) for passed in (*response.history, response)):
+        # Every hop counts: another host that was passed said what to ask for. `response.history` does not tell: it is empty
+        # for a redirect that is followed by hand, and requests 2.32.3 leaves out its first entry.
+        if isinstance(prepared_request, _Redirected) or origin != self._policy.check_url(str(response.request.url)):
+            prepared_request.__class__ = _Redirected
             try:
                 self._policy.drop_secrets(prepared_request.headers, body=bool(prepared_request.body))
             except OutboundRefused as refusal:

@@ -5,8 +5,10 @@ What cannot be checked is refused when the type is named, so that nothing is hal
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import InitVar, fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
@@ -163,24 +165,76 @@ def _union(parts: list[Form], where: str) -> Form:
     return Form(dump, load, tuple(shape for part in parts for shape in part.shapes))
 
 
+def _parts(value: Any) -> dict[str, Any] | None:
+    """The fields of a model or dataclass, by name."""
+    kind = type(value)
+    if hasattr(kind, "model_fields"):
+        held = vars(value)
+        return {"": value.model_extra} | {name: held.get(name) for name in kind.model_fields}
+    if is_dataclass(kind):
+        # What the constructor does not take, nor == compares, is made anew.
+        return {f.name: getattr(value, f.name, None) for f in fields(kind) if f.init or f.compare}
+    return None
+
+
+def _same(value: Any, read: Any) -> bool:
+    """Whether reading gave what was written. A model may have an == of its own, and attributes that are no fields."""
+    parts = _parts(value)
+    if parts is not None:
+        return type(read) is type(value) and _same(parts, _parts(read))
+    if isinstance(value, dict):
+        return isinstance(read, dict) and value.keys() == read.keys() and all(_same(item, read[key]) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return isinstance(read, (list, tuple)) and len(value) == len(read) and all(map(_same, value, read))
+    if isinstance(value, Enum) is not isinstance(read, Enum):
+        # Defaults, which pydantic does not validate, may be values of members, or members where their values are kept.
+        value, read = _value(value), _value(read)
+    # Times of the hour that comes twice are equal to none of another zone.
+    return bool(value == read) or isinstance(value, datetime) and isinstance(read, datetime) and value.isoformat() == read.isoformat()
+
+
+def _check_same(value: Any, load: Callable[[Any], Any], written: Any, where: str) -> None:
+    try:
+        if _same(value, load(written)):
+            return
+    except (TypeError, ValueError, VerificationFailed):
+        pass
+    # Not from the error, which may show the value.
+    raise InvalidInput(f"{where} would be read as another value, or not at all") from None
+
+
 def _model(kind: Any, where: str) -> Form:
+    """Models and dataclasses of pydantic, which reads and writes them."""
+    write: Callable[..., str | bytes]
+    shapes: tuple[str, ...]
+    if hasattr(kind, "model_validate"):
+        write, read, shapes = kind.model_dump_json, kind.model_validate_json, (_LIST, _DICT)
+    else:
+        from pydantic import TypeAdapter
+
+        adapter: Any = TypeAdapter(kind)
+        write, read, shapes = adapter.dump_json, adapter.validate_json, (_DICT,)
+
     def dump(value: Any) -> Any:
-        if not isinstance(value, kind):
+        # The fields of a subclass would be lost.
+        if type(value) is not kind:
             raise _wrong_value(where, kind.__name__)
-        return value.model_dump(mode="json")
+        try:
+            # Warnings show values.
+            written = json.loads(write(value, by_alias=True, round_trip=True, warnings=False))
+        except (TypeError, ValueError):
+            raise InvalidInput(f"{where} cannot be written as JSON") from None
+        # Aliases, excluded fields, hidden secrets: much of a model may be written otherwise than it is read.
+        _check_same(value, load, written, where)
+        return written
 
     def load(value: Any) -> Any:
         try:
-            return kind.model_validate(value)
+            return read(json.dumps(value))
         except (TypeError, ValueError):
             raise _wrong_content() from None
 
-    return Form(dump, load, (_LIST, _DICT))
-
-
-@dataclass
-class _Box:
-    value: Any
+    return Form(dump, load, shapes)
 
 
 def _record(kind: Any, binary: bool, known: dict[Any, Form], where: str) -> Form:
@@ -192,30 +246,34 @@ def _record(kind: Any, binary: bool, known: dict[Any, Form], where: str) -> Form
         del known[kind]
         raise InvalidInput(f"the type hints of {kind.__name__} cannot be resolved") from error
     parts: dict[str, Form] = {}
-    # What the constructor does not take it makes.
-    for name in (f.name for f in fields(kind) if f.init):
-        try:
+    try:
+        if any(isinstance(hint, InitVar) for hint in hints.values()):
+            raise InvalidInput(f"{kind.__name__} takes values that it does not keep (InitVar)")
+        # What the constructor does not take it makes.
+        for name in (f.name for f in fields(kind) if f.init):
             parts[name] = _form(hints[name], binary, known, f"{kind.__name__}.{name}")
-        except InvalidInput:
-            # The dataclasses of pydantic check such fields themselves.
-            if not hasattr(kind, "__pydantic_validator__"):
-                del known[kind]
-                raise
-            parts[name] = Form(lambda value: asdict(_Box(value))["value"], _as_is)
+    except InvalidInput:
+        del known[kind]
+        raise
+    names = {f.name for f in fields(kind)}
+    made = [f.name for f in fields(kind) if not f.init and f.compare]
 
     def dump(value: Any) -> Any:
-        if type(value) is not kind:
-            # A subclass with more fields would lose them.
-            if not isinstance(value, kind) or not parts.keys() >= {f.name for f in fields(value) if f.init}:
-                raise _wrong_value(where, kind.__name__)
-        return {name: part.dump(getattr(value, name)) for name, part in parts.items()}
+        # A subclass with more fields would lose them.
+        if not isinstance(value, kind) or type(value) is not kind and not names >= {f.name for f in fields(value)}:
+            raise _wrong_value(where, kind.__name__)
+        written = {name: part.dump(getattr(value, name)) for name, part in parts.items()}
+        if made:
+            kept = {name: getattr(value, name, None) for name in made}
+            _check_same(kept, lambda plain: {name: getattr(load(plain), name, None) for name in made}, written, where)
+        return written
 
     def load(value: Any) -> Any:
         if type(value) is not dict or not value.keys() <= parts.keys():
             raise _wrong_content()
-        made = {name: parts[name].load(item) for name, item in value.items()}
+        given = {name: parts[name].load(item) for name, item in value.items()}
         try:
-            return kind(**made)
+            return kind(**given)
         except (TypeError, ValueError, InvalidInput):
             raise _wrong_content() from None
 
@@ -261,7 +319,9 @@ def _form(hint: Any, binary: bool, known: dict[Any, Form], where: str) -> Form:
     if hint in known:
         return known[hint]
     if isinstance(hint, type) and is_dataclass(hint):
-        return _record(hint, binary, known, where)
+        # Of the class itself: a plain dataclass that is derived from one of pydantic only inherits its validator.
+        checked = "__pydantic_validator__" in vars(hint)
+        return _model(hint, where) if checked else _record(hint, binary, known, where)
     if hasattr(hint, "model_validate"):
         return _model(hint, where)
     raise unclear

@@ -8,7 +8,6 @@ True
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from .. import _core
 from .._core import InvalidInput, KeySet
-from ._payload import Form, form
+from ._payload import form
 
 __all__ = ["KeySet", "SignedToken", "SignedTokens"]
 
@@ -39,20 +38,6 @@ def mac_keys(keys: KeySet | bytes | str | Sequence[bytes | str]) -> KeySet:
         return keys
     values = [keys] if isinstance(keys, (bytes, bytearray, str)) else list(keys)
     return KeySet.from_secrets("mac", values)
-
-
-# For SignedSerializer: MessagePack carries more than JSON.
-@functools.lru_cache(maxsize=256)
-def _binary_form(kind: Any) -> Form:
-    return form(kind, binary=True)
-
-
-def _dump(value: object, kind: Any) -> Any:
-    return _binary_form(kind).dump(value)
-
-
-def _load(value: Any, kind: Any) -> Any:
-    return _binary_form(kind).load(value)
 
 
 @dataclass(frozen=True)
@@ -80,7 +65,8 @@ class SignedTokens(Generic[T]):
     another. ``lifetime`` is in seconds or a ``timedelta``. ``payload`` is the type of the content: ``str``, ``int``,
     ``dict``, ..., a dataclass or a pydantic model; without it any JSON value goes. The content is signed, not encrypted.
     The fields of a dataclass are checked in all their parts: JSON types, dataclasses, models, enumerations, ``list[...]``,
-    ``tuple[...]``, ``dict[str, ...]``, ``Literal``, and unions that can be told apart once they are written.
+    ``tuple[...]``, ``dict[str, ...]``, ``Literal``, and unions that can be told apart once they are written. Models, and the
+    dataclasses of pydantic, are written and read by pydantic, with their aliases.
 
     Raises :class:`~pyward_guard.InvalidInput` for short keys, an empty purpose, lifetimes out of range, and payload types
     that cannot be checked.
@@ -124,7 +110,8 @@ class SignedTokens(Generic[T]):
     def issue(self, payload: T, *, lifetime: int | timedelta | None = None) -> str:
         """A URL-safe token over ``payload``, valid for ``lifetime`` (default: that of the instance).
 
-        Raises :class:`~pyward_guard.InvalidInput` when the payload is of another type, no JSON or over 32 KiB.
+        Raises :class:`~pyward_guard.InvalidInput` when the payload is of another type, no JSON or over 32 KiB, and when it
+        would be read as another value: a model with excluded or hidden fields, a dataclass whose ``field(init=False)`` was set.
         """
         duration = self._lifetime if lifetime is None else seconds(lifetime, "lifetime")
         return self._core.issue_json(self._dump(payload), duration)

@@ -8,6 +8,7 @@ import logging
 import re
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import fastapi
@@ -171,7 +172,8 @@ def test_any_accept_header_is_answered(accept: str, status: int) -> None:
 
 PROGRAM = """
 import asyncio, logging, sys, threading
-logging.basicConfig(filename=sys.argv[1])
+if len(sys.argv) > 1:
+    logging.basicConfig(filename=sys.argv[1])
 from pyward_guard import errors
 errors.install_hooks()
 def fail(): raise RuntimeError("hunter2")
@@ -192,10 +194,26 @@ def test_hooks(tmp_path: Any) -> None:
     log = tmp_path / "log"
     done = subprocess.run([sys.executable, "-c", PROGRAM, str(log)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 1
-    assert re.fullmatch(r"Internal error, incident [0-9A-Z]{5}-[0-9A-Z]{5}\. Details are in the log\.\n", done.stderr), done.stderr
+    assert re.fullmatch(r"(Internal error, incident [0-9A-Z]{5}-[0-9A-Z]{5}\. Details are in the log\.\n){4}", done.stderr), done.stderr
     assert log.read_text().count("RuntimeError: hunter2") == 4
     for place in ("main program", "thread worker", "asyncio", "finaliser"):
         assert place in log.read_text()
+
+
+def test_hooks_without_a_log_tell_all_the_same() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=600)
+    line = r"Internal error, incident [0-9A-Z]{5}-[0-9A-Z]{5}\. Details are lost: no log is set up\.\n"
+    assert done.returncode == 1 and re.fullmatch(f"({line}){{4}}", done.stderr), done.stderr
+
+
+async def test_hooks_are_undone(caplog: pytest.LogCaptureFixture) -> None:
+    before, told = (sys.excepthook, threading.excepthook, sys.unraisablehook), []
+    undo = errors.install_hooks(tell=told.append)
+    errors.asyncio_handler(asyncio.get_running_loop(), {"message": "x"})
+    undo()
+    errors.asyncio_handler(asyncio.get_running_loop(), {"message": "y"})
+    assert (sys.excepthook, threading.excepthook, sys.unraisablehook) == before
+    assert len(told) == 1 and [record.getMessage()[-3:] for record in caplog.records] == ["'x'", "'y'"]
 
 
 async def test_asyncio_handler(caplog: pytest.LogCaptureFixture) -> None:

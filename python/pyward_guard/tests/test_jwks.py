@@ -235,7 +235,7 @@ def test_coroutines_share_one_request_and_survive_cancellation(clock: Clock) -> 
 
 
 def test_urls_and_times() -> None:
-    for url in ("http://id.example/jwks", "http://localhost:x@evil.example/jwks", "http://localhost.evil.example/", "ftp://id.example", "", "//id.example"):
+    for url in ("http://id.example/jwks", "http://localhost:x@evil.example/jwks", "http://localhost.evil.example/", "ftp://id.example", "", "//id.example", "https://["):
         with pytest.raises(InvalidInput):
             tokens.JwksClient(url, lambda url: "")
     for url in ("http://127.0.0.1:8000/jwks", "http://[::1]/jwks", "https://id.example/jwks"):

@@ -43,6 +43,10 @@ def test_request_has_pkce_state_and_nonce() -> None:
         client().start(state="mine")
     with pytest.raises(InvalidInput):
         OidcClient("http://id.example", "shop", "https://x.example/", ISSUER, [KEY])
+    with pytest.raises(InvalidInput, match="redirect_uri"):
+        OidcClient(ISSUER, "shop", "https://[", ISSUER, [KEY])
+    with pytest.raises(InvalidInput, match="scopes is a list"):
+        client(scopes="openid email")
 
 
 def test_callback() -> None:
@@ -104,7 +108,8 @@ def test_stored_logins_are_checked() -> None:
     for change in ({"created": "1"}, {"created": True}, {"created": None}, {"state": "short"}, {"nonce": 7}, {"more": 1}):
         with pytest.raises(InvalidInput):
             Login.from_json(json.dumps(dataclasses.asdict(good) | change))
-    for text in ("", "null", "[]", "[1,2,3,4]", "{}", "7"):
+    texts: list[Any] = ["", "null", "[]", "[1,2,3,4]", "{}", "7", "\ud800", "[" * 100_000, None, 7]
+    for text in texts:
         with pytest.raises(InvalidInput):
             Login.from_json(text)
 
@@ -148,10 +153,11 @@ def test_metadata() -> None:
             from_metadata({**METADATA, "issuer": other})
     for change in ({"jwks_uri": None}, {"token_endpoint": "http://id.example/token"}, {"jwks_uri": "http://id.example/jwks"},
                    {"authorization_endpoint": "http://id.example/a"}, {"code_challenge_methods_supported": ["plain"]},
-                   {"code_challenge_methods_supported": "S256"}):  # fmt: skip
+                   {"code_challenge_methods_supported": "S256"}, {"authorization_endpoint": "https://["},
+                   {"token_endpoint": "https://["}, {"jwks_uri": "https://["}):  # fmt: skip
         with pytest.raises(InvalidInput):
             from_metadata({**METADATA, **change})
-    for document in ("[]", "{", "null", b"\xff"):
+    for document in ("[]", "{", "null", b"\xff", "\ud800", "[" * 100_000):
         with pytest.raises((InvalidInput, VerificationFailed)):
             from_metadata(document)
 

@@ -393,6 +393,20 @@ def test_policy(tmp_path: Path) -> None:
     assert asked == [breached[:5]]
 
 
+def test_words_of_the_context_count_each_time_and_filling_does_not() -> None:
+    policy = PasswordPolicy(context=["globex", "acme"])
+    for word in (
+        "Globex2026!Globex2026", "acmeacmepassword99xy", "acmepassword2026", "acme12345678901", "acme-Welcome-2026",
+        "Summer26!acme-July",
+    ):  # fmt: skip
+        assert "context" in codes(policy, word), word
+    for word in (
+        "mind-globex-otter-quince", "acme otter quince 2026!", "password acme lantern oyster 77",
+        "Acme 2026 and its 14 oyster lanterns of 1999",
+    ):  # fmt: skip
+        assert "context" not in codes(policy, word), word
+
+
 def test_policy_history_and_expiry() -> None:
     hasher = PasswordHasher(**FAST)
     old = [hasher.hash(f"quiet-lantern-oyster-{word}") for word in ("magnet", "teapot", "walnut")]

@@ -164,6 +164,33 @@ def test_pydantic_writes_json_and_times_in_json() -> None:
         assert properties["at"] == {"title": "At", "type": "string", "format": "date-time"}
 
 
+@pytest.mark.filterwarnings("error")
+def test_pydantic_models_of_times_can_be_read_again() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Model(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        day: Annotated[datetime.date, validate.Check(validate.iso_date)]
+        at: Annotated[datetime.datetime, validate.Check(validate.iso_datetime)]
+        data: Annotated[Any, validate.Check(validate.json)] = None
+
+    model = Model(day="2024-02-29", at="2024-02-29T12:00:00.5+02:00", data="[1]")
+    dumped = model.model_dump()
+    assert dumped == {"day": model.day, "at": model.at, "data": [1]} and type(dumped["day"]) is datetime.date
+    assert Model(day=model.day, at=model.at, data="[1]") == model == Model(**model.model_dump(mode="json", exclude={"data"}), data="[1]")
+    naive = model.at.replace(tzinfo=None)
+    for change in ({"day": model.at}, {"at": model.day}, {"at": naive}, {"at": datetime.datetime.min.replace(tzinfo=model.at.tzinfo)}, {"day": 7}):
+        with pytest.raises(pydantic.ValidationError):
+            Model(**{"day": model.day, "at": model.at, **change})
+
+
+def test_checks_are_checked_when_made() -> None:
+    make: Any = validate.Check
+    for wrong in (lambda: make(5), lambda: make(validate.slug, max_lenght=5), lambda: make(lambda: 1), lambda: make(lambda value, limit: value)):
+        with pytest.raises(InvalidInput):
+            wrong()
+    assert make(int)("7") == 7 and make(validate.Pattern("a"))("a") == "a"
+
+
 def test_rare_but_real_values_pass() -> None:
     for check, values in {
         validate.email: [
@@ -199,7 +226,8 @@ def test_hostile_values_are_invalid_input() -> None:
         validate.phone: ["+" + "1" * 50, "+999123456789", "+49\u0661\u0662\u0663\u0664\u0665\u0666", "+1;ext=2"],
         validate.iban: ["DE89370400440532013001", "XX" + "0" * 60, "\uff24\uff25" + "89370400440532013000"],
         validate.plain_text: ["a\U000e0100", "a\u180b", "\u202e", "a" + "\u0301" * 9, "\ue000", "a\u200d"],
-        validate.iso_datetime: ["2024-01-01T24:00:00Z", "2024-01-01T00:00:00+25:00", "2024-01-01T00:00:00." + "1" * 50 + "Z", "2024-01-01T00:00:00"],
+        validate.iso_datetime: ["2024-01-01T24:00:00Z", "2024-01-01T00:00:00+25:00", "2024-01-01T00:00:00." + "1" * 50 + "Z", "2024-01-01T00:00:00",
+            "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"],
         validate.json: [5, 10**10, True, None],
     }.items():  # fmt: skip
         for value in values:

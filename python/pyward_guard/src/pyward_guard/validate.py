@@ -10,6 +10,7 @@ Practice: I1. Protects against CWE-20, CWE-129, CWE-178, CWE-400, CWE-1007, CWE-
 from __future__ import annotations
 
 import datetime
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
@@ -277,6 +278,9 @@ def country(value: str) -> str:
 def locale(value: str) -> str:
     """A locale of language, script and region (BCP 47), in canonical case.
 
+    The region has to be a country of ISO 3166-1 or three digits. Language and script are checked for their form only: look
+    the result up among the locales that you have.
+
     CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
     >>> locale("zh_hant_tw")
@@ -348,7 +352,7 @@ def iso_date(value: str) -> datetime.date:
 
 def iso_datetime(value: str) -> datetime.datetime:
     """A point in time as RFC 3339 has it: date, time to the second or finer (cut to microseconds), and offset (``Z`` or
-    ``+hh:mm``).
+    ``+hh:mm``). In UTC it lies in the years 1 to 9999, so that it can be compared and converted.
 
     CWE-20; ASVS 5.0: v5.0.0-2.2.1.
 
@@ -363,8 +367,10 @@ def iso_datetime(value: str) -> datetime.datetime:
     date, time, fraction, offset = found.groups()
     fraction = "" if fraction is None else fraction[:7].ljust(7, "0")
     try:
-        return datetime.datetime.fromisoformat(f"{date}T{time}{fraction}{'+00:00' if offset in 'Zz' else offset}")
-    except ValueError:
+        moment = datetime.datetime.fromisoformat(f"{date}T{time}{fraction}{'+00:00' if offset in 'Zz' else offset}")
+        moment.astimezone(datetime.timezone.utc)
+        return moment
+    except (ValueError, OverflowError):
         raise InvalidInput("there is no such time") from None
 
 
@@ -441,10 +447,13 @@ class Pattern:
 class Check:
     """Makes a pydantic type of a validator: ``Annotated[str, Check(slug)]``, with options as keywords.
 
-    In JSON, dates and times are written in ISO format, JSON data as it is, everything else as text.
+    In JSON, dates and times are written in ISO format, JSON data as it is, everything else as text. :func:`iso_date` and
+    :func:`iso_datetime` also take what they return, so that a dumped model can be read again.
 
     The messages never repeat the value, but pydantic's own ``ValidationError`` shows its input: give models with secrets
     ``model_config = ConfigDict(hide_input_in_errors=True)`` before an error of theirs is logged.
+
+    Raises :class:`InvalidInput` at once for options that the validator does not have.
 
     CWE-20; ASVS 5.0: v5.0.0-2.2.1, v5.0.0-2.2.2.
 
@@ -454,6 +463,17 @@ class Check:
     __slots__ = ("options", "validator")
 
     def __init__(self, validator: Callable[..., Any], **options: Any) -> None:
+        if not callable(validator):
+            raise InvalidInput("a check is made of a validator: a function of the value")
+        try:
+            signature = inspect.signature(validator)
+        except (TypeError, ValueError):
+            pass  # some functions written in C do not tell
+        else:
+            try:
+                signature.bind("", **options)
+            except TypeError as error:
+                raise InvalidInput(f"the validator cannot be called like this: {error}") from None
         self.validator = validator
         self.options = options
 
@@ -466,6 +486,11 @@ class Check:
     def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> Any:
         from pydantic_core import PydanticCustomError, core_schema
 
+        def text(value: Any) -> Any:
+            moment = isinstance(value, datetime.datetime)
+            date = isinstance(value, datetime.date) and not moment
+            return value.isoformat() if (moment if self.validator is iso_datetime else date) else value
+
         def validate(value: str) -> Any:
             try:
                 return self(value)
@@ -473,10 +498,13 @@ class Check:
                 # The message of our validators never repeats the value.
                 raise PydanticCustomError("pyward_guard", "{reason}", {"reason": str(error)}) from None
 
+        taken: Any = core_schema.str_schema(strict=True)
+        if self.validator is iso_date or self.validator is iso_datetime:
+            taken = core_schema.no_info_before_validator_function(text, taken)
         return core_schema.no_info_after_validator_function(
             validate,
-            core_schema.str_schema(strict=True),
-            serialization=core_schema.plain_serializer_function_ser_schema(_serialised, when_used="json"),
+            taken,
+            serialization=core_schema.plain_serializer_function_ser_schema(_serialised, info_arg=True),
         )
 
     def __get_pydantic_json_schema__(self, _schema: Any, handler: Any) -> dict[str, Any]:
@@ -486,7 +514,9 @@ class Check:
         return {"type": "string"} if found is None else {"type": "string", "format": found}
 
 
-def _serialised(value: Any) -> Any:
+def _serialised(value: Any, info: Any) -> Any:
+    if not info.mode_is_json():
+        return value
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     # No tuples: a card number is one, and its text hides the digits.

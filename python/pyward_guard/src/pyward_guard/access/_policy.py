@@ -252,7 +252,12 @@ class Policy:
 
     # -- roles and other hierarchies ----------------------------------------------------------------------
     def role(self, name: str, *, inherits: Iterable[str] = ()) -> None:
-        """Declares a role that may all that the roles it inherits from may."""
+        """Declares a role that may all that the roles it inherits from may.
+
+        Raises :class:`~pyward_guard.InvalidInput` for a text instead of a list of roles.
+        """
+        if isinstance(inherits, str):
+            raise InvalidInput("inherits is a list of roles: a text alone would be taken letter by letter")
         for other in inherits:
             self._engine.link(Role(name), Role(other))
 

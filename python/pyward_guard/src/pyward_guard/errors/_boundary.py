@@ -130,8 +130,41 @@ def render(incident: Incident, accept: str, status: int = 500) -> tuple[int, str
     return status, "application/problem+json", json.dumps(problem).encode()
 
 
+def _kept() -> bool:
+    """Whether some handler takes what is logged here."""
+    logger: logging.Logger | None = _log
+    while logger is not None and _log.isEnabledFor(logging.ERROR):
+        if any(handler.level <= logging.ERROR and not isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
+def _to_stderr(line: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(line + "\n")
+
+
+# What the hooks that are installed tell users with; None without hooks.
+_tell: Callable[[str], None] | None = None
+
+
+def _report(tell: Callable[[str], None], error: BaseException | None, where: str, detail: str = "") -> None:
+    incident = Incident.new()
+    # Without a handler, Python's last resort would print the traceback to standard error.
+    kept = _kept()
+    if kept:
+        log_incident(incident, error, where=where, detail=detail)
+    # An exception here would make Python print the traceback that is not to be shown.
+    with contextlib.suppress(Exception):
+        end = "Details are in the log." if kept else "Details are lost: no log is set up."
+        tell(f"Internal error, incident {incident.id}. {end}")
+
+
 def asyncio_handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An exception handler for event loops: ``loop.set_exception_handler(asyncio_handler)``.
+
+    With :func:`install_hooks` the user is told as well, else the failure is logged only.
 
     CWE-209; ASVS 5.0: v5.0.0-16.5.4.
 
@@ -140,52 +173,49 @@ def asyncio_handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
     >>> loop.set_exception_handler(asyncio_handler)
     >>> loop.close()
     """
-    log_incident(Incident.new(), context.get("exception"), where="asyncio", detail=str(context.get("message", "")))
+    error, detail = context.get("exception"), str(context.get("message", ""))
+    tell = _tell
+    if tell is None:
+        log_incident(Incident.new(), error, where="asyncio", detail=detail)
+    else:
+        _report(tell, error, "asyncio", detail)
 
 
 def install_hooks(*, tell: Callable[[str], None] | None = None) -> Callable[[], None]:
     """Takes over ``sys.excepthook``, ``threading.excepthook`` and ``sys.unraisablehook``; returns a function that undoes it.
 
-    The user of a program sees one line with the incident id (through ``tell``, by default on standard error), the
-    traceback goes to the log only. ``KeyboardInterrupt`` and ``SystemExit`` stay as they are.
+    The user of a program sees one line with the incident id for each failure (through ``tell``, by default on standard
+    error), the traceback goes to the log only; the line says so when no log is set up. ``tell`` is called in the thread
+    that fails. ``KeyboardInterrupt`` and ``SystemExit`` stay as they are.
 
     CWE-209; ASVS 5.0: v5.0.0-16.5.4.
 
     >>> undo = install_hooks()
     >>> undo()
     """
-    before = sys.excepthook, threading.excepthook, sys.unraisablehook
-
-    def say(line: str) -> None:
-        # An exception here would make Python print the traceback that is not to be shown.
-        with contextlib.suppress(Exception):
-            if tell is not None:
-                tell(line)
-            elif sys.stderr is not None:
-                sys.stderr.write(line + "\n")
+    global _tell
+    before, told = (sys.excepthook, threading.excepthook, sys.unraisablehook), _tell
+    say = _to_stderr if tell is None else tell
 
     def on_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, (KeyboardInterrupt, SystemExit)):
             before[0](kind, error, trace)
             return
-        incident = Incident.new()
-        log_incident(incident, error, where="main program")
-        say(f"Internal error, incident {incident.id}. Details are in the log.")
+        _report(say, error, "main program")
 
     def on_thread(args: threading.ExceptHookArgs) -> None:
         if args.exc_type is SystemExit:
             return
-        incident = Incident.new()
-        log_incident(incident, args.exc_value, where=f"thread {args.thread.name if args.thread else '?'}")
+        _report(say, args.exc_value, f"thread {args.thread.name if args.thread else '?'}")
 
     def on_unraisable(args: Any) -> None:
-        log_incident(Incident.new(), args.exc_value, where="finaliser", detail=str(args.err_msg or ""))
+        _report(say, args.exc_value, "finaliser", str(args.err_msg or ""))
 
     def undo() -> None:
+        global _tell
         sys.excepthook, threading.excepthook, sys.unraisablehook = before
+        _tell = told
 
     sys.excepthook, threading.excepthook, sys.unraisablehook = on_exception, on_thread, on_unraisable
-    # Without a handler, Python's last resort would print the traceback to standard error.
-    if not _log.handlers and not logging.getLogger().handlers:
-        _log.addHandler(logging.NullHandler())
+    _tell = say
     return undo

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -196,9 +197,11 @@ class PasswordPolicy:
     """Rules for new passwords, after NIST SP 800-63B: long, hard to guess, not known from breaches; no composition rules.
 
     ``min_length`` and ``max_length`` are in characters. ``min_score`` is zxcvbn's (0 to 4). ``breaches`` are the lists to
-    ask. ``context`` are words of the site or company that no password may be built around. ``history`` is how many old
-    hashes are compared with, the newest ones. ``max_age`` (a ``timedelta``) is for rules you are held to: without a reason to suspect a password, expiry makes
-    passwords worse (ASVS 5.0: v5.0.0-6.2.10).
+    ask. ``context`` are words of the site or company that no password may be built around: each may make up less than
+    a third of it. Repetitions count; digits, punctuation and very common words (``password``, ``summer``) do not, unless 12
+    other letters are left. ``history`` is how many old hashes are compared with, the newest ones. ``max_age`` (a
+    ``timedelta``) is for rules you are held to: without a reason to suspect a password, expiry makes passwords worse
+    (ASVS 5.0: v5.0.0-6.2.10).
 
     ``hasher`` compares with the history, by default one with the default parameters.
 
@@ -292,17 +295,31 @@ class PasswordPolicy:
         return self.max_age is not None and (now or datetime.now(timezone.utc)) - changed_at > self.max_age
 
 
+# What people put next to a word to make it long enough; the full lists are those of the strength estimate.
+_COMMON = re.compile(
+    "password|passwort|passphrase|welcome|willkommen|qwerty(?:uiop)?|qwertz(?:uiop)?|azerty|asdf(?:gh(?:jkl)?)?|letmein"
+    "|iloveyou|admin|login|secret|changeme|default|hello|test|user|monkey|dragon|sunshine|princess|football|baseball|master|shadow"
+    "|superman|batman|abcd*"
+    "|spring|summer|autumn|winter|january|february|march|april|june|july|august|september|october|november|december"
+)
+
+
 def _letters(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
 def _built_around(password: str, words: Iterable[str]) -> bool:
-    """Whether a word (or the part of an address before the @) makes up a third or more of the password."""
+    """Whether a word (or a part of an address) makes up a third or more of the password, or of what counts in it."""
     plain = _letters(password)
     for word in words:
         for part in {word, word.partition("@")[0], *word.replace("@", " ").replace(".", " ").split()}:
             piece = _letters(part)
-            if len(piece) >= 4 and piece in plain and 3 * len(piece) >= len(plain):
+            if len(piece) < 4 or piece not in plain:
+                continue
+            size = plain.count(piece) * len(piece)
+            # Digits and common words add length, but little to guess; a phrase of many other words may name the site.
+            others = sum(c.isalpha() for c in _COMMON.sub(" ", plain.replace(piece, " ")))
+            if 3 * size >= len(plain) or (others < 12 and 2 * size >= others):
                 return True
     return False
 

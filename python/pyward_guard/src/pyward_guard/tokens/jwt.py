@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .. import _core
 from .._core import InvalidInput, Jwk, LimitExceeded, UnknownKey, VerificationFailed
@@ -474,8 +474,15 @@ class AsyncJwksClient(_JwksCache):
             return verifier.verify(token)
 
 
+def _split_url(url: str, problem: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # "https://[" and the like
+        raise InvalidInput(problem) from None
+
+
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
+    parts = _split_url(url, "keys are fetched by https only")
     if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost", "::1")):
         raise InvalidInput("keys are fetched by https only")
 

@@ -20,13 +20,18 @@ from urllib.parse import urlencode, urlsplit
 
 from .. import _core
 from .._core import Expired, InvalidInput, Jwk, VerificationFailed
-from .jwt import JwksClient, JwtVerifier, SigningAlgorithm
+from .jwt import JwksClient, JwtVerifier, SigningAlgorithm, _names, _split_url
 
 __all__ = ["Login", "OidcClient", "pkce_challenge", "token_hash"]
 
 
 def _b64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _parse(text: str | bytes) -> Any:
+    # The core's parser bounds the depth, where that of the standard library raises RecursionError.
+    return _core.json_loads(text.encode() if isinstance(text, str) else text)
 
 
 def pkce_challenge(verifier: str) -> str:
@@ -86,9 +91,8 @@ class Login:
     def from_json(cls, text: str) -> Login:
         """From the session. Raises :class:`~pyward_guard.InvalidInput`."""
         try:
-            data = json.loads(text)
-            login = cls(**data)
-        except (ValueError, TypeError):
+            login = cls(**_parse(text))
+        except (InvalidInput, ValueError, TypeError):
             raise InvalidInput("not a stored log-in") from None
         texts = all(isinstance(v, str) and len(v) >= 43 for v in (login.state, login.nonce, login.code_verifier))
         if not texts or isinstance(login.created, bool) or not isinstance(login.created, (int, float)):
@@ -105,8 +109,8 @@ class OidcClient:
     the provider's metadata says ``authorization_response_iss_parameter_supported``.
 
     A log-in may take ``lifetime`` seconds; ``clock_skew`` is in seconds. Raises :class:`~pyward_guard.InvalidInput` for URLs
-    that are not HTTPS, and for keys or a ``fetch`` that would have to be awaited: with asyncio, use a client that blocks and
-    call :meth:`verify_id_token` in a thread (``asyncio.to_thread``).
+    that are not HTTPS, for ``scopes`` that are one text, and for keys or a ``fetch`` that would have to be awaited:
+    with asyncio, use a client that blocks and call :meth:`verify_id_token` in a thread (``asyncio.to_thread``).
 
     CWE-287, CWE-352; ASVS 5.0: v5.0.0-6.8.1, v5.0.0-6.8.2, v5.0.0-10.1.2, v5.0.0-10.2.1, v5.0.0-10.2.2, v5.0.0-10.5.1,
     v5.0.0-10.5.2, v5.0.0-10.5.4.
@@ -137,14 +141,14 @@ class OidcClient:
         clock_skew: float = 30.0,
     ) -> None:
         for name, url in (("issuer", issuer), ("redirect_uri", redirect_uri), ("endpoint", authorization_endpoint)):
-            parts = urlsplit(url)
+            parts = _split_url(url, f"the {name} must be an https URL")
             local = parts.hostname in ("localhost", "127.0.0.1")
             if not parts.hostname or parts.scheme != "https" and not (parts.scheme == "http" and local):
                 raise InvalidInput(f"the {name} must be an https URL")
             if parts.fragment:
                 raise InvalidInput(f"the {name} must not have a fragment")
         self._issuer, self._client_id, self._redirect = issuer, client_id, redirect_uri
-        self._endpoint, self._scopes = authorization_endpoint, tuple(scopes)
+        self._endpoint, self._scopes = authorization_endpoint, tuple(_names(scopes, "scopes"))
         self._iss_parameter, self._lifetime, self._skew = iss_parameter, lifetime, clock_skew
         #: Where :meth:`token_request` is posted to, when the provider's metadata said so.
         self.token_endpoint: str | None = None
@@ -190,8 +194,8 @@ class OidcClient:
         pyward_guard.VerificationFailed: verification failed: wrong issuer
         """
         try:
-            document = dict(metadata) if isinstance(metadata, Mapping) else json.loads(metadata)
-        except ValueError:
+            document = dict(metadata) if isinstance(metadata, Mapping) else _parse(metadata)
+        except (InvalidInput, ValueError):
             raise InvalidInput("the provider's metadata is not JSON") from None
         if not isinstance(document, dict) or document.get("issuer") != issuer:
             raise VerificationFailed("verification failed: wrong issuer")
@@ -202,7 +206,7 @@ class OidcClient:
         if not isinstance(supported, list) or "S256" not in supported:
             raise InvalidInput("the provider has no PKCE with S256")
         authorization, token, keys = (str(url) for url in urls)
-        if urlsplit(token).scheme != urlsplit(authorization).scheme:
+        if len({_split_url(url, "the endpoint must be an https URL").scheme for url in (authorization, token)}) > 1:
             raise InvalidInput("the endpoint must be an https URL")
         client = cls(
             issuer,

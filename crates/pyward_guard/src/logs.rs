@@ -129,7 +129,16 @@ static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
             r"(?i)\b(bearer|basic|negotiate|digest)[ \t]+[A-Za-z0-9+/=._~-]{8,}",
             "$1 [redacted]",
         ),
-        // Passwords that hold `/`, where it is no port that a path follows.
+        // Passwords that hold `/`: without a user, and in schemes with accounts, whatever they begin with,
+        (
+            r#"([A-Za-z][A-Za-z0-9+.-]{1,20}://):[^\s"'<>]*@"#,
+            "$1[redacted]@",
+        ),
+        (
+            r#"\b((?:postgres|postgresql|mysql|mariadb|mssql|oracle|clickhouse|mongodb|rediss?|valkeys?|amqps?|nats|smtps?|imaps?|pop3s?|ldaps?|s?ftp|ftps)(?:\+[a-z0-9]+)?://)[^\s/?\#@:\["']+:[^\s?"'<>]*@"#,
+            "$1[redacted]@",
+        ),
+        // elsewhere where it is no port that a path follows.
         (
             r#"([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/?\#@:\["']*:[^\s/@"'<>]*[^\s/@"'<>0-9][^\s"'<>]*@"#,
             "$1[redacted]@",
@@ -611,6 +620,8 @@ mod tests {
             ("postgresql://app:p@hunter2@db/x", "hunter2"),
             ("redis://:s3cr/hunter2@cache:6379/0", "hunter2"),
             ("redis://:12345678@cache:6379/0", "12345678"),
+            ("redis://:123/hunter2@cache/0", "hunter2"),
+            ("postgresql+psycopg://app:2024/hunter2@db/x", "hunter2"),
             ("clone https://hunter2@github.com/a/b", "hunter2"),
         ] {
             let out = redact(text);
@@ -631,6 +642,7 @@ mod tests {
             "https://example.org/users/@ada",
             "https://example.org:8080/@ada/posts?to=b@example.org",
             "http://[::1]:8080/@ada",
+            "jdbc:postgresql://db:5432/x?mail=b@c",
             "see https://example.org and write to ada",
             "order 4111111111111112",
             "a: b",

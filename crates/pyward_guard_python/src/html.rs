@@ -10,6 +10,7 @@ use pyo3::types::{PyString, PyType};
 use pyward_guard::html::{self, Policy, Preset, RelativeUrls, Sanitizer, Tracker};
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
 use crate::text::{Judged, Shown};
 
 /// The Python class `pyward_guard.html.Markup`, set when that module is imported.
@@ -143,7 +144,7 @@ impl HtmlSanitizer {
         link_hosts: Option<Vec<String>>,
         resource_hosts: Option<Vec<String>>,
         id_prefix: Option<String>,
-        max_bytes: usize,
+        #[pyo3(from_py_with = whole)] max_bytes: usize,
     ) -> PyResult<Self> {
         let relative_urls = match (relative_urls, base_url) {
             ("keep", None) => RelativeUrls::Keep,
@@ -227,6 +228,9 @@ impl HtmlTracker {
             C::ScriptAttribute => "script-attribute",
             C::ScriptAttributeString => "script-attribute-string",
             C::StyleAttribute => "style-attribute",
+            C::JsonAttribute => "json-attribute",
+            C::JsonAttributeString => "json-attribute-string",
+            C::NumberAttribute => "number-attribute",
             C::OtherAttribute => "other-attribute",
             C::Unquoted => "unquoted",
             C::Script => "script",

@@ -7,6 +7,7 @@ import html.parser
 import json
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -171,6 +172,20 @@ def template(*parts: Any) -> Any:
     return SimpleNamespace(strings=strings, interpolations=values)
 
 
+class _Tags(html.parser.HTMLParser):
+    """The start tags of a page, as a browser would see them."""
+
+    def handle_starttag(self, tag: str, attributes: Any) -> None:
+        self.found.append((tag, dict(attributes)))
+
+    @classmethod
+    def of(cls, page: str) -> list[tuple[str, dict[str, str]]]:
+        reader = cls()
+        reader.found: list[Any] = []
+        reader.feed(page)
+        return reader.found
+
+
 def test_template_strings() -> None:
     assert render(template("<p>", "<b>", "</p>")) == "<p>&lt;b&gt;</p>"
     assert render(template('<a title="', 'x" onclick="y', '">', Markup("<i>"), "</a>")) == (
@@ -332,6 +347,23 @@ def test_jinja_markup_in_attributes_is_escaped_again() -> None:
     )
 
 
+def test_jinja_attributes_of_json_and_numbers() -> None:
+    env = jinja_environment()
+    told = {"id": "x\", \"admin\": \"1", "js": "'><script>"}
+    for quote in "'\"":
+        page = env.from_string(f"<p hx-vals={quote}{{{{ told|tojson }}}}{quote} hx-trigger='every {{{{ n|int }}}}s'>").render(told=told, n="2s")
+        [(_, attributes)] = _Tags.of(page)
+        assert json.loads(attributes["hx-vals"]) == told and attributes["hx-trigger"] == "every 0s"
+    for source in (
+        "<p hx-vals='{{ x }}'>", """<p hx-vals='{"id": "{{ x }}"}'>""", "<p hx-vals='js:{id: {{ x|tojson }}}'>",
+        "<p hx-trigger='{{ x }}'>", "<p data-script='{{ x }}'>",
+    ):
+        with pytest.raises(jinja2.TemplateSyntaxError):
+            env.from_string(source)
+    [(_, attributes)] = _Tags.of(render(template("<p hx-vals='{\"id\": \"", told["id"], "\", \"all\": ", told, "}'>")))
+    assert json.loads(attributes["hx-vals"]) == {"id": told["id"], "all": told}
+
+
 def test_jinja_checks_what_calls_return() -> None:
     env = jinja_environment()
     source = '<a href="{{ f() }}">'
@@ -475,3 +507,136 @@ def test_contexts() -> None:
         guard.script_json(float("nan"))
     with pytest.raises(InvalidInput):
         guard.script_json(object())
+
+
+UNJUDGED = '<a href="{{ u }}">x</a><script>var a = {{ u }};</script>'
+
+
+def test_jinja_takes_no_code_that_it_did_not_judge(tmp_path: Path) -> None:
+    """A cache that other environments filled, and templates compiled beforehand."""
+    loader = jinja2.DictLoader({"a": UNJUDGED, "b": "<b>{{ u }}</b>"})
+    cache = jinja2.FileSystemBytecodeCache(str(tmp_path))
+    plain = jinja2.Environment(loader=loader, autoescape=True, bytecode_cache=cache)
+    plain.get_template("a").render(u="x")
+    plain.get_template("b")
+    later = jinja_environment(loader=loader)
+    later.bytecode_cache = cache
+    for env in (
+        jinja_environment(loader=loader, bytecode_cache=cache),
+        jinja_environment(loader=loader).overlay(bytecode_cache=cache),
+        later,
+        later.overlay(trim_blocks=True),
+    ):
+        with pytest.raises(jinja2.TemplateSyntaxError) as info:
+            env.get_template("a")
+        assert info.value.source == UNJUDGED
+        assert env.get_template("b").render(u="<") == "<b>&lt;</b>"
+    plain.compile_templates(str(tmp_path / "compiled"), zip=None)
+    compiled = jinja2.ModuleLoader(tmp_path / "compiled")
+    for refused in (compiled, jinja2.ChoiceLoader([jinja2.DictLoader({}), compiled])):
+        with pytest.raises(InvalidInput):
+            jinja_environment(loader=refused).get_template("b")
+    with pytest.raises(InvalidInput):
+        jinja_environment(loader=jinja2.PrefixLoader({"p": compiled})).get_template("p/b")
+
+
+def test_jinja_bytecode_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Memory(jinja2.BytecodeCache):
+        def __init__(self) -> None:
+            self.codes: dict[str, bytes] = {}
+
+        def load_bytecode(self, bucket: Any) -> None:
+            if bucket.key in self.codes:
+                bucket.bytecode_from_string(self.codes[bucket.key])
+
+        def dump_bytecode(self, bucket: Any) -> None:
+            self.codes[bucket.key] = bucket.bytecode_to_string()
+
+        def clear(self) -> None:
+            self.codes.clear()
+
+    cache = Memory()
+    texts = {"parent": "<p>{% block x %}{% endblock %}</p>", "child": "{% extends 'parent' %}{% block x %}{{ v }}{% endblock %}"}
+
+    def fresh(**options: Any) -> Any:
+        return jinja_environment(loader=jinja2.DictLoader(texts), bytecode_cache=cache, **options)
+
+    compiled = []
+    original = jinja2.Environment.compile
+    monkeypatch.setattr(jinja2.Environment, "compile", lambda *args: (compiled.append(args[2]), original(*args))[1])
+    for _ in range(2):
+        assert fresh().get_template("child").render(v="<") == "<p>&lt;</p>"
+    assert sorted(compiled) == ["child", "parent"]
+    # The places of a template's values are those of the blocks that it fills.
+    texts["parent"] = "<script>{% block x %}{% endblock %}</script>"
+    with pytest.raises(jinja2.TemplateSyntaxError):
+        fresh().get_template("child")
+    texts["child"] = "{{ v|safe }}"
+    assert fresh(insecure_allow_safe_filter=True).get_template("child").render(v="<") == "<"
+    with pytest.raises(jinja2.TemplateSyntaxError):
+        fresh().get_template("child")
+    fresh().bytecode_cache.clear()
+    assert not cache.codes
+
+
+class LazyString:
+    """As Flask-Babel's: its HTML is the translation as it is, with what was filled into it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __html__(self) -> str:
+        return str(self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(str(self), name)
+
+
+LAZY = LazyString("<b> & x")
+SHOWN = "&lt;b&gt; &amp; x"
+
+
+def test_lazily_translated_strings_are_texts() -> None:
+    class Derived(LazyString):
+        pass
+
+    class Deliberate(LazyString):
+        def __html__(self) -> str:
+            return "<i>"
+
+    assert escape(LAZY) == escape(Derived("<b> & x")) == SHOWN and type(escape(LAZY)) is Markup
+    assert escape(Deliberate("<")) == "<i>"
+    lazy: Any = LAZY
+    assert Markup("%s") % lazy == Markup("{}").format(lazy) == Markup("").join([lazy]) == Markup("") + lazy == SHOWN
+    assert render(template("<p title='", LAZY, "'>", [LAZY], "</p>")) == f"<p title='{SHOWN}'>{SHOWN}</p>"
+    functional = pytest.importorskip("django.utils.functional")
+    assert escape(functional.lazystr("<b> & x")) == SHOWN
+
+
+@pytest.mark.parametrize("html_class", [Markup, markupsafe.Markup])
+@pytest.mark.parametrize("enable_async", [False, True])
+def test_jinja_lazily_translated_strings_are_texts(enable_async: bool, html_class: Any) -> None:
+    async def later(*values: Any) -> Any:
+        for value in values:
+            yield value
+
+    env = jinja_environment(enable_async=enable_async, extensions=["jinja2.ext.i18n"])
+    env.install_null_translations(newstyle=True)
+    values = {"x": LAZY, "m": html_class("<u>"), "f": html_class("{}{a}"), "p": html_class("%s"), "f_": lambda caller: LAZY}
+    for source in (
+        "{{ x }}", "{{ x|e }}", "{{ x|escape }}", "{{ [x]|map('e')|first }}", "{{ x|default('') }}", "{{ x|string }}", "{{ p % x }}",
+        "{{ p % (x,) }}", "{{ p|format(x) }}", "{{ [x]|join(m)|replace(m, '') }}",
+        "{{ [x, p]|join(', ') }}", "{{ [{'a': x}, {'a': m}]|join(attribute='a') }}", "{{ m ~ x }}", "{{ m + x }}", "{{ m.join(['', x]) }}",
+        "{{ f.format(x, a='') }}", "{{ x|urlize }}", "{{ {'title': x}|xmlattr }}", '<p title="{{ x }}">', "{{ x|trim }}",
+        "{% call f_() %}{% endcall %}", "{% set y %}{{ x }}{% endset %}{{ y }}", "{% filter trim %}{{ x }}{% endfilter %}",
+        "{% trans x=x %}{{ x }}{% endtrans %}", "{% macro s(a) %}{{ a }}{% endmacro %}{{ s(x) }}", "{% for c in [x] %}{{ c }}{% endfor %}",
+    ):  # fmt: skip
+        out = env.from_string(source).render(values)
+        assert "<b>" not in out and SHOWN in out, (source, out)
+    if enable_async:
+        assert env.from_string("{{ x|join('<') }}").render(x=later(LAZY, 1)) == f"{SHOWN}&lt;1"
+    # What has no lazy strings is handed on as it is.
+    assert env.from_string("{{ (1, 2)|e }}{{ '%s'|format([x]) }}{{ 5 % 3 + 1 }}").render(x=1) == "(1, 2)[1]3"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
-import jinja2
+import jinja2.ext
 import pytest
 from pyward_guard import InvalidInput, html
 from pyward_guard.headers import CSRF
@@ -80,3 +80,73 @@ def test_extensions_and_options_of_the_application_stay() -> None:
         assert flask.render_template_string("{{ _(x) }}", x="<") == "&lt;"
     with pytest.raises(InvalidInput):
         app.jinja_env.add_extension("jinja2.ext.debug")
+
+
+class Fragments(jinja2.ext.Extension):
+    """As Flask-Assets: the application sets on the environment what the extension works with."""
+
+    tags = {"fragment"}
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        environment.extend(fragments=None, fragment_owner=self, fragment_call=self.parse)
+
+    def parse(self, parser: Any) -> Any:
+        line = next(parser.stream).lineno
+        return jinja2.nodes.Output([self.call_method("taken", [parser.parse_expression()])]).set_lineno(line)
+
+    def taken(self, name: str) -> str:
+        return self.environment.fragments[name]  # type: ignore[attr-defined]
+
+
+def test_what_the_application_set_for_extensions_stays(tmp_path: Path) -> None:
+    app = flask.Flask(__name__)
+    app.jinja_options = {"bytecode_cache": jinja2.FileSystemBytecodeCache(str(tmp_path))}
+    before: Any = app.jinja_env
+    before.add_extension(Fragments)
+    before.fragments = {"a": "<"}
+    before.own = 1
+    for _ in range(2):
+        html.harden_flask(app)
+    made: Any = app.jinja_env
+    with app.test_request_context("/"):
+        assert flask.render_template_string("{% fragment 'a' %}") == "&lt;"
+    assert made.own == 1 and made.fragments is before.fragments
+    # Not the one of an environment that judges nothing.
+    assert made.bytecode_cache is not None and before.bytecode_cache is not made.bytecode_cache
+    # The extension's own belong to the extension of the new environment.
+    extension = made.extensions[Fragments.identifier]
+    assert extension.environment is made and made.fragment_owner is made.fragment_call.__self__ is extension
+    assert isinstance(made, type(html.jinja_environment())) and not hasattr(made, "app")
+
+
+class LazyString:
+    """As Flask-Babel's."""
+
+    def __str__(self) -> str:
+        return "<b>"
+
+    def __html__(self) -> str:
+        return str(self)
+
+
+def test_flashed_lazy_strings_are_texts() -> None:
+    """Flask's sessions would give them back as markup."""
+    app = flask.Flask(__name__)
+    app.secret_key = "the secret of the application"
+    for _ in range(2):
+        html.harden_flask(app)
+
+    @app.get("/")
+    def flash() -> str:
+        flask.flash(LazyString())  # type: ignore[arg-type]
+        flask.flash(html.Markup("<i>"))
+        return flask.json.dumps(LazyString())
+
+    @app.get("/shown")
+    def shown() -> str:
+        return flask.render_template_string("{% for m in get_flashed_messages() %}{{ m }}{% endfor %}{{ m }}", m=LazyString())
+
+    client = app.test_client()
+    assert "<b>" in client.get("/").text
+    assert client.get("/shown").text == "&lt;b&gt;<i>&lt;b&gt;"

@@ -439,3 +439,78 @@ def test_a_failing_audit_log_stops_no_alert(tmp_path: Path, caplog: pytest.LogCa
     finally:
         logs.remove_alert(seen.append)
     assert [event.event for event in seen] == ["malicious_attack_tool:sqlmap"]
+
+
+def test_structlog_s_bridge_to_logging() -> None:
+    """Its formatter takes the event as the dict that it is, and its logger as an object."""
+    structlog = pytest.importorskip("structlog")
+    bridge = structlog.stdlib.ProcessorFormatter
+    renderers = [bridge.remove_processors_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(bridge(processors=renderers))
+    for _ in range(2):
+        handler.addFilter(logs.RedactingFilter())
+    std = logging.Logger("test.guard.bridge", logging.DEBUG)
+    std.addHandler(handler)
+    log = structlog.wrap_logger(std, processors=[bridge.wrap_for_formatter], wrapper_class=structlog.stdlib.BoundLogger)
+    log.info("login\nforged", password="hunter2", user={"name": "ada", "api_key": "hunter2"})
+    try:
+        raise ValueError("password=hunter2")
+    except ValueError:
+        log.exception("failed")
+    std.info("token=%s", "hunter2")
+    log.info("odd", exc_info=(1,))
+    first, second, third, fourth = map(json.loads, stream.getvalue().splitlines())
+    assert first == {"event": "login\\nforged", "password": "[redacted]", "user": {"name": "ada", "api_key": "[redacted]"}}
+    assert second["event"] == "failed" and second["exception"].endswith("\n  | ValueError: password=[redacted]")
+    assert second["exception"].count("  | Traceback") == 1 and "  |   | " not in second["exception"]
+    assert third == {"event": "token=[redacted]"} and fourth == {"event": "odd"}
+
+
+def test_messages_that_are_dicts_stay_dicts() -> None:
+    """For formatters that write JSON; not where the text as a whole tells of a secret that no item does."""
+    record = logging.LogRecord("x", logging.INFO, "", 0, {"event": "a\n", "password": "hunter2", "n": [1]}, (), None)
+    for _ in range(2):
+        record = filtered(record)
+    assert record.msg == {"event": "a\\n", "password": "[redacted]", "n": [1]}
+    for message in ({"number": 4111111111111111}, {"a": "b" * 9000, "c": "d" * 9000}):
+        shown = filtered(logging.LogRecord("x", logging.INFO, "", 0, message, (), None))
+        assert isinstance(shown.msg, str) and "411111111111" not in shown.msg and len(shown.msg) < 17_000
+
+
+class SafeAtoms(dict[str, Any]):
+    """As gunicorn's."""
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name.lower() if name.startswith("{") else name, "-")
+
+
+@pytest.mark.parametrize("logger", ["gunicorn.access", "hypercorn.access"])
+def test_access_logs_with_named_arguments(logger: str) -> None:
+    template = '%(h)s %(u)s "%(r)s" %(s)s 100%% "%({X-Forwarded-For}i)s"'
+    atoms = SafeAtoms(
+        {
+            "h": "192.0.2.1", "r": "GET /?access_token=abcdef12 HTTP/1.1", "s": "200", "U": "/", "q": "access_token=abcdef12", "B": 5,
+            "{cookie}i": "sid=abcdef12", "{x-api-key}i": "abcdef12", "{salt}e": "abcdef12", "{x-forwarded-for}i": "192.0.2.7",
+        }
+    )  # fmt: skip
+    record = logging.LogRecord(logger, logging.INFO, "", 0, template, (atoms,), None)
+    for _ in range(2):
+        record = filtered(record)
+        assert record.getMessage() == '192.0.2.1 - "GET /?access_token=[redacted] HTTP/1.1" 200 100% "192.0.2.7"'
+    shown: Any = record.args
+    assert [shown[name] for name in ("h", "U", "B", "u", "{X-Forwarded-For}i")] == ["192.0.2.1", "/", 5, "-", "192.0.2.7"]
+    assert "abcdef12" not in str(shown) and shown["{salt}e"] == "-" and atoms["{cookie}i"] == "sid=abcdef12"
+
+
+def test_named_arguments_stay_where_they_tell_no_more_than_the_message() -> None:
+    for template, arguments, kept in (
+        ("%(name)s\n%(n)d", {"name": "ada", "n": 5}, ()),
+        ("%(name)s %(n)d", {"name": "ada\n", "n": 5}, {"name": "ada\\n", "n": 5}),
+        ("%(name)s", {"name": "ada", "number": 4111111111111111}, ()),
+        ("token=%(a)s", {"a": "abc123"}, ()),
+        ("%(password)s", {"password": "abc123"}, ()),
+    ):
+        shown = filtered(logging.LogRecord("x", logging.INFO, "", 0, template, (arguments,), None))
+        assert shown.args == kept and "hunter2" not in shown.getMessage(), template

@@ -27,6 +27,12 @@ pub enum Context {
     ScriptAttributeString,
     /// `style` attribute in quotes.
     StyleAttribute,
+    /// An attribute that holds JSON, in quotes.
+    JsonAttribute,
+    /// A string within the JSON of an attribute.
+    JsonAttributeString,
+    /// An attribute in which a word may be code, but no number is.
+    NumberAttribute,
     /// `srcdoc`, `srcset` and the like: refuse.
     OtherAttribute,
     /// Attribute value without quotes: refuse.
@@ -140,7 +146,9 @@ const OTHER_ATTRIBUTES: &[&str] = &[
 /// Beginnings of attributes whose values JavaScript frameworks run as code.
 const CODE_PREFIXES: &[&str] = &["@", ":", "x-", "v-", "ng-", "data-ng-", "hx-on", "_"];
 /// Those of which the whole name tells it.
-const CODE_ATTRIBUTES: &[&str] = &["data-bind", "hx-trigger", "hx-vars"];
+const CODE_ATTRIBUTES: &[&str] = &["data-bind", "data-script", "hx-vars", "script"];
+/// Those of a language of their own, which has conditions in JavaScript.
+const NUMBER_ATTRIBUTES: &[&str] = &["hx-trigger"];
 /// Those that are JSON when they begin like it, and code otherwise.
 const JSON_ATTRIBUTES: &[&str] = &["hx-headers", "hx-request", "hx-vals"];
 /// Elements whose URL attributes load what runs in the page, frames it, or moves all other URLs.
@@ -264,7 +272,11 @@ impl Tracker {
         match self.state {
             State::Value(_) => match self.attribute_context() {
                 Context::UrlRest => place.value = "/?".to_owned(),
-                Context::Attribute => place.value.clear(),
+                Context::Attribute | Context::NumberAttribute => place.value.clear(),
+                Context::JsonAttribute if !self.value.trim().is_empty() => {
+                    place.value = "{".to_owned();
+                }
+                Context::JsonAttributeString => place.value = "{\"".to_owned(),
                 _ => {}
             },
             _ => place.value.clear(),
@@ -323,10 +335,15 @@ impl Tracker {
             || name.contains('\u{FFFC}')
             || CODE_ATTRIBUTES.contains(&name)
             || CODE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            || JSON_ATTRIBUTES.contains(&name) && !self.value.trim_start().starts_with('{')
             || self.tag.contains('\u{FFFC}')
         {
             return Context::OtherAttribute;
+        }
+        if JSON_ATTRIBUTES.contains(&name) {
+            return self.json_context();
+        }
+        if NUMBER_ATTRIBUTES.contains(&name) {
+            return Context::NumberAttribute;
         }
         if name == "content" && self.tag == "meta" {
             // `http-equiv` makes an address or a policy of it; with a name it is text.
@@ -340,6 +357,27 @@ impl Tracker {
             return self.url_context();
         }
         Context::Attribute
+    }
+
+    fn json_context(&self) -> Context {
+        let begun = self.value.replace("&quot;", "\"").replace("&#34;", "\"");
+        let begun = begun.trim_start();
+        // Other character references may be quotes, too, and what does not begin as JSON may be code.
+        if !(begun.is_empty() || begun.starts_with('{')) || begun.contains('&') {
+            return Context::OtherAttribute;
+        }
+        let (mut within, mut escaped) = (false, false);
+        for c in begun.chars() {
+            within ^= c == '"' && !escaped;
+            escaped = within && c == '\\' && !escaped;
+        }
+        if escaped {
+            Context::OtherAttribute
+        } else if within {
+            Context::JsonAttributeString
+        } else {
+            Context::JsonAttribute
+        }
     }
 
     fn url_context(&self) -> Context {
@@ -658,10 +696,17 @@ mod tests {
             ("<p data-bind='text: ", C::OtherAttribute),
             ("<p data-binding='", C::Attribute),
             ("<p data-x='", C::Attribute),
-            ("<p hx-vals='", C::OtherAttribute),
+            ("<p hx-vals='", C::JsonAttribute),
+            ("<p hx-vals='js:", C::OtherAttribute),
+            ("<p hx-vals='{&#x22;a&#x22;: \"", C::OtherAttribute),
+            ("<p hx-vals=\"{&quot;a&quot;: ", C::JsonAttribute),
+            ("<p hx-vals='{\"a\\\\\": ", C::JsonAttribute),
+            ("<p hx-vals='{\"a\\\"", C::JsonAttributeString),
+            ("<p hx-vals='{\"a\\", C::OtherAttribute),
             ("<p data-hx-vals=' js:{", C::OtherAttribute),
-            ("<p hx-headers=' {\"x\": \"", C::Attribute),
-            ("<p hx-trigger='click[", C::OtherAttribute),
+            ("<p hx-headers=' {\"x\": \"", C::JsonAttributeString),
+            ("<p hx-trigger='click[", C::NumberAttribute),
+            ("<p data-script='", C::OtherAttribute),
             ("<p data-hx-on:click='", C::OtherAttribute),
             ("<p hx-get=\"", C::UrlStart),
             ("<p data-hx-post=\"/notes/x", C::UrlRest),

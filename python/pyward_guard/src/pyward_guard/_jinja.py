@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import logging
+import operator
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from types import SimpleNamespace
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from functools import lru_cache, wraps
+from importlib import metadata
+from types import MethodType, SimpleNamespace
 from typing import Any, NoReturn
 
 from ._optional import need
@@ -15,7 +20,7 @@ try:
     import jinja2
     import jinja2.sandbox
     import markupsafe
-    from jinja2 import ext, nodes
+    from jinja2 import bccache, ext, filters, nodes, runtime
     from jinja2.utils import import_string
 except ImportError:
     raise need("jinja2", "pyward_guard.html.jinja_environment") from None
@@ -33,10 +38,118 @@ _MAX_PARENTS = 32
 _Places = list[_core.HtmlTracker]
 
 
+def _text(value: Any) -> Any:
+    return str(value) if html._is_lazy(value) else value
+
+
+def _texts(value: Any, depth: int = 2) -> Any:
+    """The same with lazy strings as texts, also within lists and dicts; what has none stays the object it is."""
+    if depth and isinstance(value, (list, tuple)):
+        items = [_texts(item, depth - 1) for item in value]
+        same = all(map(operator.is_, items, value))
+        return value if same else tuple(items) if isinstance(value, tuple) else items
+    if depth and isinstance(value, Mapping):
+        made = {key: _texts(item, depth - 1) for key, item in value.items()}
+        return value if all(item is value[key] for key, item in made.items()) else made
+    return _text(value)
+
+
+def _escape(value: Any) -> markupsafe.Markup:
+    return markupsafe.escape(_text(value))
+
+
+def _markup_join(parts: Iterable[Any]) -> str:
+    return runtime.markup_join(map(_text, parts))
+
+
+@jinja2.pass_eval_context
+def _join(context: Any, value: Any, d: Any = "", attribute: str | int | None = None) -> Any:
+    """Jinja2's own, which takes items by their ``__html__``."""
+    if context.environment.is_async and hasattr(value, "__aiter__"):
+        return _joined_later(context, value, d, attribute)
+    if attribute is not None:
+        value = map(filters.make_attrgetter(context.environment, attribute), value)
+    return filters.sync_do_join(context, map(_text, value), _text(d))
+
+
+async def _joined_later(context: Any, value: Any, d: Any, attribute: str | int | None) -> Any:
+    return _join(context, [item async for item in value], d, attribute)
+
+
+def _of_texts(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)  # which keeps what Jinja2 hands to it
+    def applied(*args: Any, **options: Any) -> Any:
+        return function(*_texts(args), **_texts(options))
+
+    return applied
+
+
+class _Template(jinja2.Template):
+    @classmethod
+    def from_module_dict(cls, *_: Any, **__: Any) -> NoReturn:
+        """What ``ModuleLoader`` calls, also within other loaders."""
+        raise InvalidInput("templates compiled beforehand are refused: this environment has not judged them")
+
+    @classmethod
+    def _from_namespace(cls, environment: Any, namespace: MutableMapping[str, Any], globals: Any) -> jinja2.Template:
+        # By these names the code of a template escapes what it prints.
+        namespace.update(escape=_escape, markup_join=_markup_join)
+        return super()._from_namespace(environment, namespace, globals)
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    try:
+        return metadata.version("pyward-guard")
+    except metadata.PackageNotFoundError:
+        # Of a copy without its metadata: nothing that another process stored is taken.
+        return secrets.token_hex()
+
+
+class _Cache(jinja2.BytecodeCache):
+    """A cache that gives only code which this version of the kit judged, with the same templates above it."""
+
+    def __init__(self, inner: jinja2.BytecodeCache) -> None:
+        self._inner = inner
+
+    def get_bucket(self, environment: Any, name: str, filename: str | None, source: str) -> bccache.Bucket:
+        judge: Environment = environment
+        kit = hashlib.sha256(f"{_version()} {judge.guard_allow_safe}".encode()).hexdigest()[:16]
+        try:
+            sources = _Walk(judge, name, filename).sources(source)
+        except jinja2.TemplateSyntaxError:
+            judge.handle_exception(source)  # as when it is compiled
+        # Jinja2 compares the checksum; the key keeps two environments with one cache from storing over each other.
+        mark = hashlib.sha256(repr((kit, sources)).encode()).hexdigest()
+        key = f"{self._inner.get_cache_key(name, filename)}-{kit}"
+        bucket = bccache.Bucket(environment, key, f"{self._inner.get_source_checksum(source)}-{mark}")
+        self._inner.load_bytecode(bucket)
+        return bucket
+
+    def set_bucket(self, bucket: bccache.Bucket) -> None:
+        self._inner.set_bucket(bucket)
+
+    def clear(self) -> None:
+        self._inner.clear()
+
+
 class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
     """See :func:`pyward_guard.html.jinja_environment`."""
 
     guard_allow_safe = False
+    template_class = _Template
+    intercepted_binops = frozenset(("%", "+"))
+    _bytecode_cache: _Cache | None = None
+
+    # Also those set later, as applications of Flask do, and of overlays.
+    @property
+    def bytecode_cache(self) -> jinja2.BytecodeCache | None:  # type: ignore[override, unused-ignore]
+        """A cache of compiled templates; what it gives is kept apart from that of other environments."""
+        return self._bytecode_cache
+
+    @bytecode_cache.setter
+    def bytecode_cache(self, cache: jinja2.BytecodeCache | None) -> None:
+        self._bytecode_cache = cache if cache is None or isinstance(cache, _Cache) else _Cache(cache)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
@@ -74,10 +187,18 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override, unused-ignore]
         """What a call block gives is printed as it is: it may come from something else than a macro."""
+        if isinstance(__obj, MethodType) and isinstance(__obj.__self__, (html.Markup, markupsafe.Markup)):
+            args, kwargs = _texts(args), _texts(kwargs)
         result = super().call(__context, __obj, *args, **kwargs)
         if "caller" not in kwargs:
             return result
-        return _escaped_later(result) if inspect.isawaitable(result) else markupsafe.escape(result)
+        return _escaped_later(result) if inspect.isawaitable(result) else _escape(result)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """What is added or formatted into markup goes by its ``__html__``."""
+        if isinstance(left, (html.Markup, markupsafe.Markup)):
+            right = _texts(right)
+        return super().call_binop(context, operator, left, right)
 
     def add_extension(self, extension: str | type[ext.Extension]) -> None:
         """As :func:`pyward_guard.html.jinja_environment` takes them."""
@@ -128,14 +249,29 @@ class _Walk:
                 self._fail("the template ends within a tag, a comment or an element such as script", tree)
 
     def _parent(self, name: str, node: nodes.Node, depth: int) -> dict[str, _Places]:
+        source, walk = self._read(name, node, depth)
+        walk.template(walk._parsed(source), depth + 1)
+        return walk.blocks
+
+    def _read(self, name: str, node: nodes.Node, depth: int) -> tuple[str, _Walk]:
         loader = self._environment.loader
         if loader is None or depth > _MAX_PARENTS:
             self._fail("the template that is extended cannot be read", node)
         source, filename, _ = loader.get_source(self._environment, self._environment.join_path(name, self._name or ""))
-        walk = _Walk(self._environment, name, filename)
-        # Not `_parse`: the parent is judged as a whole when it is loaded.
-        walk.template(super(Environment, self._environment)._parse(source, name, filename), depth + 1)
-        return walk.blocks
+        return source, _Walk(self._environment, name, filename)
+
+    def _parsed(self, source: str) -> nodes.Template:
+        # Not `_parse` of the environment: a parent is judged as a whole when it is loaded.
+        return super(Environment, self._environment)._parse(source, self._name, self._filename)
+
+    def sources(self, source: str, depth: int = 0) -> list[str]:
+        """The text of a template and of those that it extends, which tell the places of its values."""
+        found = [source]
+        for node in self._parsed(source).find_all(nodes.Extends):
+            for parent in self._constants(node.template, node):
+                above, walk = self._read(parent, node, depth)
+                found += walk.sources(above, depth + 1)
+        return found
 
     def _constants(self, expression: nodes.Expr, node: nodes.Node) -> list[str]:
         if isinstance(expression, nodes.Const) and isinstance(expression.value, str):
@@ -261,7 +397,7 @@ class _Walk:
         contexts = found[1]
         if contexts & {"url", "code-url"}:
             return part if _filter_name(part) == "url" else _filtered(part, "url")
-        if contexts & {"attribute", "raw-text", "url-part"}:
+        if contexts & {"attribute", "json-attribute", "raw-text", "url-part"}:
             # Markup has quotes of its own; what `e` made is escaped once all the same.
             while isinstance(part, nodes.Filter) and part.name in ("e", "escape") and part.node is not None:
                 part = part.node
@@ -309,13 +445,18 @@ def _problem(contexts: set[str], part: nodes.Expr) -> str | None:
         return None if name == "tojson" else "a value in a script needs |tojson"
     if context == "script-string":
         return "a value within a string of a script: leave the quotes out and use |tojson"
-    if context == "style-attribute":
-        return None if name in ("int", "float", "round") else "a value in a style attribute needs |int or |float"
+    number = name in ("int", "float", "round")
+    if context == "json-attribute":
+        return None if number or name == "tojson" else "a value in an attribute of JSON needs |tojson"
+    if context == "json-attribute-string":
+        return "a value within a string of an attribute of JSON: leave the quotes out and use |tojson"
+    if context in ("number-attribute", "style-attribute"):
+        return None if number else f"a value in {html._REFUSALS.get(context, 'a style attribute')} needs |int or |float"
     return f"a value in {html._REFUSALS[context]}"
 
 
 async def _escaped_later(result: Awaitable[Any]) -> markupsafe.Markup:
-    return markupsafe.escape(await result)
+    return _escape(await result)
 
 
 class _Translations(ext.InternationalizationExtension):
@@ -399,6 +540,9 @@ def environment(loader: jinja2.BaseLoader | None, allow_safe: bool, options: dic
     else:
         # Filters can be applied by name: `map("safe")`.
         del made.filters["safe"]
+    # Those that take values by their `__html__`.
+    made.filters.update(e=_escape, escape=_escape, join=_join)
+    made.filters.update({name: _of_texts(made.filters[name]) for name in ("format", "urlize", "xmlattr")})
     made.filters["url"] = html.safe_url
     made.filters["url_part"] = html.escape_url_component
     made.filters["sanitize"] = html.sanitize

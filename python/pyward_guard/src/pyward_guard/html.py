@@ -16,11 +16,11 @@ import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex
 
 from . import _core
 from ._core import InvalidInput, Refused
-from ._core import html_escape as escape
 
 if TYPE_CHECKING:
     import jinja2
@@ -157,11 +157,36 @@ class _Formatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         if hasattr(value, "__html__") and not format_spec:
-            return value.__html__()
+            return escape(value)
         return escape(format(value, format_spec))
 
 
 _core.html_set_markup(Markup)
+
+
+def escape(value: object) -> Markup:
+    """Text for HTML, escaped: a ``str`` as it is, an object with ``__html__`` by its word, anything else by ``str()``.
+
+    For text between tags and for attribute values in quotes. Lazily translated strings (of Flask-Babel, of Django) are
+    texts, whatever their ``__html__`` says: names of users may have been filled into them.
+
+    Protects against CWE-79, CWE-83, CWE-116. ASVS 5.0: v5.0.0-1.2.1.
+
+    >>> from pyward_guard.html import escape
+    >>> escape("<b> & 'quotes'")
+    Markup('&lt;b&gt; &amp; &#39;quotes&#39;')
+    """
+    if type(value) is not str and _is_lazy(value):
+        value = str(value)
+    return _core.html_escape(value)
+
+
+def _is_lazy(value: object) -> bool:
+    """True for the lazy strings of Flask-Babel and its kin, whose ``__html__`` is the translation as it is."""
+    for base in type(value).__mro__:
+        if "__html__" in base.__dict__:
+            return base.__name__ == "LazyString"
+    return False
 
 
 def escape_attribute(value: object) -> Markup:
@@ -417,6 +442,7 @@ _REFUSALS = {
     "code-url": "the start of a URL that code or a frame is loaded from: write the beginning of its path in the template",
     "url-unsettled": "a URL attribute whose scheme and host the template leaves open: give the whole URL as one value",
     "other-attribute": "an attribute that takes code, a list of URLs or an open CSS value",
+    "number-attribute": "an attribute in which words may be code",
     "unquoted": "an attribute value without quotes",
     "script-unsure": "a script, within a comment or a template literal, or behind a slash: put it on a line of its own",
     "style": "a style element",
@@ -440,17 +466,19 @@ def _in_context(value: object, context: str) -> str:
         return escape_url_component(value)
     if context == "script":
         return script_json(value)
-    if context == "script-attribute":
+    if context in ("script-attribute", "json-attribute"):
         return escape(str(script_json(value)))
     if context == "script-string":
         return escape_script_string(value)
-    if context == "script-attribute-string":
+    if context in ("script-attribute-string", "json-attribute-string"):
         return escape(str(escape_script_string(value)))
     if context == "style-attribute":
         text = str(value)
         if not text or _core.html_filter_style("x:" + text, ["x"]) != f"x:{text.strip()};":
             raise Refused("refused: a CSS value with more than words, numbers and colours")
         return escape(text)
+    if context == "number-attribute" and isinstance(value, (int, float)):
+        return str(float(value) if isinstance(value, float) else int(value))
     raise Refused(f"refused: a value in {_REFUSALS[context]}")
 
 
@@ -530,13 +558,15 @@ def jinja_environment(
     Other options are those of ``jinja2.Environment``. With ``extensions``, what their tags print is escaped as all else is;
     a tag that marks a value as safe is refused, and so is the extension ``debug``. Translated messages are texts, in
     ``trans`` blocks too: they are escaped whole, so ``trans`` blocks have no tags in them, and ``Markup`` in them is
-    escaped. ``autoescape=True`` and Jinja2's own ``undefined`` classes, which Django's backend gives, change nothing.
+    escaped; so are lazily translated strings. Of a ``bytecode_cache`` only what this environment or one like it compiled is
+    taken. ``autoescape=True`` and Jinja2's own ``undefined`` classes, which Django's backend gives, change nothing.
 
     ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7, v5.0.0-1.3.10. CWE-79, CWE-1336.
 
     Raises:
         jinja2.TemplateSyntaxError: when such a template is compiled.
-        InvalidInput: another ``autoescape`` or ``undefined``, or an extension that is refused.
+        InvalidInput: another ``autoescape`` or ``undefined``, or an extension that is refused; when a template comes from a
+            ``ModuleLoader``.
         MissingPackage: Jinja2 is not installed.
 
     >>> env = jinja_environment()
@@ -556,18 +586,18 @@ def jinja_environment(
 _FLASK_OPTIONS = (
     "block_start_string", "block_end_string", "variable_start_string", "variable_end_string", "comment_start_string",
     "comment_end_string", "line_statement_prefix", "line_comment_prefix", "trim_blocks", "lstrip_blocks", "newline_sequence",
-    "keep_trailing_newline", "optimized", "finalize", "auto_reload",
+    "keep_trailing_newline", "optimized", "finalize", "auto_reload", "bytecode_cache",
 )
 
 
 def harden_flask(app: Any, *, insecure_allow_safe_filter: bool = False) -> None:
     """Gives a Flask application the hardened environment of :func:`jinja_environment` for its templates.
 
-    Loaders, context processors, filters, tests, globals, extensions and syntax options (``trim_blocks`` and the like) of the
-    application stay; ``config``, which holds the secret key, is no longer a global. A cache of compiled templates is not kept,
-    since it may hold some that were not judged. Call it before the first template is rendered. Raises
-    :class:`~pyward_guard.MissingPackage` without Jinja2, and :class:`~pyward_guard.InvalidInput` for an extension that
-    :func:`jinja_environment` refuses.
+    Loaders, context processors, filters, tests, globals, extensions, what was set on the environment for them, and options
+    (``trim_blocks`` and the like) of the application stay; ``config``, which holds the secret key, is no longer a global. Call it
+    before the first template is rendered. A lazily translated message that is flashed stays a text in Flask's own sessions,
+    which would give it back as markup. Raises :class:`~pyward_guard.MissingPackage` without Jinja2, and
+    :class:`~pyward_guard.InvalidInput` for an extension that :func:`jinja_environment` refuses.
 
     CWE-79, CWE-1336; ASVS 5.0: v5.0.0-1.2.1, v5.0.0-1.3.7.
 
@@ -589,8 +619,13 @@ def harden_flask(app: Any, *, insecure_allow_safe_filter: bool = False) -> None:
     )
     from ._jinja import plain_gettext
 
-    if hasattr(before, "newstyle_gettext"):
-        made.newstyle_gettext = before.newstyle_gettext
+    # What extensions, or the application for them, set on the environment; not what is bound to the old one.
+    known = vars(flask.templating.Environment(app)).keys() | vars(jinja_environment()).keys()
+    old = [before, *before.extensions.values()]
+    for name, value in vars(before).items():
+        owner = value.__self__ if isinstance(value, MethodType) else value
+        if name not in known and not any(owner is one for one in old):
+            setattr(made, name, value)
     for name in ("filters", "tests", "globals"):
         ours: dict[str, Any] = getattr(made, name)
         theirs = {key: value for key, value in getattr(before, name).items() if key not in ours and key != "config"}
@@ -599,3 +634,21 @@ def harden_flask(app: Any, *, insecure_allow_safe_filter: bool = False) -> None:
     made.policies["json.dumps_function"] = app.json.dumps
     made.policies["ext.i18n.trimmed"] = before.policies["ext.i18n.trimmed"]
     app.jinja_env = made
+    _keep_lazy_strings_texts(app.session_interface)
+
+
+def _keep_lazy_strings_texts(interface: Any) -> None:
+    """Flask's sessions store what has ``__html__`` as markup, so that a flashed message would come back as such."""
+    from flask.json.tag import JSONTag, TaggedJSONSerializer
+
+    class LazyText(JSONTag):
+        def check(self, value: Any) -> bool:
+            return _is_lazy(value)
+
+        def tag(self, value: Any) -> Any:
+            return str(value)
+
+    serializer = getattr(interface, "serializer", None)
+    # Flask's default is one object for all applications.
+    if isinstance(serializer, TaggedJSONSerializer) and type(serializer.order[0]).__name__ != LazyText.__name__:
+        serializer.register(LazyText, index=0)

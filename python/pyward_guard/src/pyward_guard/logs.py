@@ -14,6 +14,7 @@ import json
 import logging
 import logging.handlers
 import os
+import re
 import stat
 import sys
 import threading
@@ -175,15 +176,26 @@ class _Lines(str):
 
 
 _ATTRIBUTES = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
-# Its formatter unpacks the arguments, of which none is a secret for what the message says around it.
-_UNPACKED: Final = frozenset(("uvicorn.access",))
+# Their formatters unpack the arguments, of which none is a secret for what the message says around it.
+_UNPACKED: Final = frozenset(("uvicorn.access", "gunicorn.access", "hypercorn.access"))
+# A header among those arguments.
+_HEADER: Final = re.compile(r"\{(.*)\}[io]", re.DOTALL)
+
+
+class _Atoms(dict[str, Any]):
+    """Arguments of an access log as gunicorn and hypercorn have them: what is not there is ``-``."""
+
+    def __missing__(self, name: str) -> Any:
+        return self.get(name.lower(), "-") if name.startswith("{") else "-"
 
 
 class RedactingFilter(logging.Filter):
     """Redacts and neutralises every record of a handler: message, arguments, ``extra`` fields and exception text.
 
     Put it on handlers, not on loggers, whose filters do not see records of child loggers. Arguments that are secrets only
-    for what the message says around them (``"token=%s"``) are dropped once they are in the message.
+    for what the message says around them (``"token=%s"``) are dropped once they are in the message. A message that is a dict
+    stays one, as structlog's ``ProcessorFormatter`` and JSON formatters want it, and so do the named arguments of the access
+    logs of gunicorn and hypercorn, without variables of the environment (``{...}e``).
 
     From Python 3.12 on the handler gets a copy, so that each handler needs a filter; one with a ``handle`` of its own must
     emit what ``filter`` returned. Before, all handlers share the record: those after this one see it redacted, with
@@ -218,11 +230,17 @@ class RedactingFilter(logging.Filter):
 
     def _redact(self, record: logging.LogRecord) -> None:
         redactor = self.redactor
+        # structlog's bridge wants the event, its logger and the name of the method as they are.
+        bridged = isinstance(record.msg, dict) and not record.args and "_logger" in record.__dict__
+        kept = frozenset(("_logger", "_name", "_record", "_from_structlog")) if bridged else frozenset[str]()
         try:
             message = record.getMessage()
         except Exception as error:  # a wrong format must not lose the record, nor print its arguments to stderr
             message = f"{_text(record.msg)} [its arguments do not fit: {type(error).__name__}]"
-        self._set_message(record, redactor.line(message))
+        if bridged:
+            record.msg = structlog_processor(redactor)(None, "", record.msg)
+        else:
+            self._set_message(record, redactor.line(message))
         if record.exc_info and record.exc_info[0] is not None:
             text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
             record.exc_text = self._lines(text)
@@ -232,26 +250,53 @@ class RedactingFilter(logging.Filter):
             record.exc_text = self._lines(record.exc_text)
         if record.stack_info and not isinstance(record.stack_info, _Lines):
             record.stack_info = self._lines(record.stack_info)
-        for name in record.__dict__.keys() - _ATTRIBUTES:
+        for name in record.__dict__.keys() - _ATTRIBUTES - kept:
             value = record.__dict__[name]
             record.__dict__[name] = REDACTED if redactor.sensitive(name) else redactor.data(value)
 
     def _set_message(self, record: logging.LogRecord, message: str) -> None:
-        """Keeps the arguments, redacted, where they make up the same message and it shows them in full."""
-        arguments = self.redactor.data(record.args) if isinstance(record.args, tuple) else ()
+        """Keeps the arguments, or the dict that is the message, redacted, where they make up the same message and it shows
+        them in full."""
+        template: Any
+        arguments = self._arguments(record)
         try:
-            template = str(record.msg)
-            shown = all(isinstance(argument, (int, float)) or str(argument) in message for argument in arguments)
-            same = bool(arguments) and shown and template % arguments == message
+            if isinstance(record.msg, dict) and not record.args:
+                # For formatters that write JSON.
+                template = self.redactor.data(record.msg)
+                same = self.redactor.line(str(template)) == str(template)
+            else:
+                template = str(record.msg)
+                if isinstance(arguments, tuple):
+                    shown = all(isinstance(value, (int, float)) or str(value) in message for value in arguments)
+                else:
+                    shown = all(str(value) in message for value in arguments.values())
+                same = bool(arguments) and shown and template % arguments == message
         except Exception:
             template, same = "", False
         if same:
             record.msg, record.args = template, arguments
         elif arguments and record.name in _UNPACKED:
-            # "%.0s" takes an argument and shows nothing of it.
-            record.msg, record.args = message.replace("%", "%%") + "%.0s" * len(arguments), arguments
+            # "%.0s" takes an argument and shows nothing of it; a dict need not be taken.
+            taken = "%.0s" * len(arguments) if isinstance(arguments, tuple) else ""
+            record.msg, record.args = message.replace("%", "%%") + taken, arguments
         else:
             record.msg, record.args = message, ()
+
+    def _arguments(self, record: logging.LogRecord) -> Any:
+        redactor = self.redactor
+        if not isinstance(record.args, Mapping):
+            return redactor.data(record.args) if isinstance(record.args, tuple) else ()
+        try:
+            given = dict(record.args)
+        except Exception:  # a mapping of its own kind must not lose the record
+            return ()
+        if record.name not in _UNPACKED:
+            return redactor.data(given)
+        # Without variables ("{...}e"): gunicorn has the request's there, hypercorn those of the process.
+        kept = redactor.data({name: value for name, value in given.items() if not str(name).endswith("}e")})
+        headers = {name: _HEADER.fullmatch(name) for name in kept}
+        hidden = {name: REDACTED for name, found in headers.items() if found and redactor.sensitive(found[1])}
+        return _Atoms({**kept, **hidden})
 
     def _lines(self, text: str) -> str:
         return _traceback_lines(self.redactor, text)
@@ -279,14 +324,14 @@ def structlog_processor(redactor: Redactor | None = None) -> Callable[[Any, str,
         values = dict(event)
         # What structlog's bridge to logging needs as it is.
         kept = {name: values.pop(name) for name in ("_record", "_from_structlog") if name in values}
-        lines = {name: str(values.pop(name)) for name in ("exception", "stack") if isinstance(values.get(name), str)}
+        lines = {name: values.pop(name) for name in ("exception", "stack") if isinstance(values.get(name), str)}
         info = values.pop("exc_info", None)
         error = info if isinstance(info, BaseException) else None
         if info and error is None:
-            error = (info if isinstance(info, tuple) else sys.exc_info())[1]
-        if error is not None:
+            error = (info if isinstance(info, tuple) and len(info) == 3 else sys.exc_info())[1]
+        if isinstance(error, BaseException):
             lines["exception"] = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip("\n")
-        shown = {name: _traceback_lines(chosen, text) for name, text in lines.items()}
+        shown = {name: text if isinstance(text, _Lines) else _traceback_lines(chosen, text) for name, text in lines.items()}
         return {**chosen.data(values), **shown, **kept}
 
     return process

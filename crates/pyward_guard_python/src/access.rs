@@ -10,6 +10,7 @@ use pyward_guard::access::{
 };
 
 use crate::error::{InvalidInput, to_py};
+use crate::text::{Shown, Valid};
 
 /// Containers deeper than this are refused before they are walked (a list can hold itself).
 const MAX_DEPTH: u32 = 16;
@@ -175,16 +176,16 @@ impl AccessEngine {
     #[pyo3(signature = (id, permit, principal, actions, resource, when=None, unless=None))]
     fn add(
         &self,
-        id: String,
+        id: Valid<'_>,
         permit: bool,
         principal: PyScope<'_>,
         actions: Option<Entities<'_>>,
         resource: PyScope<'_>,
-        when: Option<String>,
-        unless: Option<String>,
+        when: Option<Valid<'_>>,
+        unless: Option<Valid<'_>>,
     ) -> PyResult<()> {
         let rule = Rule {
-            id,
+            id: id.0.to_owned(),
             effect: if permit {
                 Effect::Permit
             } else {
@@ -195,18 +196,18 @@ impl AccessEngine {
                 .as_ref()
                 .map_or(Actions::Any, |actions| Actions::In(all(actions))),
             resource: scope(&resource.0, resource.1, resource.2.as_ref())?,
-            when,
-            unless,
+            when: when.map(|text| text.0.to_owned()),
+            unless: unless.map(|text| text.0.to_owned()),
         };
         self.0.add(rule).map_err(to_py)
     }
 
-    fn add_cedar(&self, py: Python<'_>, text: &str) -> PyResult<Vec<String>> {
-        py.detach(|| self.0.add_cedar(text)).map_err(to_py)
+    fn add_cedar(&self, py: Python<'_>, text: Valid<'_>) -> PyResult<Vec<String>> {
+        py.detach(|| self.0.add_cedar(text.0)).map_err(to_py)
     }
 
-    fn remove(&self, id: &str) -> bool {
-        self.0.remove(id)
+    fn remove(&self, id: Shown<'_>) -> bool {
+        self.0.remove(&id.0)
     }
 
     fn link(&self, child: &Bound<'_, Entity>, parent: &Bound<'_, Entity>) -> PyResult<()> {

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{InvalidInput, to_py};
 use crate::keys::{PyKeySet, secret};
+use crate::number::whole;
+use crate::text::Valid;
 
 /// Above this many bytes other threads may run meanwhile.
 const DETACH: usize = 64 * 1024;
@@ -95,11 +97,11 @@ fn deterministic_decrypt<'py>(
 fn blind_indexes<'py>(
     py: Python<'py>,
     keys: &PyKeySet,
-    purpose: &str,
-    bits: usize,
+    purpose: Valid<'_>,
+    #[pyo3(from_py_with = whole)] bits: usize,
     value: &[u8],
 ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-    let all = crypto::blind_indexes(&keys.0, purpose, bits, value).map_err(to_py)?;
+    let all = crypto::blind_indexes(&keys.0, purpose.0, bits, value).map_err(to_py)?;
     Ok(all.iter().map(|v| PyBytes::new(py, v)).collect())
 }
 
@@ -109,7 +111,8 @@ fn constant_time_equal(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<b
 }
 
 #[pyfunction]
-fn hash_for<'py>(py: Python<'py>, purpose: &str, data: &[u8]) -> Bound<'py, PyBytes> {
+fn hash_for<'py>(py: Python<'py>, purpose: Valid<'_>, data: &[u8]) -> Bound<'py, PyBytes> {
+    let purpose = purpose.0;
     let hash = if data.len() > DETACH {
         py.detach(|| crypto::hash_for(purpose, data))
     } else {
@@ -122,11 +125,11 @@ fn hash_for<'py>(py: Python<'py>, purpose: &str, data: &[u8]) -> Bound<'py, PyBy
 fn derive_key<'py>(
     py: Python<'py>,
     value: &Bound<'_, PyAny>,
-    purpose: &str,
+    purpose: Valid<'_>,
     salt: &[u8],
-    length: usize,
+    #[pyo3(from_py_with = whole)] length: usize,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let key = crypto::derive_key(&secret(value)?, purpose, salt, length).map_err(to_py)?;
+    let key = crypto::derive_key(&secret(value)?, purpose.0, salt, length).map_err(to_py)?;
     Ok(PyBytes::new(py, &key))
 }
 

@@ -8,6 +8,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use pyward_guard::eval::{self, Expression, Limits, Value};
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
 
 /// A parsed expression.
 #[pyclass(frozen, module = "pyward_guard._core")]
@@ -74,10 +75,10 @@ impl EvalExpression {
         source: &str,
         names: Vec<String>,
         functions: Vec<String>,
-        max_source: usize,
-        max_depth: usize,
-        max_steps: usize,
-        max_text: usize,
+        #[pyo3(from_py_with = whole)] max_source: usize,
+        #[pyo3(from_py_with = whole)] max_depth: usize,
+        #[pyo3(from_py_with = whole)] max_steps: usize,
+        #[pyo3(from_py_with = whole)] max_text: usize,
     ) -> PyResult<Self> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let functions: Vec<&str> = functions.iter().map(String::as_str).collect();

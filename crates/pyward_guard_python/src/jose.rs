@@ -10,7 +10,7 @@ use pyward_guard::tokens::unix_now;
 use crate::error::{VerificationFailed, to_py};
 use crate::json;
 use crate::keys::secret;
-use crate::text::Token;
+use crate::text::{Token, Valid};
 use crate::tokens::payload;
 
 /// A JSON web key (RFC 7517): a shared secret, or an RSA, NIST or Ed25519 key, private or public. Its repr shows no secret.
@@ -58,8 +58,8 @@ impl PyJwk {
 
     /// A key from its JSON form (RFC 7517). Raises InvalidInput for malformed and for weak keys.
     #[staticmethod]
-    fn from_json(text: &str) -> PyResult<Self> {
-        Jwk::from_json(text).map(Self).map_err(to_py)
+    fn from_json(text: Valid<'_>) -> PyResult<Self> {
+        Jwk::from_json(text.0).map(Self).map_err(to_py)
     }
 
     /// A key from PEM: SubjectPublicKeyInfo, PKCS #8, PKCS #1 or SEC 1, not encrypted. Raises InvalidInput for others.
@@ -136,8 +136,8 @@ fn keys(list: &[PyRef<'_, PyJwk>]) -> Vec<Jwk> {
 }
 
 #[pyfunction]
-fn jwks_from_json(text: &str) -> PyResult<Vec<PyJwk>> {
-    Ok(JwkSet::from_json(text)
+fn jwks_from_json(text: Valid<'_>) -> PyResult<Vec<PyJwk>> {
+    Ok(JwkSet::from_json(text.0)
         .map_err(to_py)?
         .keys
         .into_iter()

@@ -8,6 +8,8 @@ use pyward_guard::crypto::{KeyKind, KeySet};
 use zeroize::Zeroizing;
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
+use crate::text::Valid;
 
 /// The bytes of a secret given as `bytes`, `bytearray` or `str` (UTF-8); the copy is wiped after use.
 pub(crate) fn secret(object: &Bound<'_, PyAny>) -> PyResult<Zeroizing<Vec<u8>>> {
@@ -75,8 +77,8 @@ impl PyKeySet {
 
     /// Reads what :meth:`to_json` or Tink wrote (keys in the clear). Raises InvalidInput for other documents.
     #[staticmethod]
-    fn from_json(text: &str) -> PyResult<Self> {
-        KeySet::from_json(text)
+    fn from_json(text: Valid<'_>) -> PyResult<Self> {
+        KeySet::from_json(text.0)
             .map(|k| Self(Arc::new(k)))
             .map_err(to_py)
     }
@@ -132,24 +134,24 @@ impl PyKeySet {
     }
 
     /// Makes a key the one that makes new data. Raises UnknownKey for other ids, InvalidInput for a key that is disabled.
-    fn promote(&self, key_id: u32) -> PyResult<()> {
+    fn promote(&self, #[pyo3(from_py_with = whole)] key_id: u32) -> PyResult<()> {
         self.0.promote(key_id).map_err(to_py)
     }
 
     /// Takes a key out of use, for the time being. Raises InvalidInput for the primary key, UnknownKey for other ids.
-    fn disable(&self, key_id: u32) -> PyResult<()> {
+    fn disable(&self, #[pyo3(from_py_with = whole)] key_id: u32) -> PyResult<()> {
         self.0.disable(key_id).map_err(to_py)
     }
 
     /// Takes a disabled key into use again. Raises UnknownKey for other ids, InvalidInput for a destroyed key.
-    fn enable(&self, key_id: u32) -> PyResult<()> {
+    fn enable(&self, #[pyo3(from_py_with = whole)] key_id: u32) -> PyResult<()> {
         self.0.enable(key_id).map_err(to_py)
     }
 
     /// Forgets a key for good; what was made with it can never be read again (CWE-324).
     ///
     /// Raises InvalidInput for the primary key, UnknownKey for other ids.
-    fn destroy(&self, key_id: u32) -> PyResult<()> {
+    fn destroy(&self, #[pyo3(from_py_with = whole)] key_id: u32) -> PyResult<()> {
         self.0.destroy(key_id).map_err(to_py)
     }
 

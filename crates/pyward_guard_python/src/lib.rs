@@ -15,6 +15,7 @@ mod keys;
 mod limits;
 mod logs;
 mod mfa;
+mod number;
 mod passwords;
 mod paths;
 mod privacy;

@@ -9,6 +9,7 @@ use pyo3::types::{PyBytes, PyString};
 use pyward_guard::logs::{self, LINK, Redactor};
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
 
 #[pyclass(frozen, module = "pyward_guard._core")]
 struct LogsRedactor(Redactor);
@@ -31,7 +32,7 @@ impl LogsRedactor {
         &self,
         py: Python<'py>,
         text: &Bound<'py, PyString>,
-        max_bytes: usize,
+        #[pyo3(from_py_with = whole)] max_bytes: usize,
     ) -> PyResult<Bound<'py, PyString>> {
         let source = text.to_str()?;
         let redacted = self.0.redact(source);
@@ -51,7 +52,7 @@ impl LogsRedactor {
 }
 
 #[pyfunction]
-fn logs_neutralise(text: &str, max_bytes: usize) -> String {
+fn logs_neutralise(text: &str, #[pyo3(from_py_with = whole)] max_bytes: usize) -> String {
     logs::neutralise(text, max_bytes).into_owned()
 }
 
@@ -80,7 +81,7 @@ fn logs_verify_chain<'py>(
     path: PathBuf,
     key: Option<&[u8]>,
     start: &[u8],
-    max_line: usize,
+    #[pyo3(from_py_with = whole)] max_line: usize,
 ) -> PyResult<(u64, Bound<'py, PyBytes>)> {
     let start = link(start)?;
     let verified = py

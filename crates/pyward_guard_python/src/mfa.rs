@@ -6,6 +6,8 @@ use pyward_guard::mfa::{otp, qr, recovery};
 
 use crate::error::to_py;
 use crate::keys::secret;
+use crate::number::{whole, whole_or_none};
+use crate::text::Valid;
 
 #[pyclass(module = "pyward_guard._core", frozen)]
 struct Otp(otp::Otp);
@@ -13,7 +15,7 @@ struct Otp(otp::Otp);
 #[pymethods]
 impl Otp {
     #[staticmethod]
-    fn generate(algorithm: &str, digits: u32) -> PyResult<Self> {
+    fn generate(algorithm: &str, #[pyo3(from_py_with = whole)] digits: u32) -> PyResult<Self> {
         otp::Algorithm::from_name(algorithm)
             .and_then(|a| otp::Otp::generate(a, digits))
             .map(Self)
@@ -24,7 +26,7 @@ impl Otp {
     fn from_base32(
         text: &Bound<'_, PyAny>,
         algorithm: &str,
-        digits: u32,
+        #[pyo3(from_py_with = whole)] digits: u32,
         legacy: bool,
     ) -> PyResult<Self> {
         let text = secret(text)?;
@@ -49,7 +51,7 @@ impl Otp {
         self.0.digits()
     }
 
-    fn code(&self, counter: u64) -> String {
+    fn code(&self, #[pyo3(from_py_with = whole)] counter: u64) -> String {
         self.0.code(counter)
     }
 
@@ -57,24 +59,32 @@ impl Otp {
     fn verify_totp(
         &self,
         code: &str,
-        now: u64,
-        period: u64,
-        window: u64,
-        last_step: Option<u64>,
+        #[pyo3(from_py_with = whole)] now: u64,
+        #[pyo3(from_py_with = whole)] period: u64,
+        #[pyo3(from_py_with = whole)] window: u64,
+        #[pyo3(from_py_with = whole_or_none)] last_step: Option<u64>,
     ) -> PyResult<u64> {
         self.0
             .verify_totp(code, now, period, window, last_step)
             .map_err(to_py)
     }
 
-    fn verify_hotp(&self, code: &str, counter: u64, look_ahead: u64) -> PyResult<u64> {
+    fn verify_hotp(
+        &self,
+        code: &str,
+        #[pyo3(from_py_with = whole)] counter: u64,
+        #[pyo3(from_py_with = whole)] look_ahead: u64,
+    ) -> PyResult<u64> {
         self.0.verify_hotp(code, counter, look_ahead).map_err(to_py)
     }
 }
 
 /// (codes, texts to store)
 #[pyfunction]
-fn recovery_generate(py: Python<'_>, count: usize) -> PyResult<(Vec<String>, Vec<String>)> {
+fn recovery_generate(
+    py: Python<'_>,
+    #[pyo3(from_py_with = whole)] count: usize,
+) -> PyResult<(Vec<String>, Vec<String>)> {
     py.detach(|| recovery::generate(count)).map_err(to_py)
 }
 
@@ -85,12 +95,17 @@ fn recovery_verify(py: Python<'_>, code: &str, stored: Vec<String>) -> PyResult<
 }
 
 #[pyfunction]
-fn qr_svg(text: &str) -> PyResult<String> {
-    qr::svg(text).map_err(to_py)
+fn qr_svg(text: Valid<'_>) -> PyResult<String> {
+    qr::svg(text.0).map_err(to_py)
 }
 
 #[pyfunction]
-fn qr_png<'py>(py: Python<'py>, text: &str, scale: usize) -> PyResult<Bound<'py, PyBytes>> {
+fn qr_png<'py>(
+    py: Python<'py>,
+    text: Valid<'_>,
+    #[pyo3(from_py_with = whole)] scale: usize,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let text = text.0;
     let image = py.detach(|| qr::png(text, scale)).map_err(to_py)?;
     Ok(PyBytes::new(py, &image))
 }

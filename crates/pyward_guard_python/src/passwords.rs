@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{InvalidInput, to_py};
 use crate::keys::secret;
+use crate::number::whole;
 use crate::text::Valid;
 
 /// (cost, block size or memory, parallelism) by scheme name; see the Python layer.
@@ -48,13 +49,13 @@ impl PyHasher {
     #[allow(clippy::too_many_arguments)]
     fn new(
         name: &str,
-        cost: u32,
-        memory: u32,
-        parallelism: u32,
+        #[pyo3(from_py_with = whole)] cost: u32,
+        #[pyo3(from_py_with = whole)] memory: u32,
+        #[pyo3(from_py_with = whole)] parallelism: u32,
         prehash: bool,
         peppers: Vec<(String, Bound<'_, PyAny>)>,
-        max_concurrency: usize,
-        max_memory_kib: u64,
+        #[pyo3(from_py_with = whole)] max_concurrency: usize,
+        #[pyo3(from_py_with = whole)] max_memory_kib: u64,
     ) -> PyResult<Self> {
         let peppers = peppers
             .iter()
@@ -123,8 +124,8 @@ impl PyHasher {
 fn password_calibrate(
     py: Python<'_>,
     target_seconds: f64,
-    memory_kib: u32,
-    parallelism: u32,
+    #[pyo3(from_py_with = whole)] memory_kib: u32,
+    #[pyo3(from_py_with = whole)] parallelism: u32,
 ) -> PyResult<u32> {
     match py
         .detach(|| passwords::calibrate(target_seconds, memory_kib, parallelism))
@@ -149,7 +150,10 @@ fn password_strength(
 
 /// (password, entropy in bits)
 #[pyfunction]
-fn password_characters(length: usize, symbols: bool) -> PyResult<(String, f64)> {
+fn password_characters(
+    #[pyo3(from_py_with = whole)] length: usize,
+    symbols: bool,
+) -> PyResult<(String, f64)> {
     let g = passwords::characters(length, symbols).map_err(to_py)?;
     Ok((g.password.to_string(), g.entropy_bits))
 }
@@ -157,7 +161,7 @@ fn password_characters(length: usize, symbols: bool) -> PyResult<(String, f64)> 
 /// (passphrase, entropy in bits)
 #[pyfunction]
 fn password_passphrase(
-    words: usize,
+    #[pyo3(from_py_with = whole)] words: usize,
     separator: String,
     capitalize: bool,
 ) -> PyResult<(String, f64)> {

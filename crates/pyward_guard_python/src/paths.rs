@@ -10,6 +10,7 @@ use pyward_guard::paths::{
 };
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
 
 #[pyclass(frozen, module = "pyward_guard._core")]
 struct PathsDirectory(Directory);
@@ -67,7 +68,7 @@ impl PathsDirectory {
         py: Python<'_>,
         path: &str,
         mode_name: &str,
-        permissions: u32,
+        #[pyo3(from_py_with = whole)] permissions: u32,
     ) -> PyResult<i64> {
         let mode = mode(mode_name)?;
         py.detach(|| self.0.open_file(path, mode, permissions))
@@ -86,7 +87,7 @@ impl PathsDirectory {
         py: Python<'_>,
         path: &str,
         parents: bool,
-        permissions: u32,
+        #[pyo3(from_py_with = whole)] permissions: u32,
     ) -> PyResult<()> {
         py.detach(|| {
             if parents {
@@ -102,7 +103,7 @@ impl PathsDirectory {
         &self,
         py: Python<'_>,
         path: &str,
-        max_entries: usize,
+        #[pyo3(from_py_with = whole)] max_entries: usize,
     ) -> PyResult<Vec<(String, &'static str, u64)>> {
         let entries = py
             .detach(|| self.0.list(path, max_entries))
@@ -133,7 +134,7 @@ impl PathsDirectory {
         py: Python<'_>,
         path: &str,
         content: &[u8],
-        permissions: u32,
+        #[pyo3(from_py_with = whole)] permissions: u32,
     ) -> PyResult<()> {
         py.detach(|| self.0.replace(path, content, permissions))
             .map_err(to_py)
@@ -143,7 +144,7 @@ impl PathsDirectory {
         &self,
         py: Python<'py>,
         path: &str,
-        max_bytes: u64,
+        #[pyo3(from_py_with = whole)] max_bytes: u64,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let content = py.detach(|| self.0.read(path, max_bytes)).map_err(to_py)?;
         Ok(PyBytes::new(py, &content))
@@ -195,15 +196,15 @@ impl PathsArchiveLimits {
     #[allow(clippy::too_many_arguments)] // one argument a bound, given by name
     #[pyo3(signature = (*, max_archive_bytes, max_entries, max_file_bytes, max_total_bytes, max_ratio, max_depth, skip_links, file_permissions, directory_permissions))]
     fn new(
-        max_archive_bytes: u64,
-        max_entries: u64,
-        max_file_bytes: u64,
-        max_total_bytes: u64,
-        max_ratio: u64,
-        max_depth: usize,
+        #[pyo3(from_py_with = whole)] max_archive_bytes: u64,
+        #[pyo3(from_py_with = whole)] max_entries: u64,
+        #[pyo3(from_py_with = whole)] max_file_bytes: u64,
+        #[pyo3(from_py_with = whole)] max_total_bytes: u64,
+        #[pyo3(from_py_with = whole)] max_ratio: u64,
+        #[pyo3(from_py_with = whole)] max_depth: usize,
         skip_links: bool,
-        file_permissions: u32,
-        directory_permissions: u32,
+        #[pyo3(from_py_with = whole)] file_permissions: u32,
+        #[pyo3(from_py_with = whole)] directory_permissions: u32,
     ) -> Self {
         Self(ArchiveLimits {
             max_archive_bytes,
@@ -231,7 +232,11 @@ type AcceptedTuple = (String, String, String, Option<(u64, u64)>);
 #[pymethods]
 impl PathsUploadPolicy {
     #[new]
-    fn new(types: Vec<String>, max_bytes: u64, max_pixels: u64) -> PyResult<Self> {
+    fn new(
+        types: Vec<String>,
+        #[pyo3(from_py_with = whole)] max_bytes: u64,
+        #[pyo3(from_py_with = whole)] max_pixels: u64,
+    ) -> PyResult<Self> {
         let types: Vec<&str> = types.iter().map(String::as_str).collect();
         UploadPolicy::new(&types, max_bytes, max_pixels)
             .map(Self)
@@ -241,7 +246,7 @@ impl PathsUploadPolicy {
     fn check(
         &self,
         head: &[u8],
-        size: u64,
+        #[pyo3(from_py_with = whole)] size: u64,
         name: &str,
         declared_type: Option<&str>,
     ) -> PyResult<AcceptedTuple> {
@@ -266,7 +271,7 @@ fn paths_is_device_name(name: &str) -> bool {
 }
 
 #[pyfunction]
-fn paths_safe_name(name: &str, max_bytes: usize) -> PyResult<String> {
+fn paths_safe_name(name: &str, #[pyo3(from_py_with = whole)] max_bytes: usize) -> PyResult<String> {
     paths::safe_name(name, max_bytes).map_err(to_py)
 }
 

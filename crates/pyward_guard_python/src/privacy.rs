@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyward_guard::privacy;
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
 use crate::text::{Shown, Valid};
 
 #[pyfunction]
@@ -25,7 +26,7 @@ fn privacy_mask(kind: &str, value: Shown<'_>) -> PyResult<String> {
 }
 
 #[pyfunction]
-fn privacy_mask_text(value: Shown<'_>, keep: usize) -> String {
+fn privacy_mask_text(value: Shown<'_>, #[pyo3(from_py_with = whole)] keep: usize) -> String {
     privacy::mask_text(&value.0, keep)
 }
 

@@ -12,6 +12,7 @@ use pyward_guard::run::{
 };
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
 
 /// Tells a run in another thread to end.
 #[pyclass(frozen, module = "pyward_guard._core")]
@@ -125,8 +126,8 @@ fn run_command<'py>(
     input: Vec<u8>,
     timeout: f64,
     grace: f64,
-    max_output: usize,
-    umask: u32,
+    #[pyo3(from_py_with = whole)] max_output: usize,
+    #[pyo3(from_py_with = whole)] umask: u32,
     limits: LimitsTuple,
     sandbox: Option<&RunSandbox>,
     cancel: Option<&RunCancel>,

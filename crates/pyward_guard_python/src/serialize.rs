@@ -9,6 +9,7 @@ use pyward_guard::serialize::pickle;
 
 use crate::error::{InvalidInput, to_py};
 use crate::json;
+use crate::number::whole;
 
 const MAX_DEPTH: usize = 64;
 /// MessagePack's extension type for times.
@@ -141,8 +142,8 @@ fn msgpack_dumps<'py>(py: Python<'py>, value: &Bound<'_, PyAny>) -> PyResult<Bou
 fn msgpack_loads<'py>(
     py: Python<'py>,
     data: &[u8],
-    max_size: usize,
-    max_depth: usize,
+    #[pyo3(from_py_with = whole)] max_size: usize,
+    #[pyo3(from_py_with = whole)] max_depth: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
     let value = msgpack::decode(
         data,

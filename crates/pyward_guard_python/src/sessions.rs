@@ -5,6 +5,7 @@ use pyo3::types::PyBytes;
 use pyward_guard::sessions::{self, Key, Lifetimes, MemoryStore, Record, SessionId, State};
 
 use crate::error::{InvalidInput, to_py};
+use crate::text::Shown;
 
 fn key_from(bytes: &[u8]) -> PyResult<Key> {
     bytes
@@ -21,8 +22,8 @@ fn session_new(py: Python<'_>) -> PyResult<(String, Bound<'_, PyBytes>)> {
 
 /// The store key of an id that a client sent, or None for text that cannot be an id.
 #[pyfunction]
-fn session_key<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyBytes>> {
-    SessionId::key_of(text).map(|key| PyBytes::new(py, &key))
+fn session_key<'py>(py: Python<'py>, text: Shown<'_>) -> Option<Bound<'py, PyBytes>> {
+    SessionId::key_of(&text.0).map(|key| PyBytes::new(py, &key))
 }
 
 /// What a record keeps of a client trait.
@@ -30,12 +31,12 @@ fn session_key<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyBytes>> 
 fn trait_digest<'py>(
     py: Python<'py>,
     key: &[u8],
-    name: &str,
-    value: &str,
+    name: Shown<'_>,
+    value: Shown<'_>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(
         py,
-        &sessions::trait_digest(&key_from(key)?, name, value),
+        &sessions::trait_digest(&key_from(key)?, &name.0, &value.0),
     ))
 }
 

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 use crate::error::{InvalidInput, VerificationFailed, to_py};
 use crate::json;
 use crate::keys::{PyKeySet, secret, secrets};
-use crate::text::Token;
+use crate::number::whole;
+use crate::text::{Token, Valid};
 
 fn now_ms() -> u64 {
     SystemTime::now()
@@ -27,22 +28,25 @@ pub(crate) fn payload<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, 
 }
 
 #[pyfunction]
-fn random_bytes(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyBytes>> {
+fn random_bytes(
+    py: Python<'_>,
+    #[pyo3(from_py_with = whole)] length: usize,
+) -> PyResult<Bound<'_, PyBytes>> {
     PyBytes::new_with(py, length, |out| random::fill(out).map_err(to_py))
 }
 
 #[pyfunction]
-fn random_token(nbytes: usize) -> PyResult<String> {
+fn random_token(#[pyo3(from_py_with = whole)] nbytes: usize) -> PyResult<String> {
     random::token(nbytes).map_err(to_py)
 }
 
 #[pyfunction]
-fn random_string(length: usize, alphabet: &str) -> PyResult<String> {
+fn random_string(#[pyo3(from_py_with = whole)] length: usize, alphabet: &str) -> PyResult<String> {
     random::string(length, alphabet).map_err(to_py)
 }
 
 #[pyfunction]
-fn random_below(bound: u32) -> PyResult<u32> {
+fn random_below(#[pyo3(from_py_with = whole)] bound: u32) -> PyResult<u32> {
     random::below(bound).map_err(to_py)
 }
 
@@ -79,8 +83,8 @@ struct TokenSigner(signed::TokenSigner);
 #[pymethods]
 impl TokenSigner {
     #[new]
-    fn new(keys: &PyKeySet, purpose: &str) -> PyResult<Self> {
-        signed::TokenSigner::new(keys.0.clone(), purpose)
+    fn new(keys: &PyKeySet, purpose: Valid<'_>) -> PyResult<Self> {
+        signed::TokenSigner::new(keys.0.clone(), purpose.0)
             .map(Self)
             .map_err(to_py)
     }
@@ -90,13 +94,21 @@ impl TokenSigner {
         self.0.purpose()
     }
 
-    fn issue_json(&self, value: &Bound<'_, PyAny>, lifetime: u32) -> PyResult<String> {
+    fn issue_json(
+        &self,
+        value: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = whole)] lifetime: u32,
+    ) -> PyResult<String> {
         self.0
             .issue(&json::dumps(value)?, lifetime, now_ms())
             .map_err(to_py)
     }
 
-    fn issue_bytes(&self, value: &[u8], lifetime: u32) -> PyResult<String> {
+    fn issue_bytes(
+        &self,
+        value: &[u8],
+        #[pyo3(from_py_with = whole)] lifetime: u32,
+    ) -> PyResult<String> {
         self.0.issue(value, lifetime, now_ms()).map_err(to_py)
     }
 
@@ -176,7 +188,7 @@ impl ItsdangerousReader {
         salt: Option<&Bound<'_, PyAny>>,
         digest: &str,
         key_derivation: &str,
-        max_payload: usize,
+        #[pyo3(from_py_with = whole)] max_payload: usize,
     ) -> PyResult<Self> {
         let values = secrets(&values)?;
         let values: Vec<&[u8]> = values.iter().map(|v| v.as_slice()).collect();
@@ -195,7 +207,7 @@ impl ItsdangerousReader {
         &self,
         py: Python<'py>,
         token: Token<'_>,
-        max_age: u64,
+        #[pyo3(from_py_with = whole)] max_age: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         let verified = self.tokens.verify_timed(token.0, max_age, now_ms() / 1000);
         payload(py, &verified.map_err(to_py)?.payload)
@@ -210,7 +222,7 @@ impl ItsdangerousReader {
         &self,
         py: Python<'py>,
         signed: &[u8],
-        max_age: u64,
+        #[pyo3(from_py_with = whole)] max_age: u64,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let value = self.values.unsign_timed(signed, max_age, now_ms() / 1000);
         Ok(PyBytes::new(py, value.map_err(to_py)?.0))

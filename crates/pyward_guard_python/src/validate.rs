@@ -6,6 +6,8 @@ use pyo3::types::{PyDict, PyList};
 use pyward_guard::validate::{self, CardNetwork, Json, JsonLimits, Pattern, TextRules, UrlRules};
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
+use crate::text::Valid;
 
 /// The validators of one text without options.
 #[pyfunction]
@@ -26,20 +28,25 @@ fn validate_text(kind: &str, value: &str) -> PyResult<String> {
 }
 
 #[pyfunction]
-fn validate_slug(value: &str, max_bytes: usize) -> PyResult<String> {
+fn validate_slug(value: &str, #[pyo3(from_py_with = whole)] max_bytes: usize) -> PyResult<String> {
     validate::slug(value, max_bytes).map_err(to_py)
 }
 
 #[pyfunction]
-fn validate_user_name(value: &str, min: usize, max: usize, ascii: bool) -> PyResult<String> {
+fn validate_user_name(
+    value: &str,
+    #[pyo3(from_py_with = whole)] min: usize,
+    #[pyo3(from_py_with = whole)] max: usize,
+    ascii: bool,
+) -> PyResult<String> {
     validate::user_name(value, min, max, ascii).map_err(to_py)
 }
 
 #[pyfunction]
 fn validate_plain_text(
     value: &str,
-    min: usize,
-    max: usize,
+    #[pyo3(from_py_with = whole)] min: usize,
+    #[pyo3(from_py_with = whole)] max: usize,
     multiline: bool,
     one_script_per_word: bool,
     compatibility: bool,
@@ -70,7 +77,7 @@ fn validate_url(
     allow_ip: bool,
     allow_credentials: bool,
     allow_port: bool,
-    max_bytes: usize,
+    #[pyo3(from_py_with = whole)] max_bytes: usize,
 ) -> PyResult<String> {
     let rules = UrlRules {
         schemes,
@@ -109,8 +116,8 @@ struct ValidatePattern(Pattern);
 #[pymethods]
 impl ValidatePattern {
     #[new]
-    fn new(source: &str, max_bytes: usize) -> PyResult<Self> {
-        validate::pattern(source, max_bytes)
+    fn new(source: Valid<'_>, #[pyo3(from_py_with = whole)] max_bytes: usize) -> PyResult<Self> {
+        validate::pattern(source.0, max_bytes)
             .map(Self)
             .map_err(to_py)
     }
@@ -149,10 +156,10 @@ fn json<'py>(py: Python<'py>, value: Json) -> PyResult<Bound<'py, PyAny>> {
 fn validate_json<'py>(
     py: Python<'py>,
     text: &[u8],
-    max_bytes: usize,
-    max_depth: usize,
-    max_items: usize,
-    max_text: usize,
+    #[pyo3(from_py_with = whole)] max_bytes: usize,
+    #[pyo3(from_py_with = whole)] max_depth: usize,
+    #[pyo3(from_py_with = whole)] max_items: usize,
+    #[pyo3(from_py_with = whole)] max_text: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
     let limits = JsonLimits {
         max_bytes,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pyward_guard import GuardError, html, http, logs, passwords, paths, privacy, sql, tokens, validate
+from pyward_guard import GuardError, access, crypto, html, http, logs, mfa, passwords, paths, privacy, sessions, sql, tokens, validate
 
 BROKEN = "a\ud800b"
 
@@ -41,11 +41,29 @@ def test_shown(call: Callable[[str], str]) -> None:
         validate.email,
         validate.plain_text,
         tokens.SignedTokens(bytes(32), purpose="test", lifetime=60).verify,
+        lambda text: tokens.SignedTokens(bytes(32), purpose=text, lifetime=60),
+        tokens.Jwk.from_json,
+        crypto.KeySet.from_json,
+        lambda text: crypto.derive_key(bytes(32), purpose=text),
+        lambda text: access.Policy().add_cedar(text),
+        lambda text: access.Policy().permit(access.User("ada"), "read", access.ANYTHING, when=text),
+        validate.Pattern,
+        mfa.qr_svg,
+        mfa.qr_png,
     ],
 )
 def test_judged(call: Callable[[str], object]) -> None:
     with pytest.raises(GuardError):
         call(BROKEN)
+
+
+def test_a_cookie_that_is_no_unicode_is_no_session() -> None:
+    manager = sessions.SessionManager(sessions.MemoryStore())
+    session = manager.load(None)
+    session.login("ada")
+    cookie = manager.save(session)
+    assert cookie is not None
+    assert manager.load(BROKEN).is_new and manager.load(cookie.value[:-1] + "\ud800").is_new
 
 
 def test_a_default_stands_in() -> None:

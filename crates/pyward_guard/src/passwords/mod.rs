@@ -437,17 +437,30 @@ pub fn calibrate(target_seconds: f64, memory_kib: u32, parallelism: u32) -> Resu
         )?;
         Ok::<f64, Error>(start.elapsed().as_secs_f64())
     };
-    // The first run touches the memory for the first time; a pass costs what a second one adds.
+    // It touches the memory for the first time.
     run(1)?;
-    let (one, three) = (run(1)?, run(3)?);
-    let pass = ((three - one) / 2.0).max(one / 100.0).max(1e-6);
     let most = kdf::argon2_most_time(memory_kib);
-    let extra = ((target_seconds - one) / pass).clamp(0.0, f64::from(most)) as u32;
     Ok(Scheme::Argon2id {
         memory_kib,
-        time_cost: (1 + extra).clamp(least, most),
+        time_cost: fitting_cost(target_seconds, most, run)?.clamp(least, most),
         parallelism,
     })
+}
+
+/// The time cost at which `run`, which says how many seconds a hash took, takes about `target` seconds.
+///
+/// What else the host does only ever makes a run longer: the quicker of two counts, and a long one is estimated from
+/// no run much shorter than itself or a quarter of a second.
+fn fitting_cost(target: f64, most: u32, mut run: impl FnMut(u32) -> Result<f64>) -> Result<u32> {
+    let mut cost = 1;
+    loop {
+        let seconds = run(cost)?.min(run(cost)?).max(1e-6);
+        let fitting = (f64::from(cost) * target / seconds) as u32;
+        if cost >= most || seconds >= 0.25 || seconds >= target / 2.0 {
+            return Ok(fitting.clamp(1, most));
+        }
+        cost = fitting.clamp(cost + 1, cost.saturating_mul(4)).min(most);
+    }
 }
 
 /// scrypt without a policy, for file formats that set its parameters.

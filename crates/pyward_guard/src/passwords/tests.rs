@@ -331,6 +331,24 @@ fn no_user_costs_the_same() {
 }
 
 #[test]
+fn calibration_is_not_misled_by_single_runs() {
+    // A pass takes 10 ms; each third run is held up for half a second.
+    for held_up in 0..3 {
+        let mut runs = 0;
+        let cost = super::fitting_cost(1.0, 1 << 20, |cost| {
+            runs += 1;
+            let waited = if runs % 3 == held_up { 0.5 } else { 0.0 };
+            Ok(0.01 * f64::from(cost) + waited)
+        });
+        assert!((90..=110).contains(&cost.unwrap()), "{held_up}");
+    }
+    let bounded = super::fitting_cost(10.0, 50, |cost| Ok(1e-4 * f64::from(cost)));
+    assert_eq!(bounded.unwrap(), 50);
+    let slow = super::fitting_cost(0.01, 50, |cost| Ok(3.0 * f64::from(cost)));
+    assert_eq!(slow.unwrap(), 1);
+}
+
+#[test]
 fn calibration_keeps_the_minimum() {
     let Scheme::Argon2id { time_cost, .. } = calibrate(0.01, 19456, 1).unwrap() else {
         unreachable!()

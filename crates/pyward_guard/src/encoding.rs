@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
 
 use crate::{Error, Result};
 
@@ -66,6 +67,29 @@ pub(crate) fn hex_decode(text: &str) -> Option<Vec<u8>> {
         .chunks_exact(2)
         .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
         .collect()
+}
+
+/// JSON that holds secrets. It is measured before it is written: text that grows leaves copies of its beginning behind.
+pub(crate) fn secret_json(value: &impl serde::Serialize) -> Zeroizing<String> {
+    struct Length(usize);
+    impl std::io::Write for Length {
+        fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+            self.0 += data.len();
+            Ok(data.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    let mut out = Zeroizing::new(Vec::new());
+    if serde_json::to_writer(&mut length, value).is_ok() {
+        out.reserve_exact(length.0);
+        if serde_json::to_writer(&mut *out, value).is_err() {
+            return Zeroizing::default();
+        }
+    }
+    Zeroizing::new(String::from_utf8(std::mem::take(&mut *out)).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -399,6 +399,32 @@ fn refuses_hostile_archives() {
     assert_eq!(skipped.unwrap().skipped_links, 1);
 }
 
+/// As `tar --format=pax -S` writes them: what would come out is not the file.
+#[test]
+fn refuses_sparse_files_of_pax() {
+    use tar::EntryType as T;
+    let map = [b"1\n4096\n4\n".as_slice(), &[0; 503], b"data"].concat();
+    let records: [&[u8]; 3] = [
+        b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n21 GNU.sparse.name=f\n28 GNU.sparse.realsize=4100\n",
+        b"9 mtime=\n24 GNU.sparse.size=4100\n",
+        b"21 comment=no sparse\n22 GNU.sparse.map=0,4\n",
+    ];
+    for kind in [T::XHeader, T::XGlobalHeader] {
+        for records in records {
+            let tar = tar_of(&[
+                ("h", kind, records),
+                ("GNUSparseFile.0/f", T::Regular, &map),
+            ]);
+            let (_root, result) = try_extract(&tar, &ArchiveLimits::default());
+            assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
+        }
+        let harmless = b"22 comment=GNU.sparse\n\nrest";
+        let tar = tar_of(&[("h", kind, harmless), ("f", T::Regular, b"data")]);
+        let (_root, result) = try_extract(&tar, &ArchiveLimits::default());
+        assert_eq!(result.unwrap().files, ["f"]);
+    }
+}
+
 #[test]
 fn refuses_bombs() {
     let zeros = vec![0_u8; 64 << 20];

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 use pyward_guard::crypto::{self, aead, age, deterministic, stream};
 use zeroize::Zeroizing;
 
@@ -254,13 +254,14 @@ impl CipherStream {
 
 /// (secret key, recipient)
 #[pyfunction]
-fn age_generate() -> PyResult<(String, String)> {
+fn age_generate(py: Python<'_>) -> PyResult<(Bound<'_, PyString>, String)> {
     let identity = age::Identity::generate().map_err(to_py)?;
     let recipient = identity
         .recipient()
         .and_then(|r| r.to_text())
         .map_err(to_py)?;
-    Ok((identity.to_text().map_err(to_py)?.to_string(), recipient))
+    let text = identity.to_text().map_err(to_py)?;
+    Ok((PyString::new(py, &text), recipient))
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

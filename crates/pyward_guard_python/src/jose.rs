@@ -3,7 +3,7 @@
 use std::sync::{PoisonError, RwLock};
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 use pyward_guard::tokens::jose::{Algorithm, Jwk, JwkSet, jwe, jwt};
 use pyward_guard::tokens::unix_now;
 
@@ -84,8 +84,8 @@ impl PyJwk {
     }
 
     /// The whole key as JSON, the private part in the clear (CWE-312); publish :meth:`to_public` of it.
-    fn to_json(&self) -> String {
-        self.0.to_json().to_string()
+    fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        PyString::new(py, &self.0.to_json())
     }
 
     /// SHA-256 over the key's required members (RFC 7638), in base64url.

@@ -93,8 +93,8 @@ impl PyKeySet {
 
     /// The set as Tink's JSON, keys in the clear: for a secret store, or encrypted by
     /// :func:`~pyward_guard.crypto.wrap_keyset`; never for a log or a repository (CWE-312).
-    fn to_json(&self) -> String {
-        self.0.to_json().to_string()
+    fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        PyString::new(py, &self.0.to_json())
     }
 
     /// The set in Tink's binary format, keys in the clear: as secret as :meth:`to_json`.

@@ -1,7 +1,7 @@
 //! One-time passwords, recovery codes, QR codes.
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 use pyward_guard::mfa::{otp, qr, recovery};
 
 use crate::error::to_py;
@@ -37,8 +37,8 @@ impl Otp {
             .map_err(to_py)
     }
 
-    fn secret_base32(&self) -> String {
-        self.0.secret_base32().to_string()
+    fn secret_base32<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        PyString::new(py, &self.0.secret_base32())
     }
 
     #[getter]
@@ -84,8 +84,10 @@ impl Otp {
 fn recovery_generate(
     py: Python<'_>,
     #[pyo3(from_py_with = whole)] count: usize,
-) -> PyResult<(Vec<String>, Vec<String>)> {
-    py.detach(|| recovery::generate(count)).map_err(to_py)
+) -> PyResult<(Vec<Bound<'_, PyString>>, Vec<String>)> {
+    let (codes, stored) = py.detach(|| recovery::generate(count)).map_err(to_py)?;
+    let codes = codes.iter().map(|code| PyString::new(py, code)).collect();
+    Ok((codes, stored))
 }
 
 #[pyfunction]

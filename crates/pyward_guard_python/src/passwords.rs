@@ -151,32 +151,34 @@ fn password_strength(
 /// (password, entropy in bits)
 #[pyfunction]
 fn password_characters(
+    py: Python<'_>,
     #[pyo3(from_py_with = whole)] length: usize,
     symbols: bool,
-) -> PyResult<(String, f64)> {
+) -> PyResult<(Bound<'_, PyString>, f64)> {
     let g = passwords::characters(length, symbols).map_err(to_py)?;
-    Ok((g.password.to_string(), g.entropy_bits))
+    Ok((PyString::new(py, &g.password), g.entropy_bits))
 }
 
 /// (passphrase, entropy in bits)
 #[pyfunction]
 fn password_passphrase(
+    py: Python<'_>,
     #[pyo3(from_py_with = whole)] words: usize,
     separator: String,
     capitalize: bool,
-) -> PyResult<(String, f64)> {
+) -> PyResult<(Bound<'_, PyString>, f64)> {
     let g = passwords::passphrase(&Passphrase {
         words,
         separator,
         capitalize,
     })
     .map_err(to_py)?;
-    Ok((g.password.to_string(), g.entropy_bits))
+    Ok((PyString::new(py, &g.password), g.entropy_bits))
 }
 
 #[pyfunction]
-fn password_sha1(password: &str) -> String {
-    passwords::sha1_hex(password)
+fn password_sha1<'py>(py: Python<'py>, password: &str) -> Bound<'py, PyString> {
+    PyString::new(py, &passwords::sha1_hex(password))
 }
 
 #[pyfunction]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import ChainMap, UserDict, UserList, UserString, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
+from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, Optional, TypedDict
 
 import pytest
@@ -87,6 +91,16 @@ def test_inventory() -> None:
     }
 
 
+def test_unknown_kinds_and_regulations_are_refused() -> None:
+    wrong: list[dict[str, Any]] = [
+        {"kind": "e-mail"}, {"kind": "email", "regulations": "GDPR"}, {"kind": "email", "regulations": ("GDRP",)},
+    ]  # fmt: skip
+    for fields in wrong:
+        with pytest.raises(InvalidInput, match="GDPR|email"):
+            Personal(**fields)
+    assert Personal("card", regulations=("GDPR", "PCI")) and Personal("text", regulations=())
+
+
 def test_mask_mapping() -> None:
     assert privacy.mask_mapping(Person(1, "ada@example.org", "4111111111111111")) == {
         "id": 1,
@@ -147,6 +161,10 @@ def test_a_vault_on_disk_outlives_the_process(tmp_path: Path) -> None:
     with pytest.raises(VerificationFailed):
         again.detokenise(token, purpose="other")
     assert again.forget(token) and not again.forget(token)
+    # As JSON may hold it.
+    with pytest.raises(Refused, match="not known"):
+        again.detokenise("\ud800", purpose="card")
+    assert not again.forget("\ud800")
     with pytest.raises(Refused):
         again.detokenise(token, purpose="card")
     store.close()
@@ -197,6 +215,10 @@ class Pair(NamedTuple):
     id: int
 
 
+class Kind(Enum):
+    A = 1
+
+
 class Plain:
     mail: Annotated[str, Personal("email")]
 
@@ -228,6 +250,44 @@ def test_what_cannot_be_told_is_hidden() -> None:
     assert privacy.mask_mapping(Node("ada@example.org", [Unresolved()]))["next"] == ["***"]
     with pytest.raises(InvalidInput, match="cannot be resolved"):
         privacy.mask_mapping(Unresolved())
+
+
+def test_collections_of_every_kind_are_looked_into() -> None:
+    ada: Any = Plain("ada@example.org")
+    masked = {"mail": "a***@example.org"}
+    for items in (deque([ada]), UserList([ada]), {"k": ada}.values(), {ada: 1}.keys()):
+        assert privacy.mask_mapping(Node("eve@example.org", items))["next"] == [masked]
+    for mapping in (MappingProxyType({"k": ada}), ChainMap({"k": ada}), UserDict({"k": ada})):
+        assert privacy.mask_mapping(Node("eve@example.org", mapping))["next"] == {"k": masked}
+    assert privacy.mask_mapping(Node("eve@example.org", {"k": ada}.items()))["next"] == [["k", masked]]
+    assert "ada" not in str(privacy.mask_mapping(Node("eve@example.org", {(ada, 1): 1, deque: 2})))
+    by_mail: Any = MappingProxyType({"ada@example.org": 1})
+    assert privacy.mask_mapping(Node("eve@example.org", by_mail=by_mail))["by_mail"] == {"a***@example.org": "***"}
+
+
+def test_collections_with_nothing_to_hide_stay_what_they_are() -> None:
+    class Request(UserDict):  # type: ignore[type-arg]
+        # As Starlette's is: a mapping that compares as an object, and does not show what is in it.
+        __eq__ = object.__eq__
+        __hash__ = object.__hash__
+        __repr__ = object.__repr__
+
+    pair, shared = (1, 2), deque([1, [2]])
+    values = (shared, shared, MappingProxyType({pair: pair}), {pair: 1}.keys(), range(10**15), bytearray(b"ab"), memoryview(b"ab"),
+              UserString("ab"), Request({"cookie": "secret", "user": Plain("ada@example.org")}))  # fmt: skip
+    for value, shown in zip(values, privacy.mask_mapping(Node("eve@example.org", values))["next"]):
+        assert shown is value
+    assert privacy.mask_mapping(Node("eve@example.org", [{pair: 1}, {pair: 2}]))["next"] == [{pair: 1}, {pair: 2}]
+
+
+def test_annotations_are_resolved_once_for_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[type] = []
+    resolve = privacy.get_type_hints
+    monkeypatch.setattr(privacy, "get_type_hints", lambda model, **options: (asked.append(model), resolve(model, **options))[1])
+    values = [1, "a", None, date(2026, 1, 1), *[Kind.A] * 50, *[Plain("ada@example.org") for _ in range(50)]]
+    assert len(privacy.mask_mapping(Node("eve@example.org", values))["next"]) == 104
+    assert int not in asked and date not in asked
+    assert asked.count(Kind) == 1 and asked.count(Node) == 1 and asked.count(Plain) <= 3
 
 
 def test_keys_of_marked_dictionaries_are_masked() -> None:
@@ -287,3 +347,6 @@ def test_sqlalchemy_models_are_masked() -> None:
         assert privacy.mask_mapping(eve) == shown, "what is not loaded stays so"
         assert eve.referrer is first
         assert privacy.mask_mapping(eve) == {**shown, "referrer": {"id": 1, "mail": "a***@example.org", "by": None}}
+        two = session.execute(sqlalchemy.select(Customer, Customer.id, Customer).where(Customer.id == 1)).all()
+        ada = {"id": 1, "mail": "a***@example.org", "by": None}
+        assert privacy.mask_mapping(Node("eve@example.org", two))["next"] == [{"Customer": ada, "id": 1, "Customer (3)": ada}]

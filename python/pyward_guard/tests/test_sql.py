@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyward_guard import InvalidInput, LimitExceeded, Refused
+from pyward_guard import InvalidInput, LimitExceeded, Refused, sql
 from pyward_guard.sql import (
     SQL,
     Database,
@@ -283,6 +283,68 @@ def test_sqlite_blocks_are_one_transaction(tmp_path: Path) -> None:
         pass
 
 
+def test_sqlite_does_not_go_on_after_its_own_rollback(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    with connect_sqlite(path, create=True) as db:
+        db.execute(SQL("create table t (a integer unique)"))
+    endless = SQL("insert into t with recursive c(x) as (select 1 union all select x + 1 from c) select x from c where x < 0")
+    twice = SQL("insert or rollback into t values (1)")
+    for failing in (endless, twice):
+        with pytest.raises(Refused, match="rolled"), connect_sqlite(path, statement_timeout=0.2) as db:
+            db.execute(SQL("insert into t values (1)"))
+            with pytest.raises(sqlite3.Error):
+                db.execute(failing)
+            for _ in range(2):
+                with pytest.raises(Refused, match="rolled"):
+                    db.execute(SQL("insert into t values (2)"))
+    # Errors that leave the transaction as it was, and rollbacks of the caller's own, are no reason.
+    with connect_sqlite(path) as db:
+        db.execute(SQL("insert into t values (1)"))
+        with pytest.raises(sqlite3.IntegrityError):
+            db.execute(SQL("insert into t values (1)"))
+        db.execute(SQL("rollback"))
+        db.execute(SQL("insert into t values (3)"))
+        db.execute(SQL("commit"))
+        db.execute(SQL("insert into t values (4)"))
+    with connect_sqlite(path, read_only=True) as db:
+        assert db.fetch_all(SQL("select a from t")) == [(3,), (4,)]
+
+
+def test_sqlite_begins_as_the_caller_says(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    with connect_sqlite(path, create=True) as db:
+        db.execute(SQL("create table t (a integer)"))
+    with connect_sqlite(path, lock_timeout=0) as db, connect_sqlite(path, lock_timeout=0) as other:
+        db.execute(SQL("\n BEGIN immediate"))
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute(SQL("begin immediate"))
+        db.execute(SQL("insert into t values (1)"))
+        db.execute(SQL("commit"))
+        other.execute(SQL("insert into t values (2)"))
+        with pytest.raises(Refused, match="immediate=True"):
+            other.execute(SQL("begin immediate"))
+    with connect_sqlite(path, read_only=True) as db:
+        assert db.fetch_all(SQL("select a from t")) == [(1,), (2,)]
+
+
+def test_sqlite_does_not_count_the_wait_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock that only the wait moves.
+    now = [0.0]
+    monkeypatch.setattr(sql, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Slow(sqlite3.Connection):
+        def execute(self, text: str, *parameters: Any) -> sqlite3.Cursor:
+            if text == "begin immediate":
+                now[0] += 60
+            return super().execute(text, *parameters)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, factory=Slow, **options))
+    many = "with recursive c(x) as (select 1 union all select x + 1 from c where x < 20000) select count(*) from c"
+    with connect_sqlite(tmp_path / "db", create=True, immediate=True, statement_timeout=1.0) as db:
+        assert db.fetch_one(unchecked_sql(many, reason="test")) == (20000,)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="cannot be set before")
 def test_sqlite_does_not_take_names_for_strings() -> None:
     with connect_sqlite(":memory:") as db, pytest.raises(sqlite3.OperationalError, match="no such column"):
@@ -327,6 +389,55 @@ def test_postgresql(postgres_url: str) -> None:
     with connect_postgresql(postgres_url) as db:
         assert db.fetch_one(SQL("select count(*) from guard_sql")) == (1,)
         db.execute(SQL("drop table guard_sql"))
+
+
+@pytest.mark.postgres
+def test_postgresql_stays_read_only(postgres_url: str) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    for ways in (
+        [SQL("set transaction read write")],
+        [SQL("set transaction isolation level serializable, read write")],
+        [SQL("set transaction isolation level serializable"), SQL("set transaction read write")],
+        [SQL("set transaction_read_only = off")],
+        [SQL("begin read write")],
+        [SQL("commit"), SQL("begin read write")],
+        [SQL("commit and chain"), SQL("set transaction read write")],
+        [SQL("select 1"), SQL("rollback and chain"), SQL("set transaction read write")],
+    ):
+        with pytest.raises(psycopg.errors.ActiveSqlTransaction), connect_postgresql(postgres_url, read_only=True) as db:
+            for statement in ways:
+                db.execute(statement)
+    with connect_postgresql(postgres_url, read_only=True) as db:
+        db.execute(SQL("set transaction isolation level repeatable read"))
+        assert db.fetch_one(SQL("show transaction_isolation")) == ("repeatable read",)
+        # Nothing is lost by an error of what only reads.
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            db.execute(SQL("select 1 / 0"))
+
+
+@pytest.mark.postgres
+def test_postgresql_does_not_take_a_failed_transaction_for_a_commit(postgres_url: str) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    with connect_postgresql(postgres_url) as db:
+        db.execute(SQL("create table guard_failed (a integer unique)"))
+    insert = SQL("insert into guard_failed values ({a})")
+    with pytest.raises(Refused, match="rolled"), connect_postgresql(postgres_url) as db:
+        db.execute(insert.format(a=1))
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            db.execute(insert.format(a=1))
+        for commit in (SQL("commit"), SQL("END transaction")):
+            with pytest.raises(Refused, match="rolled"):
+                db.execute(commit)
+    with connect_postgresql(postgres_url) as db:
+        db.execute(insert.format(a=2))
+        db.execute(SQL("savepoint here"))
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            db.execute(insert.format(a=2))
+        db.execute(SQL("rollback to savepoint here"))
+        db.execute(insert.format(a=3))
+    with connect_postgresql(postgres_url) as db:
+        assert db.fetch_all(SQL("select a from guard_failed order by a")) == [(2,), (3,)]
+        db.execute(SQL("drop table guard_failed"))
 
 
 def test_postgresql_needs_tls_for_remote_servers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,6 +538,50 @@ def test_mysql_limits(mysql_server: dict[str, Any]) -> None:
     with connect_mysql(**mysql_server) as db:
         assert db.fetch_all(SQL("select a from guard_lock")) == [(2,)]
         db.execute(SQL("drop table guard_lock"))
+
+
+@pytest.mark.mysql
+def test_mysql_does_not_go_on_after_a_deadlock(mysql_server: dict[str, Any]) -> None:
+    pymysql = pytest.importorskip("pymysql")
+    update = SQL("update guard_dead set b = b + 1 where a = {a}")
+    with connect_mysql(**mysql_server) as db:
+        db.execute(SQL("create table guard_dead (a integer primary key, b integer) engine=InnoDB"))
+        db.execute(SQL("insert into guard_dead values (1, 0), (2, 0)"))
+    met = threading.Barrier(2)
+
+    def one(first: int) -> str:
+        try:
+            with connect_mysql(**mysql_server, lock_timeout=60, statement_timeout=60) as db:
+                db.execute(update.format(a=first))
+                met.wait(60)
+                try:
+                    db.execute(update.format(a=3 - first))
+                except pymysql.err.OperationalError as error:
+                    assert error.args[0] == 1213
+                    with pytest.raises(Refused, match="rolled"):
+                        db.execute(update.format(a=first))
+        except Refused:
+            return "refused"
+        return "done"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(one, (1, 2))) == ["done", "refused"]
+    # Errors that leave the transaction as it was are no reason.
+    with connect_mysql(**mysql_server) as holder, connect_mysql(**mysql_server, lock_timeout=1, statement_timeout=60) as db:
+        holder.execute(update.format(a=1))
+        db.execute(update.format(a=2))
+        with pytest.raises(pymysql.err.OperationalError, match="Lock wait timeout"):
+            db.execute(update.format(a=1))
+        with pytest.raises(pymysql.err.IntegrityError):
+            db.execute(SQL("insert into guard_dead values (2, 0)"))
+        db.execute(update.format(a=2))
+    with connect_mysql(**mysql_server) as db:
+        assert db.fetch_all(SQL("select a, b from guard_dead order by a")) == [(1, 2), (2, 3)]
+        # A statement that commits by itself, and fails then, has taken nothing back.
+        db.execute(update.format(a=1))
+        with pytest.raises(pymysql.err.OperationalError, match="exists"):
+            db.execute(SQL("create table guard_dead (a integer)"))
+        db.execute(SQL("drop table guard_dead"))
 
 
 @pytest.mark.mysql

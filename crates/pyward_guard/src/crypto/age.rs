@@ -279,6 +279,8 @@ pub enum Unlock {
 pub struct Decryptor {
     unlock: Unlock,
     start: Vec<u8>,
+    /// Where in `start` the end of the header is looked for next.
+    searched: usize,
     chunks: Option<Chunks>,
     failed: bool,
 }
@@ -290,6 +292,7 @@ impl Decryptor {
         Self {
             unlock,
             start: Vec::new(),
+            searched: 0,
             chunks: None,
             failed: false,
         }
@@ -317,18 +320,18 @@ impl Decryptor {
         if self.start[..shown] != INTRO.as_bytes()[..shown] {
             return Err(malformed());
         }
-        let Some(end) = self
-            .start
+        let found = self.start[self.searched..]
             .windows(5)
-            .take(MAX_HEADER)
-            .position(|w| w == b"\n--- ")
-        else {
-            return if self.start.len() > MAX_HEADER {
-                Err(malformed())
-            } else {
-                Ok(())
-            };
+            .take(MAX_HEADER - self.searched)
+            .position(|w| w == b"\n--- ");
+        let Some(end) = found.map(|at| self.searched + at) else {
+            if self.start.len() > MAX_HEADER {
+                return Err(malformed());
+            }
+            self.searched = self.start.len().saturating_sub(4);
+            return Ok(());
         };
+        self.searched = end;
         // "--- " and 43 characters of MAC, a line feed, 16 bytes of nonce.
         let body = end + 5 + 44 + 16;
         if self.start.len() < body {
@@ -491,6 +494,22 @@ mod tests {
         assert!(open(with(b"wild otter"), &sealed, usize::MAX).is_err());
         let costly = String::from_utf8_lossy(&sealed).replacen(" 17\n", " 21\n", 1);
         assert!(open(with(b"mild otter"), costly.as_bytes(), usize::MAX).is_err());
+    }
+
+    #[test]
+    fn a_header_is_searched_once() {
+        let mut d = Decryptor::new(Unlock::Passphrase(Zeroizing::new(b"x".to_vec())));
+        let header = format!("{INTRO}-> X25519 {}\n--- ", "A".repeat(MAX_HEADER - 100));
+        for (i, byte) in header.bytes().enumerate() {
+            assert_eq!(d.searched, i.saturating_sub(4));
+            d.update(&[byte], &mut Vec::new()).unwrap();
+        }
+        assert_eq!(d.searched, header.len() - 5);
+        d.update(b"A", &mut Vec::new()).unwrap();
+        assert_eq!(d.searched, header.len() - 5);
+        let mut d = Decryptor::new(Unlock::Passphrase(Zeroizing::new(b"x".to_vec())));
+        let endless = [INTRO.as_bytes(), &[b'A'; MAX_HEADER]].concat();
+        assert!(d.update(&endless, &mut Vec::new()).is_err());
     }
 
     proptest::proptest! {

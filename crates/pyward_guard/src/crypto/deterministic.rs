@@ -112,6 +112,16 @@ pub fn decrypt(keys: &KeySet, ciphertext: &[u8], associated_data: &[u8]) -> Resu
 mod tests {
     use super::*;
 
+    /// That the crates are built with their wiping of keys.
+    #[test]
+    fn keys_are_wiped() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<Aes256Siv>();
+        wiped::<aes::Aes256>();
+        wiped::<cmac::block_api::CmacCore<aes::Aes256>>();
+        wiped::<sha2::Sha256>();
+    }
+
     #[test]
     fn equal_values_are_equal_and_bound_to_their_place() {
         let keys = KeySet::generate(KeyKind::Deterministic).unwrap();

@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::proto::{Reader, Value, Writer};
-use crate::encoding::{b64, b64_decode};
+use crate::encoding::{b64, b64_decode, secret_json};
 use crate::{Error, Result, random};
 
 const MAX_KEYS: usize = 1024;
+/// Room for what stands around the bytes of a key in messages: type, parameters, numbers and lengths.
+const AROUND: usize = 128;
 const GOOGLE: &str = "type.googleapis.com/google.crypto.tink.";
 
 /// What the keys of a set are for. A key serves one purpose only.
@@ -76,17 +78,17 @@ impl KeyKind {
 
     /// The serialised Tink key message.
     fn encode(self, key: &[u8]) -> Zeroizing<Vec<u8>> {
-        let mut w = Writer::default();
+        let mut w = Writer::new(key.len() + AROUND);
         match self {
             Self::Aead => w.bytes(3, key),
             Self::Deterministic => w.bytes(2, key),
             Self::Streaming => {
-                let mut params = Writer::default();
+                let mut params = Writer::new(AROUND);
                 params.uint(1, 1 << 20).uint(2, 32).uint(3, 3);
                 w.bytes(2, &params.0).bytes(3, key)
             }
             Self::Mac => {
-                let mut params = Writer::default();
+                let mut params = Writer::new(AROUND);
                 params.uint(1, 3).uint(2, 32);
                 w.bytes(2, &params.0).bytes(3, key)
             }
@@ -518,7 +520,7 @@ impl KeySet {
                 })
                 .collect(),
         });
-        Zeroizing::new(serde_json::to_string(&json).unwrap_or_default())
+        secret_json(&json)
     }
 
     /// Reads Tink's clear-text JSON format. All keys must be of one supported kind.
@@ -563,12 +565,13 @@ impl KeySet {
     #[must_use]
     pub fn to_binary(&self) -> Zeroizing<Vec<u8>> {
         self.read(|keys| {
-            let mut w = Writer::default();
+            let room = |e: &Entry| e.material.len() + AROUND;
+            let mut w = Writer::new(keys.entries.iter().map(room).sum::<usize>() + AROUND);
             w.uint(1, u64::from(keys.primary));
             for e in &keys.entries {
-                let mut key = Writer::default();
+                let mut key = Writer::new(room(e));
                 if e.status != KeyStatus::Destroyed {
-                    let mut data = Writer::default();
+                    let mut data = Writer::new(room(e));
                     data.bytes(1, format!("{GOOGLE}{}", self.kind.type_name()).as_bytes())
                         .bytes(2, &self.kind.encode(&e.material))
                         .uint(3, 1);
@@ -756,6 +759,25 @@ mod tests {
             let back = KeySet::from_binary(&binary).unwrap();
             assert_eq!(*back.to_binary(), *binary);
             assert_eq!(back.info(), set.info());
+        }
+    }
+
+    #[test]
+    fn no_buffer_with_keys_grows() {
+        for (kind, length) in [
+            (KeyKind::Aead, 32),
+            (KeyKind::Deterministic, 64),
+            (KeyKind::Streaming, 32),
+            (KeyKind::Mac, 1024),
+        ] {
+            let secrets: Vec<Vec<u8>> = (0..50).map(|i| vec![i; length]).collect();
+            let secrets: Vec<&[u8]> = secrets.iter().map(Vec::as_slice).collect();
+            let set = KeySet::from_secrets(kind, &secrets).unwrap();
+            let room = length + AROUND;
+            assert_eq!(kind.encode(secrets[0]).capacity(), room);
+            assert_eq!(set.to_binary().capacity(), 50 * room + AROUND);
+            let json = set.to_json();
+            assert_eq!(json.capacity(), json.len());
         }
     }
 

@@ -5,10 +5,14 @@ use zeroize::Zeroizing;
 use crate::{Error, Result};
 
 /// Writer of one message. The buffer is wiped when dropped, as it holds key material.
-#[derive(Default)]
 pub(super) struct Writer(pub(super) Zeroizing<Vec<u8>>);
 
 impl Writer {
+    /// With room for the whole message: a buffer that grows leaves copies of its content behind.
+    pub(super) fn new(room: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(room)))
+    }
+
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);

@@ -169,7 +169,7 @@ impl Decryptor {
                 }
             });
             if opened.is_ok() {
-                self.start.clear();
+                self.start = Vec::new();
                 self.chosen = Some(candidate);
                 return Ok(());
             }

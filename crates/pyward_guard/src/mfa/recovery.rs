@@ -30,7 +30,7 @@ fn normal(code: &str) -> Zeroizing<String> {
 ///
 /// # Errors
 /// [`Error::InvalidInput`] for a number outside 1 to 50.
-pub fn generate(count: usize) -> Result<(Vec<String>, Vec<String>)> {
+pub fn generate(count: usize) -> Result<(Vec<Zeroizing<String>>, Vec<String>)> {
     if !(1..=50).contains(&count) {
         return Err(Error::InvalidInput(
             "1 to 50 recovery codes are made at a time".into(),
@@ -40,17 +40,18 @@ pub fn generate(count: usize) -> Result<(Vec<String>, Vec<String>)> {
     let mut codes = Vec::with_capacity(count);
     let mut stored = Vec::with_capacity(count);
     for _ in 0..count {
-        let code = random::string(LEN, ALPHABET)?;
+        let code = Zeroizing::new(random::string(LEN, ALPHABET)?);
         let mut hash = [0; 32];
         raw_argon2id(code.as_bytes(), &salt, &mut hash)?;
         stored.push(format!("{PREFIX}{}${}", b64_nopad(salt), b64_nopad(hash)));
-        codes.push(
-            code.as_bytes()
-                .chunks(4)
-                .map(|c| String::from_utf8_lossy(c).into_owned())
-                .collect::<Vec<_>>()
-                .join("-"),
-        );
+        let mut shown = Zeroizing::new(String::with_capacity(LEN + LEN / 4));
+        for (i, letter) in code.chars().enumerate() {
+            if i > 0 && i % 4 == 0 {
+                shown.push('-');
+            }
+            shown.push(letter);
+        }
+        codes.push(shown);
     }
     Ok((codes, stored))
 }
@@ -100,7 +101,7 @@ mod tests {
     fn codes_are_used_by_index() {
         let (codes, stored) = generate(5).unwrap();
         let texts: Vec<&str> = stored.iter().map(String::as_str).collect();
-        assert_eq!(codes[3].len(), 19);
+        assert_eq!((codes[3].len(), codes[3].capacity()), (19, 20));
         assert_eq!(verify(&codes[3], &texts).unwrap(), 3);
         assert_eq!(
             verify(&codes[0].to_uppercase().replace('-', " "), &texts).unwrap(),

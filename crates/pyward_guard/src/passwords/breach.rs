@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::digest;
+use zeroize::Zeroizing;
 
 use crate::encoding::hex;
 use crate::{Error, Result};
@@ -22,9 +23,11 @@ const MAX_RANGE: u64 = 16 << 20;
 
 /// The SHA-1 of a password in capital hexadecimal, as the lists are keyed. Only for the look-up.
 #[must_use]
-pub fn sha1_hex(password: &str) -> String {
-    hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes()).as_ref())
-        .to_ascii_uppercase()
+pub fn sha1_hex(password: &str) -> Zeroizing<String> {
+    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes());
+    let mut text = Zeroizing::new(hex(hash.as_ref()));
+    text.make_ascii_uppercase();
+    text
 }
 
 /// The count for a hash suffix in the lines of a k-anonymity range ("SUFFIX[:COUNT]"), zero when it is not there.
@@ -109,7 +112,7 @@ impl BreachFile {
             if !is_hash_line(&line) {
                 return Err(Error::InvalidInput("the breach file is malformed".into()));
             }
-            match line[..40].to_ascii_uppercase().as_str().cmp(&wanted) {
+            match line[..40].to_ascii_uppercase().cmp(&wanted) {
                 std::cmp::Ordering::Equal => return range_count(&line, &wanted),
                 std::cmp::Ordering::Less => low = start + line.len() as u64,
                 std::cmp::Ordering::Greater => high = start,
@@ -259,7 +262,7 @@ mod tests {
 
     fn breach_text(n: usize, end: &str) -> String {
         let mut lines: Vec<String> = (0..n)
-            .map(|i| format!("{}:{}", sha1_hex(&format!("pw{i}")), i + 1))
+            .map(|i| format!("{}:{}", *sha1_hex(&format!("pw{i}")), i + 1))
             .collect();
         lines.sort();
         lines.iter().map(|l| format!("{l}{end}")).collect()
@@ -296,8 +299,8 @@ mod tests {
     #[test]
     fn ranges_and_words() {
         let folder = tempfile::tempdir().unwrap();
-        let hash = sha1_hex("password");
-        assert_eq!(hash, "5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8");
+        let hash: Zeroizing<String> = sha1_hex("password");
+        assert_eq!(*hash, "5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8");
         std::fs::write(
             folder.path().join("5BAA6.txt"),
             format!("{}:3\r\n{}:10\r\n", "0".repeat(35), &hash[5..]),

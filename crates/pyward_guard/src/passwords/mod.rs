@@ -463,7 +463,16 @@ fn fitting_cost(target: f64, most: u32, mut run: impl FnMut(u32) -> Result<f64>)
     }
 }
 
-/// scrypt without a policy, for file formats that set its parameters.
+/// Of all files that are opened at a time: their senders choose the memory.
+static FILES: LazyLock<Gate> = LazyLock::new(|| {
+    Gate::new(
+        std::thread::available_parallelism().map_or(1, usize::from),
+        1 << 20,
+    )
+});
+
+/// scrypt without a policy, for file formats that set its parameters. No more than 1 GiB in all at a time, and no more
+/// runs than there are processors.
 pub(crate) fn raw_scrypt(
     log_n: u8,
     r: u32,
@@ -472,6 +481,7 @@ pub(crate) fn raw_scrypt(
     salt: &[u8],
     out: &mut [u8],
 ) -> Result<()> {
+    let _turn = FILES.enter((u64::from(r) << log_n).div_ceil(8));
     kdf::scrypt(log_n, r, p, password, salt, out)
 }
 

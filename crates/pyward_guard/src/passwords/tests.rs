@@ -288,6 +288,19 @@ fn memory_is_bounded_for_stored_hashes_too() {
 }
 
 #[test]
+fn files_that_choose_their_memory_wait_for_each_other() {
+    let (done, finished) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let all = FILES.enter(1 << 20);
+        scope.spawn(move || done.send(raw_scrypt(1, 8, 1, b"p", b"s", &mut [0; 32])));
+        let pause = std::time::Duration::from_millis(200);
+        assert!(finished.recv_timeout(pause).is_err());
+        drop(all);
+        finished.recv().unwrap().unwrap();
+    });
+}
+
+#[test]
 fn long_passwords_do_not_multiply_the_cost_of_sha_crypt() {
     let stored = format!("$6$rounds=656000$salt${}", "a".repeat(86));
     let start = Instant::now();

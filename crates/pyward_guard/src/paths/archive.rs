@@ -418,6 +418,11 @@ impl<'a> Writer<'a> {
             allowance.set(TAR_METADATA);
             let Some(entry) = entries.next() else { break };
             let mut entry = entry.map_err(read_error)?;
+            if has_sparse_records(&mut entry)? {
+                return Err(Error::Refused(
+                    "the archive has a sparse file in the pax format".into(),
+                ));
+            }
             use tar::EntryType as T;
             let kind = entry.header().entry_type();
             match kind {
@@ -453,6 +458,17 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether pax records say that an entry is a sparse file: its data are then a map and the parts between the holes, under a
+/// name made up, which the tar crate gives out as if they were the file (CWE-436).
+fn has_sparse_records(entry: &mut tar::Entry<'_, impl Read>) -> Result<bool> {
+    let records = entry.pax_extensions().map_err(read_error)?;
+    Ok(records
+        .into_iter()
+        .flatten()
+        .filter_map(std::result::Result::ok)
+        .any(|record| record.key_bytes().starts_with(b"GNU.sparse.")))
 }
 
 fn special() -> Error {

@@ -7,6 +7,10 @@
     clippy::unnecessary_cast,
     reason = "the types differ between C libraries"
 )]
+#![allow(
+    unsafe_code,
+    reason = "no wrappers exist that promise to be usable between fork and exec"
+)]
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -39,12 +43,13 @@ fn memory_is_guarded(user: u32) -> bool {
 
 /// Raw system call; the result as `Err(errno)`.
 ///
-/// Safe to call between fork and exec: no allocation, no lock, no libc state but `errno`.
-#[allow(unsafe_code)] // no wrapper exists that promises to be usable between fork and exec
-fn syscall(number: libc::c_long, arguments: [usize; 5]) -> std::result::Result<usize, i32> {
+/// May be called between fork and exec: no allocation, no lock, no libc state but `errno`.
+///
+/// # Safety
+/// What the call takes as a pointer is null, or points to live data of the size and kind that the call reads or writes.
+unsafe fn syscall(number: libc::c_long, arguments: [usize; 5]) -> std::result::Result<usize, i32> {
     let [a, b, c, d, e] = arguments;
-    // SAFETY: every caller in this file passes plain numbers, null, or pointers to live data that the call only reads
-    // (`getresuid` and `prlimit64` below write to live integers).
+    // SAFETY: as the caller promises.
     let result = unsafe { libc::syscall(number, a, b, c, d, e) };
     if result == -1 {
         Err(std::io::Error::last_os_error()
@@ -57,23 +62,23 @@ fn syscall(number: libc::c_long, arguments: [usize; 5]) -> std::result::Result<u
 
 fn landlock_abi() -> u32 {
     const VERSION: usize = 1;
-    syscall(libc::SYS_landlock_create_ruleset, [0, 0, VERSION, 0, 0]).map_or(0, |v| v as u32)
+    // SAFETY: the pointer is null.
+    let version = unsafe { syscall(libc::SYS_landlock_create_ruleset, [0, 0, VERSION, 0, 0]) };
+    version.map_or(0, |v| v as u32)
 }
 
 fn seccomp_available() -> bool {
     const GET_ACTION_AVAIL: usize = 2;
     let errno_action: u32 = 0x0005_0000;
-    syscall(
-        libc::SYS_seccomp,
-        [
-            GET_ACTION_AVAIL,
-            0,
-            (&raw const errno_action) as usize,
-            0,
-            0,
-        ],
-    )
-    .is_ok()
+    let arguments = [
+        GET_ACTION_AVAIL,
+        0,
+        (&raw const errno_action) as usize,
+        0,
+        0,
+    ];
+    // SAFETY: the call reads a live `u32`.
+    unsafe { syscall(libc::SYS_seccomp, arguments) }.is_ok()
 }
 
 fn status_field(name: &str) -> Option<String> {
@@ -96,15 +101,13 @@ pub(super) fn host() -> Host {
         .unwrap_or(0);
     let effective_user = rustix::process::geteuid().as_raw();
     let landlock_abi = landlock_abi();
+    const NO_NEW_PRIVILEGES: [usize; 5] = [libc::PR_GET_NO_NEW_PRIVS as usize, 0, 0, 0, 0];
     Host {
         landlock_abi,
         isolates_processes: landlock_abi > 0 || memory_is_guarded(effective_user),
         seccomp: seccomp_available(),
-        no_new_privileges: syscall(
-            libc::SYS_prctl,
-            [libc::PR_GET_NO_NEW_PRIVS as usize, 0, 0, 0, 0],
-        )
-        .is_ok(),
+        // SAFETY: a system call on numbers.
+        no_new_privileges: unsafe { syscall(libc::SYS_prctl, NO_NEW_PRIVILEGES) }.is_ok(),
         change_user: effective & (SETUID | SETGID) == SETUID | SETGID,
         effective_user,
         threads: status_field("Threads")
@@ -240,11 +243,9 @@ impl Prepared {
                 rlim_cur: value,
                 rlim_max: value,
             };
-            syscall(
-                libc::SYS_prlimit64,
-                [0, resource as usize, (&raw const limit) as usize, 0, 0],
-            )
-            .map_err(|e| (1, e))?;
+            let arguments = [0, resource as usize, (&raw const limit) as usize, 0, 0];
+            // SAFETY: the call reads a live `rlimit64`; the other pointer is null.
+            unsafe { syscall(libc::SYS_prlimit64, arguments) }.map_err(|e| (1, e))?;
         }
         if self.confined {
             // The bounding set first: it needs a capability that goes with the user.
@@ -253,35 +254,25 @@ impl Prepared {
                 drop_user(identity).map_err(|e| (3, e))?;
             }
             clear_capabilities().map_err(|e| (2, e))?;
-            syscall(
-                libc::SYS_prctl,
-                [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0],
-            )
-            .map_err(|e| (4, e))?;
+            let arguments = [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0];
+            // SAFETY: a system call on numbers.
+            unsafe { syscall(libc::SYS_prctl, arguments) }.map_err(|e| (4, e))?;
         }
         if let Some(parent) = parent {
             // After the user drop, which clears it.
-            syscall(
-                libc::SYS_prctl,
-                [
-                    libc::PR_SET_PDEATHSIG as usize,
-                    libc::SIGKILL as usize,
-                    0,
-                    0,
-                    0,
-                ],
-            )
-            .map_err(|e| (7, e))?;
-            if syscall(libc::SYS_getppid, [0; 5]) != Ok(parent as usize) {
+            let option = libc::PR_SET_PDEATHSIG as usize;
+            let arguments = [option, libc::SIGKILL as usize, 0, 0, 0];
+            // SAFETY: a system call on numbers.
+            unsafe { syscall(libc::SYS_prctl, arguments) }.map_err(|e| (7, e))?;
+            // SAFETY: a system call without arguments.
+            if unsafe { syscall(libc::SYS_getppid, [0; 5]) } != Ok(parent as usize) {
                 return Err((7, libc::ESRCH));
             }
         }
         if let Some(ruleset) = &self.ruleset {
-            syscall(
-                libc::SYS_landlock_restrict_self,
-                [ruleset.as_raw_fd() as usize, 0, 0, 0, 0],
-            )
-            .map_err(|e| (5, e))?;
+            let arguments = [ruleset.as_raw_fd() as usize, 0, 0, 0, 0];
+            // SAFETY: a system call on numbers.
+            unsafe { syscall(libc::SYS_landlock_restrict_self, arguments) }.map_err(|e| (5, e))?;
         }
         for program in &self.programs {
             const SET_MODE_FILTER: usize = 1;
@@ -289,11 +280,9 @@ impl Prepared {
                 len: program.len() as u16,
                 filter: program.as_ptr().cast_mut().cast(),
             };
-            syscall(
-                libc::SYS_seccomp,
-                [SET_MODE_FILTER, 0, (&raw const filter) as usize, 0, 0],
-            )
-            .map_err(|e| (6, e))?;
+            let arguments = [SET_MODE_FILTER, 0, (&raw const filter) as usize, 0, 0];
+            // SAFETY: the call reads a live `sock_fprog`, which has the address and the length of a live program.
+            unsafe { syscall(libc::SYS_seccomp, arguments) }.map_err(|e| (6, e))?;
         }
         Ok(())
     }
@@ -304,29 +293,26 @@ fn hard_limit(resource: u32) -> u64 {
         rlim_cur: 0,
         rlim_max: libc::RLIM64_INFINITY,
     };
+    let arguments = [0, resource as usize, 0, (&raw mut limit) as usize, 0];
     // Cannot fail for the own process; if it did, setting the limit would, and that is reported.
-    let _ = syscall(
-        libc::SYS_prlimit64,
-        [0, resource as usize, 0, (&raw mut limit) as usize, 0],
-    );
+    // SAFETY: the call writes to a live `rlimit64`; the other pointer is null.
+    let _ = unsafe { syscall(libc::SYS_prlimit64, arguments) };
     limit.rlim_max
 }
 
 fn bounding_set() -> std::result::Result<(), i32> {
     for capability in 0..64_usize {
-        match syscall(
-            libc::SYS_prctl,
-            [libc::PR_CAPBSET_DROP as usize, capability, 0, 0, 0],
-        ) {
+        // SAFETY: a system call on numbers.
+        let call = |option: libc::c_int| unsafe {
+            syscall(libc::SYS_prctl, [option as usize, capability, 0, 0, 0])
+        };
+        match call(libc::PR_CAPBSET_DROP) {
             Ok(_) => {}
             Err(libc::EINVAL) => break, // past the kernel's last capability
             // Without CAP_SETPCAP; then nothing may be regained either, thanks to no-new-privs, unless the user is root.
             Err(libc::EPERM) if !rustix::process::geteuid().is_root() => break,
             // Root within a process that was restricted before has dropped them already.
-            Err(libc::EPERM) => match syscall(
-                libc::SYS_prctl,
-                [libc::PR_CAPBSET_READ as usize, capability, 0, 0, 0],
-            ) {
+            Err(libc::EPERM) => match call(libc::PR_CAPBSET_READ) {
                 Ok(0) => {}
                 Err(libc::EINVAL) => break,
                 _ => return Err(libc::EPERM),
@@ -349,70 +335,45 @@ fn clear_capabilities() -> std::result::Result<(), i32> {
         pid: 0,
     };
     let data = [0_u32; 6];
-    match syscall(
-        libc::SYS_prctl,
-        [
-            libc::PR_CAP_AMBIENT as usize,
-            libc::PR_CAP_AMBIENT_CLEAR_ALL as usize,
-            0,
-            0,
-            0,
-        ],
-    ) {
+    let option = libc::PR_CAP_AMBIENT as usize;
+    let arguments = [option, libc::PR_CAP_AMBIENT_CLEAR_ALL as usize, 0, 0, 0];
+    // SAFETY: a system call on numbers.
+    match unsafe { syscall(libc::SYS_prctl, arguments) } {
         Ok(_) | Err(libc::EINVAL) => {}
         Err(other) => return Err(other),
     }
-    syscall(
-        libc::SYS_capset,
-        [
-            (&raw const header) as usize,
-            (&raw const data) as usize,
-            0,
-            0,
-            0,
-        ],
-    )
-    .map(drop)
+    let (header, data) = (&raw const header, &raw const data);
+    let arguments = [header as usize, data as usize, 0, 0, 0];
+    // SAFETY: the call reads a live header, and the two times three numbers that its version has; both are live.
+    unsafe { syscall(libc::SYS_capset, arguments) }.map(drop)
 }
 
 fn drop_user(identity: &Identity) -> std::result::Result<(), i32> {
     let (user, group) = (identity.user as usize, identity.group as usize);
-    syscall(
-        libc::SYS_setgroups,
-        [
-            identity.groups.len(),
-            identity.groups.as_ptr() as usize,
-            0,
-            0,
-            0,
-        ],
-    )?;
-    syscall(libc::SYS_setresgid, [group, group, group, 0, 0])?;
-    syscall(libc::SYS_setresuid, [user, user, user, 0, 0])?;
-    if ids(libc::SYS_getresuid)? == [identity.user; 3]
-        && ids(libc::SYS_getresgid)? == [identity.group; 3]
-        && syscall(libc::SYS_setresuid, [0, 0, 0, 0, 0]).is_err()
-    {
+    let groups = identity.groups.as_slice();
+    let arguments = [groups.len(), groups.as_ptr() as usize, 0, 0, 0];
+    // SAFETY: the call reads as many groups as the live slice has.
+    unsafe { syscall(libc::SYS_setgroups, arguments) }?;
+    // SAFETY: system calls on numbers.
+    let set = |call, id| unsafe { syscall(call, [id, id, id, 0, 0]) };
+    set(libc::SYS_setresgid, group)?;
+    set(libc::SYS_setresuid, user)?;
+    if ids()? == [[identity.user; 3], [identity.group; 3]] && set(libc::SYS_setresuid, 0).is_err() {
         Ok(())
     } else {
         Err(libc::EPERM)
     }
 }
 
-/// Real, effective and saved id, by `getresuid` or `getresgid`.
-fn ids(call: libc::c_long) -> std::result::Result<[u32; 3], i32> {
-    let mut ids = [0_u32; 3];
-    let [real, effective, saved] = &mut ids;
-    syscall(
-        call,
-        [
-            (&raw mut *real) as usize,
-            (&raw mut *effective) as usize,
-            (&raw mut *saved) as usize,
-            0,
-            0,
-        ],
-    )?;
+/// Real, effective and saved id, of the user and of the group.
+fn ids() -> std::result::Result<[[u32; 3]; 2], i32> {
+    let mut ids = [[0_u32; 3]; 2];
+    let calls = [libc::SYS_getresuid, libc::SYS_getresgid];
+    for (call, ids) in calls.into_iter().zip(&mut ids) {
+        let [real, effective, saved] = ids.each_mut().map(|id| (&raw mut *id) as usize);
+        // SAFETY: both calls write to three live `u32`.
+        unsafe { syscall(call, [real, effective, saved, 0, 0]) }?;
+    }
     Ok(ids)
 }
 

@@ -10,9 +10,15 @@ import dataclasses
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from array import array
+from collections import UserString
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set, ValuesView
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Optional, Protocol, get_args, get_origin, get_type_hints
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from types import NoneType
+from typing import Annotated, Any, Literal, Protocol, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 from . import _core
 from ._core import InvalidInput, Refused
@@ -80,6 +86,8 @@ class Personal:
 
     ``kind`` is how it is masked, ``regulations`` what applies, ``purpose`` why it is kept, ``retention_days`` how long,
     ``special`` whether it is of a special category (GDPR article 9).
+
+    Raises :class:`~pyward_guard.InvalidInput` for a kind or regulation that is not known.
     """
 
     kind: Kind
@@ -88,6 +96,14 @@ class Personal:
     retention_days: int | None = None
     special: bool = False
     """Special category (GDPR article 9) or health data."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise InvalidInput(f"kind is one of {', '.join(get_args(Kind))}")
+        regulations: Any = self.regulations
+        # One text would be taken for its letters.
+        if isinstance(regulations, str) or not all(each in get_args(Regulation) for each in regulations):
+            raise InvalidInput(f"regulations is a tuple of {', '.join(get_args(Regulation))}")
 
 
 @dataclass(frozen=True)
@@ -155,11 +171,13 @@ def inventory(models: Iterable[type]) -> list[Field]:
 
 def mask_mapping(instance: object) -> dict[str, Any]:
     """The attributes of a marked object with personal ones masked, for logs and support screens; marked objects within it,
-    also in lists and dictionaries, become such mappings too.
+    also in lists, dictionaries and other collections, become such mappings too.
 
-    What leads back to where it is within is ``...``, and ``***`` an object of another class whose annotations cannot be
-    resolved. Relationships of SQLAlchemy models that are not loaded are left out: nothing is read from the database for
-    them. In a marked dictionary the keys are masked too.
+    Collections become lists and dictionaries (rows of SQLAlchemy by the names of their columns), those that are not built
+    in only if something in them is hidden; iterators and other objects stay what they are. What leads back to where it is
+    within is ``...``, and ``***`` an object of another class whose annotations cannot be resolved. Relationships of
+    SQLAlchemy models that are not loaded are left out: nothing is read from the database for them. In a marked dictionary
+    the keys are masked too.
 
     CWE-359; ASVS 5.0: v5.0.0-14.2.6.
 
@@ -174,83 +192,139 @@ def mask_mapping(instance: object) -> dict[str, Any]:
     >>> mask_mapping(User(7, "ada@example.org"))
     {'id': 7, 'email': 'a***@example.org'}
     """
-    out: dict[str, Any] = _masked_object(instance, _Seen())
-    if not out and not _is_model(instance):
+    masking = _Masking()
+    out = masking.attributes(instance)
+    if not out and not masking.is_model(instance):
         raise InvalidInput(f"no attributes are known of {type(instance).__name__}")
     return out
 
 
-# What was masked already, by identity and kind, so that cycles end and shared objects cost once. The values are kept so
-# that no other gets their identity meanwhile.
-_Seen = dict[tuple[int, Optional[Kind]], tuple[Any, Any]]
+# What most attributes are. Nothing is marked in them.
+_SCALARS = frozenset({NoneType, bool, int, float, complex, str, bytes, Decimal, UUID, date, datetime, time, timedelta})
+_BUILT_IN = (list, tuple, set, frozenset, dict)
 
 
-def _is_model(value: object) -> bool:
-    if isinstance(value, type):
+def _is_container(value: object) -> bool:
+    if isinstance(value, (str, bytes, bytearray, memoryview, range, array, UserString)):
         return False
-    model = type(value)
-    if dataclasses.is_dataclass(model) or any(hasattr(model, name) for name in ("model_fields", "__mapper__", "__attrs_attrs__")):
-        return True
-    return bool(_marked(model))
+    if isinstance(value, Mapping):
+        # Requests of Starlette are mappings of all they came with, but compare as the objects they are.
+        return getattr(type(value), "__eq__") is not object.__eq__
+    return isinstance(value, (Sequence, Set, ValuesView))
 
 
-def _masked_object(instance: object, seen: _Seen) -> dict[str, Any]:
-    model = type(instance)
-    marked = _marked(model)
-    if dataclasses.is_dataclass(instance) and not isinstance(instance, type):
-        names = [field.name for field in dataclasses.fields(instance)]
-    elif hasattr(model, "__attrs_attrs__"):
-        names = [attribute.name for attribute in getattr(model, "__attrs_attrs__")]
-    else:
-        names = list(getattr(model, "model_fields", None) or get_type_hints(model))
-    names += [name for name, _ in _columns(model)]
-    relationships = getattr(getattr(model, "__mapper__", None), "relationships", ())
-    out: dict[str, Any] = {}
-    seen[id(instance), None] = (instance, "...")
-    for name in dict.fromkeys(names):
-        if name in relationships and name not in vars(instance):
-            continue
-        value = getattr(instance, name, None)
-        out[name] = _masked(value, marked[name].kind if name in marked else None, seen)
-    seen[id(instance), None] = (instance, out)
-    return out
+def _pairs(value: Any) -> Iterable[tuple[Any, Any]] | None:
+    if isinstance(value, Mapping):
+        return value.items()
+    if isinstance(getattr(value, "_mapping", None), Mapping):
+        # A row of SQLAlchemy. Its names may be alike, or missing.
+        names = getattr(value, "_fields", ())
+        return zip(names, value) if len(names) == len(value) else None
+    return None
 
 
-def _masked(value: Any, kind: Kind | None, seen: _Seen) -> Any:
-    container = isinstance(value, (list, tuple, set, frozenset, dict))
-    try:
-        model = kind is None and _is_model(value)
-    except InvalidInput:
-        # Libraries have such classes: whether anything in them is marked cannot be told.
-        if not container:
-            return "***"
-        model = False
-    if not model and not container:
-        return value if kind is None or value is None else mask(str(value), kind)
-    if (id(value), kind) in seen:
-        return seen[id(value), kind][1]
-    if model:
-        return _masked_object(value, seen)
-    seen[id(value), kind] = (value, "...")
-    out: Any
-    if isinstance(value, dict):
-        out = {}
-        for key, item in value.items():
-            name = _masked_key(key, kind, seen)
+class _Masking:
+    """One call of :func:`mask_mapping`."""
+
+    def __init__(self) -> None:
+        # What was masked already, by identity and kind, and whether anything was hidden in it: cycles end, and shared objects
+        # cost once. The values are kept so that no other gets their identity meanwhile.
+        self._seen: dict[tuple[int, Kind | None], tuple[Any, Any, bool]] = {}
+        self._models: dict[type, bool | None] = {}
+        self._names: dict[type, dict[str, Kind | None]] = {}
+        self._hidden = 0
+
+    def is_model(self, value: object) -> bool | None:
+        """Whether a value has marks or known attributes; ``None`` if that cannot be told."""
+        if isinstance(value, type):
+            return False
+        model = type(value)
+        if model not in self._models:
+            try:
+                self._models[model] = (
+                    dataclasses.is_dataclass(model)
+                    or any(hasattr(model, name) for name in ("model_fields", "__mapper__", "__attrs_attrs__"))
+                    or bool(_marked(model))
+                )
+            except InvalidInput:
+                self._models[model] = None
+        return self._models[model]
+
+    def _attributes_of(self, model: type) -> dict[str, Kind | None]:
+        if model not in self._names:
+            marked = _marked(model)
+            if dataclasses.is_dataclass(model):
+                names = [field.name for field in dataclasses.fields(model)]
+            elif hasattr(model, "__attrs_attrs__"):
+                names = [attribute.name for attribute in getattr(model, "__attrs_attrs__")]
+            else:
+                names = list(getattr(model, "model_fields", None) or get_type_hints(model))
+            names += [name for name, _ in _columns(model)]
+            self._names[model] = {name: marked[name].kind if name in marked else None for name in names}
+        return self._names[model]
+
+    def attributes(self, instance: object) -> dict[str, Any]:
+        model = type(instance)
+        relationships = getattr(getattr(model, "__mapper__", None), "relationships", ())
+        out: dict[str, Any] = {}
+        self._seen[id(instance), None] = (instance, "...", True)
+        for name, kind in self._attributes_of(model).items():
+            if name in relationships and name not in vars(instance):
+                continue
+            out[name] = self._masked(getattr(instance, name, None), kind)
+        self._seen[id(instance), None] = (instance, out, True)
+        self._hidden += 1
+        return out
+
+    def _masked(self, value: Any, kind: Kind | None) -> Any:
+        container = model = False
+        if type(value) not in _SCALARS:
+            container = _is_container(value)
+            known = kind is not None or self.is_model(value)
+            if known is None and not container:
+                # Libraries have such classes: whether anything in them is marked cannot be told.
+                self._hidden += 1
+                return "***"
+            model = kind is None and bool(known)
+        if not model and not container:
+            if kind is None or value is None:
+                return value
+            self._hidden += 1
+            return mask(str(value), kind)
+        if (id(value), kind) in self._seen:
+            _, out, hidden = self._seen[id(value), kind]
+            self._hidden += hidden
+            return out
+        if model:
+            return self.attributes(value)
+        before = self._hidden
+        self._seen[id(value), kind] = (value, "...", True)
+        out = self._collection(value, kind)
+        if self._hidden == before and not isinstance(value, _BUILT_IN):
+            # Others may show less of themselves than their entries, as the headers of httpx do.
+            out = value
+        self._seen[id(value), kind] = (value, out, self._hidden != before)
+        return out
+
+    def _collection(self, value: Any, kind: Kind | None) -> Any:
+        pairs = _pairs(value)
+        if pairs is None:
+            return [self._masked(item, kind) for item in value]
+        out: dict[Any, Any] = {}
+        for key, item in pairs:
+            name = self._masked_key(key, kind)
             # Masked keys may be alike, and none of the entries is to vanish.
-            out[f"{name} ({len(out) + 1})" if name in out else name] = _masked(item, kind, seen)
-    else:
-        out = [_masked(item, kind, seen) for item in value]
-    seen[id(value), kind] = (value, out)
-    return out
+            out[f"{name} ({len(out) + 1})" if name in out else name] = self._masked(item, kind)
+        return out
 
-
-def _masked_key(key: Any, kind: Kind | None, seen: _Seen) -> Any:
-    if kind is not None:
-        return mask(str(key), kind)
-    masked = _masked(key, None, seen)
-    # Keys are hashable: tuples stay what they are, mappings become text.
-    return key if isinstance(masked, list) else str(masked) if isinstance(masked, dict) else masked
+    def _masked_key(self, key: Any, kind: Kind | None) -> Any:
+        if kind is not None:
+            self._hidden += 1
+            return mask(str(key), kind)
+        before = self._hidden
+        masked = self._masked(key, None)
+        # Keys are hashable: tuples stay what they are, unless something in them is hidden.
+        return key if self._hidden == before else str(masked)
 
 
 class TokenStore(Protocol):
@@ -394,14 +468,23 @@ class Vault:
 
     def detokenise(self, token: str, *, purpose: str) -> str:
         """The value of a token; the purpose has to be the one it was made for (bound by the encryption)."""
-        sealed = self._store.get(token)
+        sealed = self._store.get(token) if self._may_exist(token) else None
         if sealed is None:
             raise Refused("refused: the token is not known")
         return self._unseal(sealed, self._context(token, purpose)).decode()
 
     def forget(self, token: str) -> bool:
         """Removes the entry: the token stands for nothing from then on. False if there was none."""
-        return self._store.remove(token)
+        return self._may_exist(token) and self._store.remove(token)
+
+    @staticmethod
+    def _may_exist(token: str) -> bool:
+        # Half a surrogate pair, which JSON can hold, is no text to a database.
+        try:
+            token.encode()
+        except UnicodeEncodeError:
+            return False
+        return True
 
     @staticmethod
     def _context(token: str, purpose: str) -> bytes:

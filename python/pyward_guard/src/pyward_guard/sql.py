@@ -13,10 +13,12 @@ Practice: I2. Protects against CWE-89, CWE-564, CWE-943, CWE-400, CWE-404.
 from __future__ import annotations
 
 import logging
+import math
 import os
+import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -353,6 +355,7 @@ class Database:
 
     Raises:
         InvalidInput: ``max_rows`` or ``max_statements`` is negative.
+        Refused: a statement, or the end of the block, after the database has rolled the transaction back on an error.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     db.fetch_one(SQL("select {a} + 1").format(a=1))
@@ -368,6 +371,7 @@ class Database:
         max_rows: int = 10_000,
         max_statements: int = 1_000,
         before: Any = None,
+        open_after: Callable[[BaseException | None], bool] = lambda error: False,
     ) -> None:
         self._connection = connection
         self._paramstyle: ParamStyle = paramstyle
@@ -377,51 +381,57 @@ class Database:
         if max_rows < 0 or max_statements < 0:
             raise InvalidInput("max_rows and max_statements are not negative")
         self._before = before
+        self._open_after = open_after
+        self._lost = False
 
-    def _cursor(self, statement: Query | SQL) -> Any:
+    @contextmanager
+    def _cursor(self, statement: Query | SQL) -> Iterator[Any]:
         if isinstance(statement, SQL):
             statement = statement.format()
         if not isinstance(statement, Query):
             raise Refused("refused: a statement is made by SQL(...).format(...), not a str")
+        self._check()
         if self._left <= 0:
             raise LimitExceeded("limit exceeded: too many statements on one connection")
         self._left -= 1
+        compiled = statement.compile(self._paramstyle, self._dialect)
         if self._before is not None:
-            self._before()
+            self._before(compiled.text)
+        began = self._open_after(None)
         cursor = self._connection.cursor()
         try:
-            cursor.execute(*statement.compile(self._paramstyle, self._dialect))
-        except BaseException:
-            cursor.close()
+            cursor.execute(*compiled)
+            yield cursor
+        except BaseException as error:
+            # Databases roll back by themselves on some errors: SQLite when interrupted, when the disk is full and for `or
+            # rollback`, MySQL on a deadlock. What the caller does next would be committed without what came before. A
+            # rollback of the caller's own is no error.
+            self._lost = began and not self._open_after(error)
             raise
-        return cursor
+        finally:
+            cursor.close()
+
+    def _check(self) -> None:
+        if self._lost:
+            raise Refused("refused: an error has rolled the transaction back; begin again with another connection")
 
     def execute(self, statement: Query | SQL) -> int:
         """Runs a statement; returns the number of rows it changed (-1 if the driver does not say)."""
-        cursor = self._cursor(statement)
-        try:
+        with self._cursor(statement) as cursor:
             return int(cursor.rowcount)
-        finally:
-            cursor.close()
 
     def fetch_all(self, statement: Query | SQL) -> list[tuple[Any, ...]]:
         """All rows; more than ``max_rows`` is a :class:`LimitExceeded`."""
-        cursor = self._cursor(statement)
-        try:
+        with self._cursor(statement) as cursor:
             rows = cursor.fetchmany(self._max_rows + 1)
-        finally:
-            cursor.close()
         if len(rows) > self._max_rows:
             raise LimitExceeded(f"limit exceeded: more than {self._max_rows} rows")
         return [tuple(row) for row in rows]
 
     def fetch_one(self, statement: Query | SQL) -> tuple[Any, ...] | None:
         """The only row, or ``None``; several are an :class:`InvalidInput`."""
-        cursor = self._cursor(statement)
-        try:
+        with self._cursor(statement) as cursor:
             rows = cursor.fetchmany(2)
-        finally:
-            cursor.close()
         if len(rows) > 1:
             raise InvalidInput("more than one row")
         return tuple(rows[0]) if rows else None
@@ -432,6 +442,7 @@ def _session(connection: Any, database: Database) -> Iterator[Database]:
     try:
         try:
             yield database
+            database._check()
         except BaseException:
             with suppress(Exception):
                 connection.rollback()
@@ -459,13 +470,15 @@ def connect_sqlite(
     ``path`` is trusted (``":memory:"`` for none); a missing file is an error unless ``create``. Times are seconds,
     ``max_length`` the bytes of a row, a text or a statement (Python 3.11 and later). The transaction takes its locks when it
     needs them, and one that writes after it has read is refused at once when others wrote in between; ``immediate`` takes
-    the lock for writing at the start, waiting for others up to ``lock_timeout``.
+    the lock for writing at the start, waiting for others up to ``lock_timeout``. A ``begin`` of your own as the first
+    statement counts in place of that.
 
     ASVS 5.0: v5.0.0-1.2.4, v5.0.0-13.2.6, v5.0.0-13.2.2. CWE-89, CWE-400, CWE-404.
 
     Raises:
         sqlite3.OperationalError: the file is missing or locked, or a statement took too long (``interrupted``).
         InvalidInput: a time or a bound is negative, not a number or over a day; ``immediate`` and ``read_only`` together.
+        Refused: the block goes on, or ends, after an error on which SQLite rolled all of it back; a ``begin`` within it.
 
     >>> with connect_sqlite(":memory:") as db:
     ...     _ = db.execute(SQL("create table t (a integer)"))
@@ -513,10 +526,15 @@ def connect_sqlite(
             connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, min(max_length, 1_000_000))
         deadline = [0.0]
 
-        def before() -> None:
-            deadline[0] = time.monotonic() + statement_timeout
-            if not connection.in_transaction:
+        def before(text: str) -> None:
+            begin = text.lstrip()[:5].lower() == "begin"
+            if begin and connection.in_transaction:
+                raise Refused("refused: the transaction has begun already (immediate=True takes its lock at once)")
+            if not begin and not connection.in_transaction:
+                # Waiting for the lock has its own limit.
+                deadline[0] = math.inf
                 connection.execute("begin immediate" if immediate else "begin")
+            deadline[0] = time.monotonic() + statement_timeout
 
         connection.set_progress_handler(lambda: time.monotonic() > deadline[0], 10_000)
         connection.set_authorizer(_sqlite_authorizer)
@@ -527,6 +545,7 @@ def connect_sqlite(
             max_rows=max_rows,
             max_statements=max_statements,
             before=before,
+            open_after=lambda error: connection.in_transaction,
         )
     except BaseException:
         connection.close()
@@ -562,6 +581,10 @@ def _local(host: str | None) -> bool:
     return host is None or host.startswith("/") or host in ("localhost", "127.0.0.1", "::1")
 
 
+# Settings that PostgreSQL takes only before a transaction has read anything, such as its isolation level.
+_SETS_NO_WRITING = re.compile(r"\s*set\s+transaction\s(?!.*write)[^;]*\Z", re.IGNORECASE | re.DOTALL)
+
+
 @contextmanager
 def connect_postgresql(
     conninfo: str = "",
@@ -580,7 +603,8 @@ def connect_postgresql(
     unless the server is local.
 
     ``conninfo`` and ``parameters`` are libpq's, and its variables (``PGHOST``, ...) count; a weaker ``sslmode`` than
-    ``verify-full`` for a remote server is refused. Times are seconds.
+    ``verify-full`` for a remote server is refused. Times are seconds. ``read_only`` transactions stay so, but guard against
+    mistakes: where SQL may come from others (:func:`unchecked_sql`), use a role that has no right to write.
 
     Raises :class:`~pyward_guard.InvalidInput` for times out of range, and for ``options``, ``autocommit`` and ``row_factory``.
 
@@ -588,7 +612,8 @@ def connect_postgresql(
 
     Raises:
         MissingPackage: psycopg is not installed.
-        Refused: a remote server without verified TLS.
+        Refused: a remote server without verified TLS; the block ends, or commits, after a caught error, on which PostgreSQL
+            takes back the whole transaction unless it is rolled back to a savepoint.
         psycopg.errors.QueryCanceled: a statement took too long.
 
     Example: ``with connect_postgresql("host=db.example.org dbname=app user=app") as db: ...``
@@ -633,14 +658,36 @@ def connect_postgresql(
             connection.execute(b"set search_path to " + path.encode())
             connection.commit()
         connection.read_only = read_only
+        status = psycopg.pq.TransactionStatus
+        unread = [True]
+
+        def before(text: str) -> None:
+            now = connection.info.transaction_status
+            if now == status.INERROR:
+                if re.match(r"\s*(commit|end)\b", text, re.IGNORECASE):
+                    raise Refused("refused: after an error the transaction can only be rolled back")
+            elif read_only and (unread[0] or now == status.IDLE):
+                # It can be changed to one that writes until it has read something.
+                unread[0] = bool(_SETS_NO_WRITING.match(text))
+                if not unread[0]:
+                    connection.execute("select 1")
+            # `commit and chain` begins another.
+            unread[0] = unread[0] or "chain" in text.lower()
+
         database = Database(
-            connection, paramstyle="format", dialect="postgresql", max_rows=max_rows, max_statements=max_statements
+            connection, paramstyle="format", dialect="postgresql", max_rows=max_rows, max_statements=max_statements, before=before
         )
     except BaseException:
         connection.close()
         raise
     with _session(connection, database):
         yield database
+        # The server would answer a commit by a rollback, without an error. What only reads loses nothing.
+        database._lost = not read_only and connection.info.transaction_status == status.INERROR
+
+
+# On these the server may have rolled back: a record changed (MariaDB's snapshot isolation), lock wait, lock table full, deadlock.
+_MYSQL_ROLLBACKS = ((1020,), (1205,), (1206,), (1213,))
 
 
 @contextmanager
@@ -673,7 +720,7 @@ def connect_mysql(
     Raises:
         MissingPackage: PyMySQL is not installed.
         InvalidInput: a parameter that would weaken the connection, or a ``client_key`` without ``client_cert``.
-        Refused: a remote server without TLS.
+        Refused: a remote server without TLS; the block goes on, or ends, after a deadlock that rolled all of it back.
         OSError: a certificate or key cannot be read.
         pymysql.err.MySQLError: a statement or lock took too long, or what the server has against it.
 
@@ -729,7 +776,20 @@ def connect_mysql(
             cursor.execute("set session innodb_lock_wait_timeout = %s", (max(1, int(lock_timeout)),))
             cursor.execute("set session transaction read only" if read_only else "set session transaction read write")
         connection.commit()
-        made = Database(connection, paramstyle="format", dialect="mysql", max_rows=max_rows, max_statements=max_statements)
+
+        def open_after(error: BaseException | None) -> bool:
+            if error is not None:
+                # After others it may be closed by a commit, which statements such as `create table` bring about.
+                if not isinstance(error, pymysql.err.MySQLError) or error.args[:1] not in _MYSQL_ROLLBACKS:
+                    return True
+                # Errors do not say whether the transaction is still open, but any other answer does.
+                with suppress(pymysql.err.Error, OSError):
+                    connection.ping(reconnect=False)
+            return bool((getattr(connection, "server_status") or 0) & 1)
+
+        made = Database(
+            connection, paramstyle="format", dialect="mysql", max_rows=max_rows, max_statements=max_statements, open_after=open_after
+        )
     except BaseException:
         connection.close()
         raise

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::Algorithm;
-use crate::encoding::{b64url, b64url_decode};
+use crate::encoding::{b64url, b64url_decode, secret_json};
 use crate::{Error, Result, random};
 
 mod prepared;
@@ -185,13 +185,15 @@ fn trimmed(mut number: Vec<u8>) -> Vec<u8> {
     number
 }
 
-fn padded(number: &[u8], len: usize) -> Result<Vec<u8>> {
-    let number = trimmed(number.to_vec());
+/// A private number with as many leading zero bytes as make `len` bytes.
+fn padded(number: &[u8], len: usize) -> Result<Secret> {
+    let zeros = number.iter().take_while(|b| **b == 0).count();
+    let number = &number[zeros..];
     let missing = len
         .checked_sub(number.len())
         .ok_or_else(|| bad("a coordinate is too long"))?;
-    let mut out = vec![0; missing];
-    out.extend(number);
+    let mut out = Zeroizing::new(vec![0; len]);
+    out[missing..].copy_from_slice(number);
     Ok(out)
 }
 
@@ -394,7 +396,7 @@ impl Jwk {
     }
 
     pub(super) fn from_ec_private(curve: Curve, d: &[u8]) -> Result<Self> {
-        let d = Zeroizing::new(padded(d, curve.len())?);
+        let d = padded(d, curve.len())?;
         let point = ec_public(curve, &d)?;
         let (x, y) = point[1..].split_at(curve.len());
         Self::new(Material::Ec {
@@ -499,7 +501,7 @@ impl Jwk {
     /// The key as JSON, with the private part if it has one.
     #[must_use]
     pub fn to_json(&self) -> Zeroizing<String> {
-        Zeroizing::new(serde_json::to_string(&*self.raw()).unwrap_or_default())
+        secret_json(&*self.raw())
     }
 
     /// The SHA-256 thumbprint of RFC 7638, base64url.
@@ -583,4 +585,20 @@ fn ec_public(curve: Curve, d: &[u8]) -> Result<Vec<u8>> {
 
 pub(crate) fn x25519_public(d: &[u8]) -> Result<Vec<u8>> {
     public_of(&agreement::X25519, d)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_parts_are_written_once() {
+        let d: Secret = padded(&[0, 0, 0, 5, 6], 4).unwrap();
+        assert_eq!(*d, [0, 0, 5, 6]);
+        assert!(padded(&[1, 2, 3, 4, 5], 4).is_err());
+        for algorithm in ["HS256", "ES512", "EdDSA", "RS256"] {
+            let json = Jwk::generate(algorithm).unwrap().to_json();
+            assert_eq!(json.capacity(), json.len(), "{algorithm}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS
 /// A country by its ISO 3166-1 alpha-2 code, in capitals.
 ///
 /// # Errors
-/// [`Error::InvalidInput`] for any other text.
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn country(value: &str) -> Result<String> {
     let upper = value.to_ascii_uppercase();
     if upper.len() == 2 && COUNTRIES.split(' ').any(|code| code == upper) {
@@ -28,7 +28,7 @@ pub fn country(value: &str) -> Result<String> {
 /// underscore is taken for a dash. Variants, extensions and private use are refused.
 ///
 /// # Errors
-/// [`Error::InvalidInput`] for any other text.
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn locale(value: &str) -> Result<String> {
     bounded(value, 35, "the locale")?;
     let alphabetic = |part: &str| part.bytes().all(|b| b.is_ascii_alphabetic());
@@ -83,7 +83,7 @@ fn calling_code(digits: &str) -> bool {
 /// parentheses between digits are dropped, and `00` may stand for `+`. Whether it is in service is not known.
 ///
 /// # Errors
-/// [`Error::InvalidInput`] for any other text.
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn phone(value: &str) -> Result<String> {
     bounded(value, 40, "the phone number")?;
     let compact: String = value
@@ -108,7 +108,7 @@ pub fn phone(value: &str) -> Result<String> {
 /// A colour as `#rrggbb` or `#rrggbbaa` in lower case; taken are those and their short forms, with the `#`.
 ///
 /// # Errors
-/// [`Error::InvalidInput`] for any other text.
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn colour(value: &str) -> Result<String> {
     let hex = value.strip_prefix('#').unwrap_or("");
     if !matches!(hex.len(), 3 | 4 | 6 | 8) || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {

@@ -8,7 +8,7 @@
 //! deliberate difference: where Cedar skips a `forbid` whose condition fails to evaluate, this engine denies.
 //!
 //! ```
-//! use pyward_guard::access::{Actions, Effect, Engine, Entity, Request, Rule, Scope};
+//! use pyward_guard::access::{Actions, Effect, Engine, Entity, EntityData, Request, Rule, Scope};
 //! let engine = Engine::new();
 //! let editor = Entity::new("Role", "editor")?;
 //! let edit = Entity::new("Action", "edit")?;
@@ -19,6 +19,8 @@
 //! engine.link(&Entity::new("User", "ada")?, &editor)?;
 //! let request = Request::new(Entity::new("User", "ada")?, edit, Entity::new("Page", "7")?);
 //! assert!(engine.decide(&request)?.allowed);
+//! let other = Request { principal: EntityData::bare(Entity::new("User", "eve")?), ..request };
+//! assert!(!engine.decide(&other)?.allowed);
 //! # Ok::<(), pyward_guard::Error>(())
 //! ```
 

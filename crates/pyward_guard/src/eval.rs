@@ -3,6 +3,19 @@
 //! The syntax is the expression subset of Python that users of a spreadsheet know; there are no attributes, no
 //! subscripts, no definitions, no loops. Work, depth, number size and text size are bounded.
 //! Protects against code injection (CWE-94, CWE-95) and runaway input (CWE-400, CWE-674).
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use pyward_guard::eval::{Expression, Limits, Value};
+//! let discount = Expression::parse("min(total * 0.1, 50)", &["total"], &["min"], Limits::default())?;
+//! let order = HashMap::from([("total".to_owned(), Value::Int(700))]);
+//! assert_eq!(discount.evaluate(&order)?, Value::Int(50));
+//! let evil = "__import__('os').system('id')";
+//! assert!(Expression::parse(evil, &["total"], &["min"], Limits::default()).is_err());
+//! let bomb = Expression::parse("9 ** 9 ** 9", &[], &[], Limits::default())?;
+//! assert!(bomb.evaluate(&HashMap::new()).is_err());
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 mod parse;
 mod value;
@@ -54,6 +67,10 @@ pub struct Expression {
 
 impl Expression {
     /// Parses `source`. Only `names` may occur as variables and `functions` (from [`FUNCTIONS`]) be called.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for what is not in the language, names and functions that are not allowed, and unknown
+    /// [`FUNCTIONS`]; [`Error::LimitExceeded`] for text that is too long or too deep.
     pub fn parse(source: &str, names: &[&str], functions: &[&str], limits: Limits) -> Result<Self> {
         if let Some(unknown) = functions.iter().find(|f| !FUNCTIONS.contains(f)) {
             return Err(Error::InvalidInput(format!(
@@ -76,11 +93,16 @@ impl Expression {
     }
 
     /// The variables that occur, in order of first use.
+    #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
     /// The value for these variables; each that occurs has to be there.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for missing variables, kinds of values that do not go together and divisions by zero;
+    /// [`Error::LimitExceeded`] for too many steps, too large numbers and too long texts.
     pub fn evaluate(&self, variables: &HashMap<String, Value>) -> Result<Value> {
         let mut steps = self.limits.max_steps;
         value::evaluate(&self.root, variables, &mut steps, self.limits.max_text)

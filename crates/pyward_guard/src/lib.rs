@@ -2,6 +2,8 @@
 //!
 //! The crate is usable from Rust alone; `pyward_guard_python` puts a thin `PyO3` layer over it.
 
+#![warn(clippy::missing_errors_doc, clippy::must_use_candidate)]
+
 #[cfg(feature = "access")]
 pub mod access;
 pub mod crypto;

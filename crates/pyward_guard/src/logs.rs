@@ -1,6 +1,20 @@
 //! Log lines without secrets and without forged lines, and the hash chain of the audit log.
 //!
 //! Protects against CWE-117 (log injection), CWE-532 (secrets in logs), CWE-778 and CWE-223 (missing or altered records).
+//!
+//! ```
+//! use pyward_guard::logs::{LINK, Redactor, chain_link, neutralise, verify_chain};
+//! let redactor = Redactor::new(&[], &[], false)?;
+//! assert_eq!(redactor.redact("user=ada password=hunter2"), "user=ada password=[redacted]");
+//! assert!(!neutralise("ada\n2026-01-01 admin signed in", 1000).contains('\n'));
+//! let link = chain_link(Some(b"key"), &[0; LINK], b"ada signed in");
+//! let hex: String = link.iter().map(|byte| format!("{byte:02x}")).collect();
+//! let line = format!("{hex} ada signed in\n");
+//! assert_eq!(verify_chain(line.as_bytes(), Some(b"key"), [0; LINK], 1000)?.records, 1);
+//! let altered = line.replace("ada", "eve");
+//! assert!(verify_chain(altered.as_bytes(), Some(b"key"), [0; LINK], 1000).is_err());
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 use std::borrow::Cow;
 use std::io::BufRead;
@@ -225,6 +239,10 @@ static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
 impl Redactor {
     /// `extra_keys` are further key names that mean a secret, `patterns` further shapes (`regex` syntax); `personal` also
     /// redacts e-mail and IP addresses, phone and social security numbers and IBANs.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a pattern that cannot be read or matches the empty text, and for an extra key
+    /// without letters and digits.
     pub fn new(extra_keys: &[String], patterns: &[String], personal: bool) -> Result<Self> {
         let patterns = patterns
             .iter()
@@ -257,6 +275,7 @@ impl Redactor {
     }
 
     /// True when a value under this key is a secret, going by the key's letters.
+    #[must_use]
     pub fn is_sensitive_key(&self, key: &str) -> bool {
         if key.len() > 200 {
             return false;
@@ -303,6 +322,7 @@ impl Redactor {
     }
 
     /// The text without secrets. Linear in its length.
+    #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let shapes = &*SHAPES;
         let mut out = Cow::Borrowed(text);
@@ -435,6 +455,7 @@ fn replace<'a>(text: &mut Cow<'a, str>, step: impl Fn(&str) -> Cow<'_, str>) {
 
 /// Makes control characters, line separators and invisible direction marks visible as escapes, so that text cannot start a new
 /// line, drive a terminal or hide; longer text than `max_bytes` is cut and says so.
+#[must_use]
 pub fn neutralise(text: &str, max_bytes: usize) -> Cow<'_, str> {
     let harmful = |c: char| {
         c.is_control()
@@ -465,6 +486,7 @@ pub fn neutralise(text: &str, max_bytes: usize) -> Cow<'_, str> {
 pub const LINK: usize = 32;
 
 /// The link of a record: HMAC-SHA-256 with the key, or SHA-256 without one, over the link before it and the record.
+#[must_use]
 pub fn chain_link(key: Option<&[u8]>, previous: &[u8; LINK], record: &[u8]) -> [u8; LINK] {
     let length = (record.len() as u64).to_be_bytes();
     match key {
@@ -500,6 +522,9 @@ pub struct Verified {
 ///
 /// The first wrong line is an error that names its number. That lines are missing at the end can only be told by comparing the head
 /// with one kept elsewhere.
+///
+/// # Errors
+/// [`Error::Refused`] for a line that is wrong or over `max_line` bytes, [`Error::Io`] when the log cannot be read.
 pub fn verify_chain(
     mut log: impl BufRead,
     key: Option<&[u8]>,

@@ -1,4 +1,16 @@
 //! Masks and pseudonyms of personal data (GDPR articles 4(5) and 25, PCI DSS 3.4). Protects against CWE-359.
+//!
+//! ```
+//! use pyward_guard::privacy::{mask_card, mask_email, pseudonym};
+//! assert_eq!(mask_email("ada@example.org"), "a***@example.org");
+//! assert_eq!(mask_card("4111 1111 1111 1111"), "**** **** **** 1111");
+//! let key = b"a key of at least 16 bytes";
+//! let visitor = pseudonym(key, "statistics", "ada")?;
+//! assert_eq!(pseudonym(key, "statistics", "ada")?, visitor);
+//! assert_ne!(pseudonym(key, "support", "ada")?, visitor);
+//! assert!(pseudonym(b"short", "statistics", "ada").is_err());
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -13,6 +25,7 @@ fn stars(count: usize) -> String {
 }
 
 /// Keeps the last `keep` characters, at most a quarter of the text.
+#[must_use]
 pub fn mask_text(value: &str, keep: usize) -> String {
     let count = value.chars().count();
     let keep = keep.min(count / 4);
@@ -21,6 +34,7 @@ pub fn mask_text(value: &str, keep: usize) -> String {
 }
 
 /// `a***@example.org`: first character and the host; hosts stay, since they are seldom personal.
+#[must_use]
 pub fn mask_email(value: &str) -> String {
     match value.rsplit_once('@') {
         Some((local, host)) if !local.is_empty() && is_host(host) => {
@@ -45,11 +59,13 @@ fn is_host(text: &str) -> bool {
 }
 
 /// Keeps the last four digits, and the shape of a card number (PCI DSS 3.4.1 allows the last four).
+#[must_use]
 pub fn mask_card(value: &str) -> String {
     mask_digits(value, 4, 12)
 }
 
 /// Keeps the last two digits of a phone number, and its shape.
+#[must_use]
 pub fn mask_phone(value: &str) -> String {
     mask_digits(value, 2, 7)
 }
@@ -75,6 +91,7 @@ fn mask_digits(value: &str, keep: usize, least: usize) -> String {
 }
 
 /// Country and last four characters of an IBAN.
+#[must_use]
 pub fn mask_iban(value: &str) -> String {
     let compact: Vec<char> = value.chars().filter(char::is_ascii_alphanumeric).collect();
     if compact.len() < 15 {
@@ -88,6 +105,7 @@ pub fn mask_iban(value: &str) -> String {
 }
 
 /// First letter of each word of a name, for five words at most.
+#[must_use]
 pub fn mask_name(value: &str) -> String {
     let words: Vec<String> = value
         .split_whitespace()
@@ -103,6 +121,7 @@ pub fn mask_name(value: &str) -> String {
 }
 
 /// The network an address is in: /24 of IPv4, /48 of IPv6.
+#[must_use]
 pub fn mask_ip(value: &str) -> String {
     match value.trim().parse() {
         Ok(std::net::IpAddr::V4(v4)) => {
@@ -119,6 +138,9 @@ pub fn mask_ip(value: &str) -> String {
 
 /// The pseudonym of a value: the same for the same key, purpose and value, and nothing else to be learnt without the key
 /// (HMAC-SHA-256 cut to 130 bits, 26 characters of base 32 in lower case). `key` has at least 16 bytes.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for a shorter key.
 pub fn pseudonym(key: &[u8], purpose: &str, value: &str) -> Result<String> {
     if key.len() < 16 {
         return Err(Error::InvalidInput("the key has at least 16 bytes".into()));

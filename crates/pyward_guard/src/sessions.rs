@@ -7,11 +7,15 @@
 //! learns no usable id.
 //!
 //! ```
-//! use pyward_guard::sessions::{Record, SessionId};
+//! use pyward_guard::sessions::{Lifetimes, Record, SessionId, State};
 //! let id = SessionId::generate()?;
 //! assert_eq!(SessionId::key_of(id.expose()), Some(id.key()));
 //! let record = Record { user: Some("ada".into()), created: 1, seen: 1, expires: 9, traits: vec![], data: b"{}".to_vec() };
 //! assert_eq!(Record::decode(&record.encode()?)?, record);
+//! let lifetimes = Lifetimes { idle: 5, touch: 1 };
+//! assert_eq!(record.state(7, lifetimes), State::Idle);
+//! assert_eq!(record.state(9, lifetimes), State::Expired);
+//! assert_eq!(SessionId::key_of("guessed"), None);
 //! # Ok::<(), pyward_guard::Error>(())
 //! ```
 
@@ -392,6 +396,7 @@ impl MemoryStore {
 
     /// Replaces a session that is still there, and still `expected` where that is given; else `false`, so that a late
     /// write neither revives a session nor undoes another's.
+    #[must_use = "`false` says that nothing was written: the session has ended or is another's by now"]
     pub fn replace(
         &self,
         key: &Key,
@@ -419,6 +424,7 @@ impl MemoryStore {
 
     /// Moves a session that is still there, and still `expected` where that is given, to a new key in one step: nobody
     /// sees it twice, or not at all. Else `false`.
+    #[must_use = "`false` says that the session was not moved: it has ended or is another's by now"]
     pub fn rotate(
         &self,
         key: &Key,

@@ -1,5 +1,16 @@
 //! Composition of SQL text: identifiers quoted by dialect, literal parts checked and adapted to the driver's
 //! placeholders. Values never become part of the text. Protects against SQL injection (CWE-89, CWE-564, CWE-943).
+//!
+//! ```
+//! use pyward_guard::sql::{Dialect, Part, quote_identifier, split};
+//! // The value of `{name}` goes to the driver as a parameter.
+//! let parts = split("SELECT * FROM users WHERE name = {name}")?;
+//! assert_eq!(parts[1], Part::Field("name".into()));
+//! assert!(split("SELECT * FROM users WHERE name = '{name}'").is_err());
+//! assert!(split("SELECT 1; DROP TABLE users").is_err());
+//! assert_eq!(quote_identifier(r#"a" OR 1=1"#, Dialect::Postgresql)?, r#""a"" OR 1=1""#);
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 use crate::{Error, Result};
 
@@ -40,6 +51,10 @@ pub enum Part {
 
 /// Quotes a table, column or schema name. At most 63 bytes in PostgreSQL (which cuts longer ones silently), 64 characters
 /// in MySQL, 255 bytes in SQLite; control characters are refused everywhere.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for an empty or too long name or one that MySQL does not permit, [`Error::Refused`] for
+/// control characters.
 pub fn quote_identifier(name: &str, dialect: Dialect) -> Result<String> {
     let (quote, too_long) = match dialect {
         Dialect::Sqlite => ('"', name.len() > 255),
@@ -75,6 +90,9 @@ pub fn quote_identifier(name: &str, dialect: Dialect) -> Result<String> {
 }
 
 /// Escapes `%`, `_` and the escape character for the inside of a LIKE pattern.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for an escape character that is no ASCII punctuation, or is `%`, `_` or a quote.
 pub fn escape_like(text: &str, escape: char) -> Result<String> {
     if !escape.is_ascii_punctuation() || matches!(escape, '%' | '_' | '\'') {
         return Err(Error::InvalidInput(
@@ -92,6 +110,7 @@ pub fn escape_like(text: &str, escape: char) -> Result<String> {
 }
 
 /// The placeholder of parameter `index` (from 0). Named ones are called `p0`, `p1`, ...
+#[must_use]
 pub fn placeholder(style: ParamStyle, index: usize) -> String {
     match style {
         ParamStyle::Qmark => "?".to_owned(),
@@ -107,6 +126,9 @@ pub fn placeholder(style: ParamStyle, index: usize) -> String {
 /// Refused: a field within a string, a quoted identifier or a comment (it would not be a value there), a second
 /// statement, an open string or comment, and a backslash before a quote, which databases read in different ways. A
 /// semicolon at the end is dropped.
+///
+/// # Errors
+/// [`Error::Refused`] for all of that.
 pub fn split(template: &str) -> Result<Vec<Part>> {
     let refused = |text: &str| Err(Error::Refused(text.to_owned()));
     let mut parts = Vec::new();
@@ -247,6 +269,9 @@ fn push_inert(text: &mut String, body: &str) -> Result<()> {
 /// Makes a literal part safe against being read as a placeholder of the driver.
 ///
 /// `%` is doubled for the `%` styles; a `?` or a `:name` outside of strings is refused for the styles that would bind it.
+///
+/// # Errors
+/// [`Error::Refused`] for such a placeholder.
 pub fn adapt(literal: &str, style: ParamStyle) -> Result<String> {
     if matches!(style, ParamStyle::Format | ParamStyle::Pyformat) {
         return Ok(literal.replace('%', "%%"));

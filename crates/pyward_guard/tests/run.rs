@@ -4,20 +4,13 @@
 use std::time::{Duration, Instant};
 
 use pyward_guard::Error;
-use pyward_guard::run::{Command, Ended, Exit, Files, Limits, Outcome, Sandbox, host, run};
+use pyward_guard::run::{Command, Ended, Exit, Files, Outcome, Sandbox, host, run};
 
 fn command(argv: &[&str]) -> Command {
     Command {
-        argv: argv.iter().map(Into::into).collect(),
-        environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
-        directory: None,
-        input: vec![],
-        timeout: Duration::from_secs(120),
         grace: Duration::from_millis(100),
         max_output: 1 << 16,
-        umask: 0o077,
-        limits: Limits::default(),
-        sandbox: Some(Sandbox::default()),
+        ..Command::new(argv, Duration::from_secs(120))
     }
 }
 
@@ -42,7 +35,7 @@ fn runs_and_reports() {
     assert_eq!(outcome.exit, Exit::Code(3));
     assert_eq!(
         String::from_utf8_lossy(&outcome.stdout),
-        "out\n/\n0077\nPATH=/usr/bin:/bin\nPWD=/\n"
+        "out\n/\n0077\nPATH=/usr/bin:/bin\nLANG=C.UTF-8\nPWD=/\n"
     );
     assert_eq!(outcome.stderr, b"err\n");
     assert_eq!(go(&sh("kill -9 $$")).exit, Exit::Signal(9));

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::hash::Hash;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -19,6 +20,7 @@ use crate::{Error, Result};
 const READY_SETS: usize = 4096;
 
 /// The answer to a request.
+#[must_use = "the request may go on only when `allowed` says so"]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Whether the request may go on.
@@ -106,27 +108,32 @@ impl Engine {
                 "templates are not supported; write policies".into(),
             ));
         }
-        let mut inner = self.write();
+        // All that needs no lock first: decisions wait for a writer.
         let mut added = Vec::new();
         for policy in set.policies() {
             let id = policy
                 .annotation("id")
                 .map_or_else(|| policy.id().to_string(), str::to_owned);
-            if inner.by_id.contains_key(&id) || added.iter().any(|(known, _, _)| *known == id) {
-                return Err(Error::InvalidInput(format!(
-                    "there already is a rule {id:?}"
-                )));
-            }
             let rule = scope_of(&id, policy);
             let kept = policy
                 .has_non_scope_constraint()
                 .then(|| policy.new_id(PolicyId::new(&id)));
-            added.push((id, rule, kept));
+            added.push((rule, kept));
         }
-        let mut ids = Vec::new();
-        for (id, rule, policy) in added {
+        if let Some(id) = repeated(added.iter().map(|(rule, _)| rule.id.as_str())) {
+            return Err(taken(id));
+        }
+        let mut ids = Vec::with_capacity(added.len());
+        let mut inner = self.write();
+        if let Some((rule, _)) = added
+            .iter()
+            .find(|(rule, _)| inner.by_id.contains_key(&rule.id))
+        {
+            return Err(taken(&rule.id));
+        }
+        for (rule, policy) in added {
+            ids.push(rule.id.clone());
             inner.store(rule, policy)?;
-            ids.push(id);
         }
         Ok(ids)
     }
@@ -392,10 +399,7 @@ impl Engine {
 impl Inner {
     fn store(&mut self, rule: Rule, policy: Option<Policy>) -> Result<()> {
         if self.by_id.contains_key(&rule.id) {
-            return Err(Error::InvalidInput(format!(
-                "there already is a rule {:?}",
-                rule.id
-            )));
+            return Err(taken(&rule.id));
         }
         let number = match self.free.last() {
             Some(number) => *number,
@@ -496,6 +500,16 @@ impl Inner {
         Entities::from_entities(entities, None)
             .map_err(|error| Error::InvalidInput(problems(&error)))
     }
+}
+
+/// The first item that was there before.
+fn repeated<T: Hash + Eq + Copy>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let mut seen = HashSet::new();
+    items.find(|item| !seen.insert(*item))
+}
+
+fn taken(id: &str) -> Error {
+    Error::InvalidInput(format!("there already is a rule {id:?}"))
 }
 
 /// The rule that stands for a parsed policy in the index.

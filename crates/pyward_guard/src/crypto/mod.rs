@@ -2,6 +2,21 @@
 //!
 //! The formats are Tink's (ciphertext prefix with key id, key set JSON, AES-GCM-HKDF streaming), so that data
 //! written here can be read by any Tink implementation and the other way round; files can be age's.
+//!
+//! ```
+//! use pyward_guard::crypto::{KeyKind, KeySet, aead};
+//! let keys = KeySet::generate(KeyKind::Aead)?;
+//! let sealed = aead::encrypt(&keys, b"4111 1111 1111 1111", b"card:17")?;
+//! keys.rotate()?;
+//! assert_eq!(aead::decrypt(&keys, &sealed, b"card:17")?, b"4111 1111 1111 1111");
+//! // Neither in another row nor with a bit changed, nor with a key set for something else.
+//! assert!(aead::decrypt(&keys, &sealed, b"card:18").is_err());
+//! let mut changed = sealed.clone();
+//! changed[20] ^= 1;
+//! assert!(aead::decrypt(&keys, &changed, b"card:17").is_err());
+//! assert!(aead::encrypt(&KeySet::generate(KeyKind::Mac)?, b"x", b"").is_err());
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 pub mod aead;
 pub mod age;

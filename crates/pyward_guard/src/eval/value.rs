@@ -59,6 +59,7 @@ impl Value {
     }
 
     /// Truth as Python sees it.
+    #[must_use]
     pub fn truth(&self) -> bool {
         match self {
             Value::None => false,

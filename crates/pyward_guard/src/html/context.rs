@@ -228,6 +228,7 @@ impl Tracker {
     }
 
     /// The context at this point.
+    #[must_use]
     pub fn context(&self) -> Context {
         match self.state {
             State::Text => Context::Text,
@@ -262,6 +263,7 @@ impl Tracker {
     }
 
     /// Names this place so that two trackers in places with the same name judge what follows alike.
+    #[must_use]
     pub fn place(&self) -> String {
         let mut place = self.clone();
         place.tail = if self.state == State::Raw || self.tail.len() < 4 {
@@ -302,6 +304,7 @@ impl Tracker {
     }
 
     /// True at a place where a template may end: in text, not within a tag, comment or raw element.
+    #[must_use]
     pub fn at_rest(&self) -> bool {
         self.state == State::Text
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::{Error, Result};
 
 /// Position of the first byte that [`escape`] would replace.
+#[must_use]
 pub fn first_special(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     if bytes.len() < 16 {
@@ -19,6 +20,7 @@ pub fn first_special(text: &str) -> Option<usize> {
 }
 
 /// Escapes `& < > " '` for text and for attribute values in quotes, as `MarkupSafe` does.
+#[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
     match first_special(text) {
         None => Cow::Borrowed(text),
@@ -62,6 +64,7 @@ pub fn escape_into(text: &str, first: usize, out: &mut String) {
 
 /// Escapes for an attribute value that may lack quotes: all but ASCII letters, digits and characters from U+00A0 on
 /// becomes a character reference; characters HTML does not allow become U+FFFD.
+#[must_use]
 pub fn attribute(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for c in text.chars() {
@@ -80,6 +83,7 @@ pub fn attribute(text: &str) -> String {
 }
 
 /// Percent-encodes everything but RFC 3986 unreserved characters, for a component of a URL.
+#[must_use]
 pub fn url_component(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len() + 8);
@@ -98,7 +102,10 @@ pub fn url_component(text: &str) -> String {
 /// A URL for an attribute such as `href`, with its scheme checked; what could not be parsed alike by everybody
 /// (control characters, backslashes, spaces around) is refused.
 ///
-/// Relative references are fine, except those that start with `//` when `relative_only_path` is set.
+/// Relative references are fine; those that start with `//`, which name another host, only with `allow_network_path`.
+///
+/// # Errors
+/// [`Error::Refused`] for any other URL.
 pub fn allowed_url<'a>(
     url: &'a str,
     schemes: &[&str],
@@ -135,6 +142,9 @@ fn unicode_escape(out: &mut String, c: char) {
 /// string of any quote, or a line become escapes, which JSON and JavaScript read alike.
 ///
 /// `json` has to be valid JSON; that is checked.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for what is not JSON, with the position.
 pub fn script_json(json: &str) -> Result<String> {
     serde_json::from_str::<serde::de::IgnoredAny>(json).map_err(|e| {
         Error::InvalidInput(format!(
@@ -157,6 +167,7 @@ pub fn script_json(json: &str) -> Result<String> {
 }
 
 /// Escapes text for the inside of a JavaScript string literal in `'`, `"` or backticks.
+#[must_use]
 pub fn script_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
@@ -177,6 +188,7 @@ pub fn script_string(text: &str) -> String {
 }
 
 /// Escapes text for the inside of a CSS string literal.
+#[must_use]
 pub fn css_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {

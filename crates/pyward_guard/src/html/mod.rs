@@ -1,6 +1,16 @@
 //! HTML output: escaping by context, sanitising by allow-list, and the context tracker that templates use.
 //!
 //! Protects against cross-site scripting (CWE-79, CWE-80, CWE-83, CWE-84, CWE-87) and CSS injection.
+//!
+//! ```
+//! use pyward_guard::html::{Policy, Preset, Sanitizer, allowed_url, escape, script_json};
+//! assert_eq!(escape("<b>Tom & Ada</b>"), "&lt;b&gt;Tom &amp; Ada&lt;/b&gt;");
+//! assert!(allowed_url("javascript:alert(1)", &["https"], false).is_err());
+//! assert!(!script_json(r#""</script>""#)?.contains('<'));
+//! let comments = Sanitizer::new(&Policy::preset(Preset::Comment))?;
+//! assert_eq!(comments.clean("<p onclick=x>Hi<script>alert(1)</script></p>")?, "<p>Hi</p>");
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 mod bounds;
 mod context;

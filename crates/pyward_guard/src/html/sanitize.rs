@@ -129,6 +129,7 @@ const ARTICLE: &[&str] = &[
 
 impl Policy {
     /// The policy of a preset: links with `http`, `https` and `mailto`, `rel="noopener noreferrer nofollow ugc"`.
+    #[must_use]
     pub fn preset(preset: Preset) -> Self {
         let mut tags = Vec::new();
         let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -360,6 +361,10 @@ impl std::fmt::Debug for Sanitizer {
 
 impl Sanitizer {
     /// Checks a policy and makes it ready. Elements and attributes that cannot be made safe are an error.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for elements, attributes and schemes that cannot be made safe, and for names, hosts and
+    /// base URLs that are none.
     pub fn new(policy: &Policy) -> Result<Self> {
         check(policy)?;
         let mut builder = Builder::empty();
@@ -457,6 +462,9 @@ impl Sanitizer {
     }
 
     /// The HTML with everything outside of the policy gone; input over the bound is an error.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] for HTML over the policy's bound.
     pub fn clean<'a>(&self, html: &'a str) -> Result<Cow<'a, str>> {
         if html.len() > self.max_bytes {
             return Err(Error::LimitExceeded(format!(

@@ -14,6 +14,7 @@ const MAX_VALUE: usize = 256;
 ///
 /// There is no attempt to parse what is not understood: escapes, comments, `url()`, at-rules, blocks and
 /// `!important` have no place in the characters allowed.
+#[must_use]
 pub fn filter_style<S: std::borrow::Borrow<str> + Eq + std::hash::Hash>(
     style: &str,
     properties: &HashSet<S>,

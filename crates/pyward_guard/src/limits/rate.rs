@@ -62,6 +62,7 @@ fn valid(limit: u32, period: u64) -> Result<()> {
 }
 
 /// The answer to one check.
+#[must_use = "the request may go on only when `allowed` says so"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// Whether the request may go on.
@@ -273,6 +274,10 @@ impl Limiter {
     }
 
     /// Forgets every key at rest and says how many are left.
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "the count is for whom it may concern"
+    )]
     pub fn purge(&self, now: u64) -> usize {
         self.shards
             .iter()
@@ -328,7 +333,7 @@ mod tests {
         }
         // Before and after: when a key comes to rest does not matter, how much it has used does.
         for n in 0..5000u32 {
-            limiter.check(&n.to_be_bytes(), 1, 9_000 + u64::from(n));
+            let _ = limiter.check(&n.to_be_bytes(), 1, 9_000 + u64::from(n));
         }
         assert!(!limiter.check(b"victim", 1, 14_010).allowed);
         assert!(limiter.purge(0) <= 160);

@@ -30,7 +30,7 @@ pub fn sha1_hex(password: &str) -> Zeroizing<String> {
     text
 }
 
-/// The count for a hash suffix in the lines of a k-anonymity range ("SUFFIX[:COUNT]"), zero when it is not there.
+/// The count for a hash suffix in the lines of a k-anonymity range (`SUFFIX[:COUNT]`), zero when it is not there.
 ///
 /// # Errors
 /// [`Error::InvalidInput`] for text that is no such range: an error page, or hashes of another kind, is no clean bill.
@@ -54,7 +54,7 @@ pub fn range_count(range: &str, suffix: &str) -> Result<u64> {
     Ok(most)
 }
 
-/// A local file of "SHA1[:COUNT]" lines sorted by hash, as Have I Been Pwned publishes them, read by binary search.
+/// A local file of `SHA1[:COUNT]` lines sorted by hash, as Have I Been Pwned publishes them, read by binary search.
 pub struct BreachFile {
     file: Mutex<File>,
     size: u64,

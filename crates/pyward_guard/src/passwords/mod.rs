@@ -2,6 +2,21 @@
 //!
 //! CWE-256, CWE-916, CWE-759, CWE-204 (user enumeration); ASVS 5.0: v5.0.0-11.4.2, v5.0.0-6.2.8, v5.0.0-6.3.8.
 //! Parameters: OWASP Password Storage Cheat Sheet, RFC 9106.
+//!
+//! ```
+//! use pyward_guard::passwords::{Gate, Hasher, LongBcrypt, Scheme};
+//! // At most 4 hashes at a time, and 256 MiB for all of them.
+//! let gate = Gate::new(4, 256 << 10);
+//! let hasher = Hasher::new(Scheme::ARGON2ID, LongBcrypt::Refuse, vec![], gate)?;
+//! let stored = hasher.hash(b"correct horse")?;
+//! assert!(hasher.verify(b"correct horse", Some(&stored))?.ok);
+//! assert!(!hasher.verify(b"wrong horse", Some(&stored))?.ok);
+//! // An unknown user takes as long as a wrong password.
+//! assert!(!hasher.verify(b"correct horse", None)?.ok);
+//! let weak = Scheme::Argon2id { memory_kib: 1024, time_cost: 1, parallelism: 1 };
+//! assert!(Hasher::new(weak, LongBcrypt::Refuse, vec![], Gate::new(4, 256 << 10)).is_err());
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 mod breach;
 mod foreign;
@@ -174,6 +189,7 @@ pub struct Pepper {
 }
 
 /// Outcome of a verification.
+#[must_use = "the password is right only when `ok` says so"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verification {
     /// The password is right.

@@ -91,6 +91,11 @@ const XZ_MEMORY_KIB: u32 = 128 << 10;
 /// Extracts an archive into the new directory `destination` beneath `base`.
 ///
 /// The format is told by content. On any error nothing stays behind and `destination` does not exist.
+///
+/// # Errors
+/// [`Error::LimitExceeded`] beyond `limits`; [`Error::Refused`] for an existing destination and for entries that are
+/// links, devices, encrypted, named twice or named to lead outside; [`Error::InvalidInput`] for what is no archive or a
+/// broken one; [`Error::Io`] when the system says no.
 pub fn extract(
     mut archive: impl Read + Seek,
     base: &Directory,

@@ -86,6 +86,7 @@ impl Parent<'_> {
 }
 
 /// Name of the mechanism that resolves paths on this host: `openat2` or `walk`.
+#[must_use]
 pub fn resolution() -> &'static str {
     #[cfg(target_os = "linux")]
     if linux::available() {
@@ -96,6 +97,9 @@ pub fn resolution() -> &'static str {
 
 impl Directory {
     /// Opens `path` (trusted, may be absolute) as a base directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be opened.
     pub fn open(path: &std::path::Path, symlinks: Symlinks, cross_mounts: bool) -> Result<Self> {
         let dir = Dir::open_ambient_dir(path, cap_std::ambient_authority())?;
         Ok(Self {
@@ -108,6 +112,7 @@ impl Directory {
 
     /// Resolves by walking even where `openat2` exists; for tests and comparison.
     #[doc(hidden)]
+    #[must_use]
     pub fn into_portable(mut self) -> Self {
         self.portable = true;
         self
@@ -117,6 +122,11 @@ impl Directory {
     /// file takes the access list of its directory.
     ///
     /// Anything but a regular file (pipe, device, directory) is refused, and opening never blocks.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] and [`Error::InvalidInput`] for a path that [`check_relative`] refuses
+    /// or that leads out of the base directory or, where they are refused, through links; [`Error::Refused`] for what
+    /// is no regular file; [`Error::InvalidInput`] for permissions beyond 0o777; [`Error::Io`] when the system says no.
     pub fn open_file(&self, path: &str, mode: Mode, permissions: u32) -> Result<File> {
         check_relative(path)?;
         if path.ends_with('/') {
@@ -175,6 +185,9 @@ impl Directory {
     }
 
     /// Opens a directory beneath this one as a base of its own, with the same policy.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`].
     pub fn open_directory(&self, path: &str) -> Result<Self> {
         check_relative(path)?;
         let dir = self.open_dir(path)?;
@@ -232,12 +245,18 @@ impl Directory {
     }
 
     /// Makes a directory; its parent has to exist.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`]; [`Error::Io`] also when there is one of that name.
     pub fn create_directory(&self, path: &str, permissions: u32) -> Result<()> {
         let (parent, last) = self.parent(path)?;
         make_dir(parent.dir(), last, permissions).map_err(resolve_error)
     }
 
     /// Makes a directory and its missing parents; existing directories are fine, links are not.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`].
     pub fn create_directories(&self, path: &str, permissions: u32) -> Result<()> {
         check_relative(path)?;
         let mut at = Self {
@@ -260,6 +279,9 @@ impl Directory {
 
     /// The entries of a directory, sorted by name; more than `max_entries` is an error.
     /// Names that are not UTF-8 are given with replacement characters and cannot be opened.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`]; [`Error::LimitExceeded`] for more entries.
     pub fn list(&self, path: &str, max_entries: usize) -> Result<Vec<Entry>> {
         check_relative(path)?;
         let mut out = Vec::new();
@@ -284,6 +306,9 @@ impl Directory {
     }
 
     /// Kind and size of what a path names; a link at the end is not followed. `None` if it does not exist.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`].
     pub fn stat(&self, path: &str) -> Result<Option<Entry>> {
         let found = self.parent(path).and_then(|(parent, last)| {
             let metadata = parent.dir().symlink_metadata(last).map_err(resolve_error)?;
@@ -300,6 +325,9 @@ impl Directory {
     }
 
     /// Removes a file or a link.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`].
     pub fn remove_file(&self, path: &str) -> Result<()> {
         let (parent, last) = self.parent(path)?;
         parent
@@ -309,6 +337,10 @@ impl Directory {
     }
 
     /// Removes a directory; with `tree` all that is in it, never following a link.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`]; [`Error::Refused`] for a link; [`Error::Io`] for a directory that is not empty,
+    /// without `tree`.
     pub fn remove_directory(&self, path: &str, tree: bool) -> Result<()> {
         let (parent, last) = self.parent(path)?;
         let dir = parent.dir();
@@ -367,6 +399,9 @@ impl Directory {
     }
 
     /// Renames within the base; without `replace` an existing target is an error.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`]; [`Error::Io`] for an existing target, without `replace`.
     pub fn rename(&self, from: &str, to: &str, replace: bool) -> Result<()> {
         let (from_parent, from_last) = self.parent(from)?;
         let (to_parent, to_last) = self.parent(to)?;
@@ -385,6 +420,9 @@ impl Directory {
 
     /// Replaces the content of a file at once: readers see the old or the new content, nothing between,
     /// also after a crash. A link at the end is replaced, not followed.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`].
     pub fn replace(&self, path: &str, content: &[u8], permissions: u32) -> Result<()> {
         let (parent, last) = self.parent(path)?;
         let here = Self {
@@ -414,6 +452,9 @@ impl Directory {
     }
 
     /// Flushes the directory itself, so that names made in it survive a crash.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system says no.
     pub fn sync(&self) -> Result<()> {
         #[cfg(unix)]
         {
@@ -428,6 +469,9 @@ impl Directory {
     }
 
     /// Reads a whole file of at most `max_bytes` bytes.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`]; [`Error::LimitExceeded`] for a larger file.
     pub fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>> {
         let file = self.open_file(path, Mode::Read, 0)?;
         let size = file.metadata()?.len();

@@ -10,6 +10,7 @@ const MAX_PATH: usize = 4095;
 const MAX_NAME: usize = 255;
 
 /// True for the names Windows reserves for devices, with or without an extension (`nul.txt`).
+#[must_use]
 pub fn is_device_name(name: &str) -> bool {
     let stem = name
         .split(['.', ':'])
@@ -38,6 +39,9 @@ pub fn is_device_name(name: &str) -> bool {
 ///
 /// Refused: empty, longer than 4095 bytes (255 a component), NUL, absolute, `..`, backslash, drive
 /// prefix, device name. Symbolic links are the business of [`super::Directory`].
+///
+/// # Errors
+/// [`Error::InvalidInput`] for an empty or too long path or component, [`Error::Refused`] for the others.
 pub fn check_relative(path: &str) -> Result<()> {
     if path.is_empty() {
         return Err(Error::InvalidInput("the path is empty".into()));
@@ -84,6 +88,9 @@ pub fn check_relative(path: &str) -> Result<()> {
 /// characters and `<>:"/\|?*` go; leading dots and dashes and trailing dots and spaces go; device
 /// names get a leading underscore; the result has at most `max_bytes` bytes (1..=255) and keeps a short
 /// extension when cut. An error when nothing is left.
+///
+/// # Errors
+/// [`Error::InvalidInput`] when nothing is left, and for `max_bytes` out of its range.
 pub fn safe_name(name: &str, max_bytes: usize) -> Result<String> {
     if !(1..=MAX_NAME).contains(&max_bytes) {
         return Err(Error::InvalidInput(format!("max_bytes is 1 to {MAX_NAME}")));
@@ -171,6 +178,9 @@ fn is_format(c: char) -> bool {
 }
 
 /// A name of `bytes` random bytes from the operating system as lower-case hex digits.
+///
+/// # Errors
+/// [`Error::Unsupported`] when the operating system gives no randomness.
 pub fn random_name(bytes: usize) -> Result<String> {
     let mut buffer = vec![0_u8; bytes.clamp(1, 64)];
     getrandom::fill(&mut buffer).map_err(|e| Error::Unsupported(format!("random numbers: {e}")))?;

@@ -116,6 +116,9 @@ pub struct UploadPolicy {
 impl UploadPolicy {
     /// `types` are media types that can be told by content (`image/png`); a type outside of the table is an error,
     /// since it could not be checked. Sizes: `max_bytes` of the file, `max_pixels` width times height of an image.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a type outside of the table, and for no types at all.
     pub fn new(types: &[&str], max_bytes: u64, max_pixels: u64) -> Result<Self> {
         if types.is_empty() {
             return Err(Error::InvalidInput(
@@ -150,6 +153,7 @@ pub struct Accepted {
 }
 
 /// Media type of `content` by its bytes; `None` when they say nothing. Text has to be UTF-8.
+#[must_use]
 pub fn sniff(content: &[u8]) -> Option<&'static str> {
     // Before magic numbers: a file with markup at its start is run as markup by somebody.
     if let Some(markup) = markup(content) {
@@ -252,6 +256,10 @@ fn text(content: &[u8]) -> Option<&'static str> {
 ///
 /// Refused: too large or empty, a type not in the policy, a declared type or an extension that does not fit the content,
 /// images of more pixels than allowed, and files with markup or a program hidden at the start of another format.
+///
+/// # Errors
+/// [`Error::LimitExceeded`] for too many bytes or pixels, [`Error::InvalidInput`] for a head that is too short,
+/// [`Error::Refused`] for the others.
 pub fn check_upload(
     policy: &UploadPolicy,
     head: &[u8],

@@ -3,6 +3,21 @@
 //!
 //! What is asked for is enforced, or the call fails with [`Error::Unsupported`]: nothing is weakened silently.
 //! Protects against CWE-78, CWE-88, CWE-250, CWE-271, CWE-400, CWE-403, CWE-426.
+//!
+//! ```
+//! # #[cfg(target_os = "linux")] {
+//! use std::time::Duration;
+//! use pyward_guard::run::{Command, Exit, run};
+//! let mut echo = Command::new(["/bin/echo", "; rm -rf /"], Duration::from_secs(30));
+//! let outcome = run(&echo, &mut || false)?;
+//! assert_eq!((outcome.exit, outcome.stdout.as_slice()), (Exit::Code(0), &b"; rm -rf /\n"[..]));
+//! // A program is an absolute path, and none is made to run other code.
+//! assert!(run(&Command::new(["echo"], Duration::from_secs(30)), &mut || false).is_err());
+//! echo.environment.push(("LD_PRELOAD".into(), "/tmp/evil.so".into()));
+//! assert!(run(&echo, &mut || false).is_err());
+//! # }
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -11,6 +26,8 @@ mod seccomp;
 #[cfg(unix)]
 mod spawn;
 
+use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +53,7 @@ pub struct Host {
 }
 
 /// Looks at what the host can enforce. Nothing is changed.
+#[must_use]
 pub fn host() -> Host {
     #[cfg(target_os = "linux")]
     return linux::host();
@@ -119,13 +137,13 @@ pub struct Limits {
     pub processes: Option<u64>,
 }
 
-/// A program to run and its bounds.
-#[derive(Debug, Clone)]
+/// A program to run and its bounds. Its `Debug` keeps back the values of the environment and the input.
+#[derive(Clone)]
 pub struct Command {
     /// Absolute path and arguments.
-    pub argv: Vec<std::ffi::OsString>,
+    pub argv: Vec<OsString>,
     /// The whole environment.
-    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    pub environment: Vec<(OsString, OsString)>,
     /// Working directory; the root directory if not given.
     pub directory: Option<PathBuf>,
     /// Standard input.
@@ -142,6 +160,57 @@ pub struct Command {
     pub limits: Limits,
     /// Confinement; `None` for none at all.
     pub sandbox: Option<Sandbox>,
+}
+
+impl Command {
+    /// A program with the default sandbox: only `PATH` and `LANG` in its environment, no input, 1 MiB of output, 1 second
+    /// of grace, files of its own for its user alone. The first of `argv` is the absolute path of the program.
+    #[must_use]
+    pub fn new<A: Into<OsString>>(argv: impl IntoIterator<Item = A>, timeout: Duration) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            environment: vec![
+                ("PATH".into(), "/usr/bin:/bin".into()),
+                ("LANG".into(), "C.UTF-8".into()),
+            ],
+            directory: None,
+            input: Vec::new(),
+            timeout,
+            grace: Duration::from_secs(1),
+            max_output: 1 << 20,
+            umask: 0o077,
+            limits: Limits::default(),
+            sandbox: Some(Sandbox::default()),
+        }
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A log is no place for what is handed to a program.
+        let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Command")
+            .field("argv", &self.argv)
+            .field("environment", &names)
+            .field("directory", &self.directory)
+            .field("input", &Length(self.input.len()))
+            .field("timeout", &self.timeout)
+            .field("grace", &self.grace)
+            .field("max_output", &self.max_output)
+            .field("umask", &format_args!("{:#o}", self.umask))
+            .field("limits", &self.limits)
+            .field("sandbox", &self.sandbox)
+            .finish()
+    }
+}
+
+/// Stands for bytes in `Debug`.
+struct Length(usize);
+
+impl fmt::Debug for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0)
+    }
 }
 
 /// How the process ended.
@@ -166,8 +235,9 @@ pub enum Ended {
     Cancelled,
 }
 
-/// Result of a run.
-#[derive(Debug, Clone)]
+/// Result of a run. Its `Debug` has the lengths of what was written only.
+#[must_use = "a run is a success only when `exit` and `ended` say so"]
+#[derive(Clone)]
 pub struct Outcome {
     /// How it ended.
     pub exit: Exit,
@@ -183,9 +253,28 @@ pub struct Outcome {
     pub enforced: Vec<String>,
 }
 
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("exit", &self.exit)
+            .field("ended", &self.ended)
+            .field("stdout", &Length(self.stdout.len()))
+            .field("stderr", &Length(self.stderr.len()))
+            .field("duration", &self.duration)
+            .field("enforced", &self.enforced)
+            .finish()
+    }
+}
+
 /// Runs a program to its end. `interrupted` is asked about every 50 ms; true ends the process group.
 ///
 /// When the program ends, whatever is left of its process group is killed.
+///
+/// # Errors
+/// [`Error::InvalidInput`] and [`Error::Refused`] for a command that is not run as it is (a relative program or
+/// directory, variables that make programs run other code, NUL, a file rule for what does not exist);
+/// [`Error::Unsupported`] for what the host cannot enforce; [`Error::Io`] when the program cannot be started. A program
+/// that fails is no error: [`Outcome`] tells.
 #[cfg_attr(
     not(unix),
     expect(unused_variables, reason = "refused before it is needed")
@@ -205,6 +294,10 @@ pub fn run(command: &Command, interrupted: &mut dyn FnMut() -> bool) -> Result<O
 /// Confines the running process for good. `deny_processes` also takes away starting programs and processes.
 ///
 /// Returns what is enforced. The process must have one thread, since Linux confines threads, not processes.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for an identity of root or a file rule for what does not exist; [`Error::Refused`] with more
+/// threads than one; [`Error::Unsupported`] for what the host cannot enforce, when the process may be confined in part.
 #[cfg_attr(
     not(target_os = "linux"),
     expect(unused_variables, reason = "refused before it is needed")
@@ -418,6 +511,39 @@ fn check(command: &Command) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_keeps_secrets_back() {
+        let mut command = Command::new(["/bin/cat"], Duration::from_secs(1));
+        command.environment.push(("TOKEN".into(), "s3cret".into()));
+        command.input = b"s3cret".to_vec();
+        let shown = format!("{command:?}");
+        assert!(
+            !shown.contains("s3cret") && !shown.contains("115, 51"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("TOKEN") && shown.contains("6 bytes"),
+            "{shown}"
+        );
+        let outcome = Outcome {
+            exit: Exit::Code(0),
+            ended: Ended::Itself,
+            stdout: b"s3cret".to_vec(),
+            stderr: b"s3cret!".to_vec(),
+            duration: Duration::ZERO,
+            enforced: Vec::new(),
+        };
+        let shown = format!("{outcome:#?}");
+        assert!(
+            !shown.contains("s3cret") && !shown.contains("115"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("6 bytes") && shown.contains("7 bytes"),
+            "{shown}"
+        );
+    }
 
     #[test]
     fn loader_variables() {

@@ -15,8 +15,9 @@ pub struct Bounds {
     pub max_depth: usize,
 }
 
-/// Deepest nesting that can be asked for: reading takes stack for each level.
-pub const MAX_DEPTH: usize = 512;
+/// Deepest nesting that can be asked for: reading takes stack for each level, 7 KiB of it where nothing is optimised, and
+/// threads may have 1 MiB.
+pub const MAX_DEPTH: usize = 128;
 
 impl Default for Bounds {
     /// 1 MiB, 64 levels.
@@ -166,6 +167,25 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    #[test]
+    fn the_deepest_documents_fit_small_stacks() {
+        let read = || {
+            let bounds = Bounds {
+                max_depth: MAX_DEPTH,
+                ..Bounds::default()
+            };
+            // Arrays and maps as deep as they may be, and ones that go on.
+            for level in [&b"\x91"[..], b"\x81\x01"] {
+                let deepest = [&level.repeat(MAX_DEPTH), &b"\xa1x"[..]].concat();
+                let value = decode(&deepest, bounds).unwrap();
+                assert_eq!(encode(&value).unwrap(), deepest);
+                assert!(decode(&level.repeat(100_000), bounds).is_err());
+            }
+        };
+        let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(read);
+        thread.unwrap().join().unwrap();
     }
 
     proptest::proptest! {

@@ -1,4 +1,18 @@
 //! Tokens: signed and expiring, JWT/JWS/JWE, PASETO v4, and those of itsdangerous.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use pyward_guard::crypto::{KeyKind, KeySet};
+//! use pyward_guard::tokens::signed::TokenSigner;
+//! let keys = Arc::new(KeySet::generate(KeyKind::Mac)?);
+//! let resets = TokenSigner::new(keys.clone(), "password-reset")?;
+//! let (lifetime, now) = (3600, 1_000_000);
+//! let token = resets.issue(b"user 7", lifetime, now)?;
+//! assert_eq!(resets.verify(&token, None, now + 1000)?.payload, b"user 7");
+//! assert!(resets.verify(&token, None, now + 3_600_001).is_err());
+//! assert!(TokenSigner::new(keys, "sign-in")?.verify(&token, None, now + 1000).is_err());
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 pub mod itsdangerous;
 pub mod jose;

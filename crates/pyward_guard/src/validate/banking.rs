@@ -51,6 +51,9 @@ pub(crate) fn luhn(digits: &[u8]) -> bool {
 }
 
 /// The digits of a payment card number and its network; spaces and dashes between digits are dropped.
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn card_number(value: &str) -> Result<(String, CardNetwork)> {
     bounded(value, 40, "the card number")?;
     let digits: String = value.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
@@ -182,6 +185,9 @@ const IBAN_LENGTHS: &[(&str, usize)] = &[
 ];
 
 /// An IBAN without spaces, in capitals, with its country's length and fitting check digits (ISO 7064 MOD 97-10).
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn iban(value: &str) -> Result<String> {
     bounded(value, 64, "the IBAN")?;
     let compact: String = value

@@ -52,6 +52,10 @@ impl Default for JsonLimits {
 }
 
 /// Parses JSON within bounds. Integers beyond 64 bits and numbers that overflow a double are errors.
+///
+/// # Errors
+/// [`Error::LimitExceeded`] beyond `limits`, [`Error::InvalidInput`] with the position for what is not JSON, has a name
+/// twice or such a number.
 pub fn parse_json(text: &[u8], limits: &JsonLimits) -> Result<Json> {
     if text.len() > limits.max_bytes {
         return Err(Error::LimitExceeded(format!(

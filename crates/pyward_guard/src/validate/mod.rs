@@ -1,5 +1,16 @@
 //! Validators by allow-list: each takes text, checks its whole, and gives its canonical form. Linear time, bounded
 //! size, messages without the value. Protects against improper input validation (CWE-20, CWE-1287, CWE-1333).
+//!
+//! ```
+//! use pyward_guard::validate::{UrlRules, email, iban, pattern, url};
+//! assert_eq!(email("Ada@Example.ORG")?, "Ada@example.org");
+//! assert!(email("ada@example.org\nBcc: all@example.org").is_err());
+//! assert_eq!(iban("de89 3704 0044 0532 0130 00")?, "DE89370400440532013000");
+//! assert!(url("javascript:alert(1)", &UrlRules::default()).is_err());
+//! // The whole text, not just a part of it.
+//! assert!(!pattern("[0-9]{4}", 64)?.matches("1234; rm"));
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 mod banking;
 mod json;

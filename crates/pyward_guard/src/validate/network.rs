@@ -7,6 +7,9 @@ use crate::Result;
 
 /// An e-mail address: dot-atom local part (RFC 5321, 5322) of at most 64 bytes, a host name with a dot, at most 254 bytes in
 /// all. The host is lower-cased and put in ASCII form (IDNA); quoted local parts, comments and address literals are refused.
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn email(value: &str) -> Result<String> {
     bounded(value, 254, "the e-mail address")?;
     let Some((local, host)) = value.rsplit_once('@') else {
@@ -95,6 +98,9 @@ impl Default for UrlRules {
 
 /// An absolute URL in normal form (WHATWG). What parsers read in different ways (control characters, backslashes,
 /// surrounding spaces) is refused rather than repaired.
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text, and for what `rules` leave out.
 pub fn url(value: &str, rules: &UrlRules) -> Result<String> {
     bounded(value, rules.max_bytes, "the URL")?;
     if value
@@ -159,12 +165,18 @@ fn authority(after_scheme: &str) -> &str {
 }
 
 /// An IP address in canonical form; leading zeros (read as octal by some) and zone ids are refused.
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn ip_address(value: &str) -> Result<IpAddr> {
     bounded(value, 45, "the IP address")?;
     value.parse().or_else(|_| wrong("not an IP address"))
 }
 
 /// A network in canonical form, such as `192.0.2.0/24`; bits behind the prefix have to be zero.
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn cidr(value: &str) -> Result<(IpAddr, u8)> {
     bounded(value, 49, "the network")?;
     let Some((address, length)) = value.split_once('/') else {

@@ -12,6 +12,9 @@ PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH
 TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 
 /// A country by its ISO 3166-1 alpha-2 code, in capitals.
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn country(value: &str) -> Result<String> {
     let upper = value.to_ascii_uppercase();
     if upper.len() == 2 && COUNTRIES.split(' ').any(|code| code == upper) {
@@ -23,6 +26,9 @@ pub fn country(value: &str) -> Result<String> {
 
 /// A locale as a BCP 47 tag of language, script and region (`de`, `zh-Hant-TW`, `es-419`), in canonical case; an
 /// underscore is taken for a dash. Variants, extensions and private use are refused.
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn locale(value: &str) -> Result<String> {
     bounded(value, 35, "the locale")?;
     let alphabetic = |part: &str| part.bytes().all(|b| b.is_ascii_alphabetic());
@@ -75,6 +81,9 @@ fn calling_code(digits: &str) -> bool {
 
 /// A phone number in E.164 form (`+4930123456`). The number has to be international; spaces, dashes, dots and
 /// parentheses between digits are dropped, and `00` may stand for `+`. Whether it is in service is not known.
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn phone(value: &str) -> Result<String> {
     bounded(value, 40, "the phone number")?;
     let compact: String = value
@@ -97,6 +106,9 @@ pub fn phone(value: &str) -> Result<String> {
 }
 
 /// A colour as `#rrggbb` or `#rrggbbaa` in lower case; taken are those and their short forms, with the `#`.
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) for any other text.
 pub fn colour(value: &str) -> Result<String> {
     let hex = value.strip_prefix('#').unwrap_or("");
     if !matches!(hex.len(), 3 | 4 | 6 | 8) || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {

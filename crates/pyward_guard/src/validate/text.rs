@@ -7,6 +7,9 @@ use super::{bounded, wrong};
 use crate::{Error, Result};
 
 /// A slug: lower-case ASCII letters and digits in groups joined by single dashes.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for any other text.
 pub fn slug(value: &str, max_bytes: usize) -> Result<String> {
     bounded(value, max_bytes, "the slug")?;
     let group = |g: &str| {
@@ -23,6 +26,9 @@ pub fn slug(value: &str, max_bytes: usize) -> Result<String> {
 
 /// A user name: NFKC, lower case, 1 or more characters that Unicode recommends for identifiers (UTS #39), plus `.`, `-`, `_`
 /// between them; all of one script. `ascii` restricts it to ASCII. `max` counts characters.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for any other text.
 pub fn user_name(value: &str, min: usize, max: usize, ascii: bool) -> Result<String> {
     bounded(value, max.saturating_mul(16), "the user name")?;
     let folded: String = value.nfkc().flat_map(char::to_lowercase).nfkc().collect();
@@ -62,6 +68,7 @@ pub fn user_name(value: &str, min: usize, max: usize, ascii: bool) -> Result<Str
 
 /// What two texts have in common when they look alike (UTS #39 skeleton): compare skeletons to find names that can be
 /// taken for each other.
+#[must_use]
 pub fn confusable_skeleton(value: &str) -> String {
     unicode_security::skeleton(value).collect()
 }
@@ -83,6 +90,9 @@ pub struct TextRules {
 
 /// Text for people to read: NFC (or NFKC), line breaks as `\n`, no control characters, no bidirectional overrides, no invisible or
 /// unassigned-use characters, at most 4 marks on a letter.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for any other text, and for what `rules` leave out.
 pub fn plain_text(value: &str, rules: &TextRules) -> Result<String> {
     bounded(
         value,
@@ -175,6 +185,9 @@ fn invisible(c: char, before: char) -> bool {
 }
 
 /// A UUID (RFC 9562) in lower case with dashes; only that form is taken, in either case.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for any other text.
 pub fn uuid(value: &str) -> Result<String> {
     let shape = value.len() == 36
         && value.bytes().enumerate().all(|(i, b)| {
@@ -209,6 +222,9 @@ pub struct Pattern {
 }
 
 /// Compiles a pattern (syntax of the `regex` crate: no back references, no look-around); texts over `max_bytes` never match.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for a pattern that cannot be read, [`Error::LimitExceeded`] for one that is too large.
 pub fn pattern(source: &str, max_bytes: usize) -> Result<Pattern> {
     bounded(source, 4096, "the pattern")?;
     let build = |text: &str| {
@@ -231,6 +247,7 @@ pub fn pattern(source: &str, max_bytes: usize) -> Result<Pattern> {
 
 impl Pattern {
     /// True when the whole of `text` matches.
+    #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         text.len() <= self.max_bytes && self.regex.is_match(text)
     }

@@ -82,7 +82,7 @@ def msgpack_dumps(value: Any) -> bytes:
 def msgpack_loads(data: bytes, *, max_size: int = 1 << 20, max_depth: int = 64) -> Any:
     """Bounded MessagePack: no extension types but times (as seconds since 1970), no key twice, nothing after the end.
 
-    ``max_size`` is in bytes, ``max_depth`` in levels, at most 512.
+    ``max_size`` is in bytes, ``max_depth`` in levels, at most 128.
 
     Raises :class:`~pyward_guard.InvalidInput` or :class:`~pyward_guard.LimitExceeded`.
 

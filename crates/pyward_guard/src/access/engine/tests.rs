@@ -32,6 +32,39 @@ fn nothing_is_allowed_without_a_rule() {
 }
 
 #[test]
+fn ids_within_a_text_are_unique() {
+    let twice = r#"@id("a") permit (principal, action, resource); @id("a") forbid (principal, action, resource);"#;
+    let engine = Engine::new();
+    assert!(engine.add_cedar(twice).is_err());
+    assert!(engine.is_empty());
+    let rule = |id: &str| format!(r#"@id("{id}") permit (principal, action, resource);"#);
+    assert_eq!(engine.add_cedar(&rule("a")).unwrap(), ["a"]);
+    assert!(engine.add_cedar(&(rule("b") + &rule("a"))).is_err());
+    assert_eq!(engine.len(), 1);
+}
+
+#[test]
+fn ids_are_not_all_compared_with_each_other() {
+    thread_local!(static COMPARED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+    #[derive(Debug, Clone, Copy, Eq)]
+    struct Id(usize);
+    impl PartialEq for Id {
+        fn eq(&self, other: &Self) -> bool {
+            COMPARED.set(COMPARED.get() + 1);
+            self.0 == other.0
+        }
+    }
+    impl Hash for Id {
+        fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+            self.0.hash(state);
+        }
+    }
+    assert_eq!(repeated((0..10_000).map(Id)), None);
+    assert!(COMPARED.get() < 100_000);
+    assert_eq!(repeated([1, 2, 3, 2, 1].into_iter().map(Id)), Some(Id(2)));
+}
+
+#[test]
 fn roles_inherit_and_forbids_win() {
     let engine = Engine::new();
     engine

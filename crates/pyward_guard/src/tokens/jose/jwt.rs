@@ -2,6 +2,21 @@
 //!
 //! CWE-347, CWE-345, CWE-613; ASVS 5.0: v5.0.0-9.1.1, v5.0.0-9.1.2, v5.0.0-9.1.3, v5.0.0-9.2.1, v5.0.0-9.2.2,
 //! v5.0.0-9.2.3, v5.0.0-9.2.4.
+//!
+//! ```
+//! use pyward_guard::tokens::jose::jwt::{Policy, Signer, Verifier};
+//! use pyward_guard::tokens::jose::{Algorithm, Jwk};
+//! let key = Jwk::generate("ES256")?;
+//! let token = Signer::new(&key, Algorithm::Es256, "JWT")?.sign(br#"{"sub": "7", "aud": "shop", "exp": 2000}"#)?;
+//! let policy = Policy { audiences: Some(vec!["shop".into()]), ..Policy::new([Algorithm::Es256]) };
+//! let verifier = Verifier::new(policy.clone(), &[key.to_public()?])?;
+//! assert!(verifier.verify(&token, 1000.0).is_ok());
+//! assert!(verifier.verify(&token, 3000.0).is_err());
+//! // A shared secret and a public key do not go together: the one could be taken for the other.
+//! let mixed = Policy { algorithms: vec![Algorithm::Hs256, Algorithm::Es256], ..policy };
+//! assert!(Verifier::new(mixed, &[key]).is_err());
+//! # Ok::<(), pyward_guard::Error>(())
+//! ```
 
 #![allow(
     clippy::neg_cmp_op_on_partial_ord,
@@ -96,6 +111,23 @@ pub struct Policy {
     pub max_age: Option<f64>,
     /// Expected subject; none: not checked.
     pub subject: Option<String>,
+}
+
+impl Policy {
+    /// Tokens that end, signed with one of `algorithms`, for nobody in particular; clocks may differ by 30 seconds.
+    #[must_use]
+    pub fn new(algorithms: impl Into<Vec<Algorithm>>) -> Self {
+        Self {
+            algorithms: algorithms.into(),
+            issuers: None,
+            audiences: None,
+            required: vec!["exp".into()],
+            typ: None,
+            clock_skew: 30.0,
+            max_age: None,
+            subject: None,
+        }
+    }
 }
 
 /// Verifies tokens against a policy with a set of keys.

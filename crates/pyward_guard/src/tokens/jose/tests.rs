@@ -11,14 +11,8 @@ use crate::encoding::{b64url, b64url_decode, hex_decode};
 
 fn policy(algorithms: &[Algorithm]) -> Policy {
     Policy {
-        algorithms: algorithms.to_vec(),
-        issuers: None,
-        audiences: None,
-        required: vec!["exp".into()],
-        typ: None,
         clock_skew: 0.0,
-        max_age: None,
-        subject: None,
+        ..Policy::new(algorithms)
     }
 }
 

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyward_guard::limits::{Attempt, Limiter, Lockout, LockoutRule, Rule, Scope};
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
 
 /// A rate limit over many keys, in memory.
 #[pyclass(frozen, module = "pyward_guard._core")]
@@ -12,7 +13,12 @@ struct RateLimiter(Limiter);
 #[pymethods]
 impl RateLimiter {
     #[new]
-    fn new(kind: &str, limit: u32, period: u64, max_keys: usize) -> PyResult<Self> {
+    fn new(
+        kind: &str,
+        #[pyo3(from_py_with = whole)] limit: u32,
+        #[pyo3(from_py_with = whole)] period: u64,
+        #[pyo3(from_py_with = whole)] max_keys: usize,
+    ) -> PyResult<Self> {
         let rule = match kind {
             "bucket" => Rule::bucket(limit, period),
             "window" => Rule::window(limit, period),
@@ -24,7 +30,12 @@ impl RateLimiter {
     }
 
     /// Allowed, remaining, milliseconds until a retry makes sense, milliseconds until everything is back.
-    fn check(&self, key: &str, cost: u32, now: u64) -> (bool, u32, u64, u64) {
+    fn check(
+        &self,
+        key: &str,
+        #[pyo3(from_py_with = whole)] cost: u32,
+        now: u64,
+    ) -> (bool, u32, u64, u64) {
         let decision = self.0.check(key.as_bytes(), cost, now);
         (
             decision.allowed,
@@ -63,13 +74,13 @@ struct LockoutMemory(Lockout);
 impl LockoutMemory {
     #[new]
     fn new(
-        account: u32,
-        client: u32,
-        first: u64,
-        longest: u64,
-        forget: u64,
-        known: u64,
-        max_keys: usize,
+        #[pyo3(from_py_with = whole)] account: u32,
+        #[pyo3(from_py_with = whole)] client: u32,
+        #[pyo3(from_py_with = whole)] first: u64,
+        #[pyo3(from_py_with = whole)] longest: u64,
+        #[pyo3(from_py_with = whole)] forget: u64,
+        #[pyo3(from_py_with = whole)] known: u64,
+        #[pyo3(from_py_with = whole)] max_keys: usize,
     ) -> PyResult<Self> {
         let rule = LockoutRule {
             account,

@@ -5,6 +5,7 @@ use pyo3::types::PyBytes;
 use pyward_guard::sessions::{self, Key, Lifetimes, MemoryStore, Record, SessionId, State};
 
 use crate::error::{InvalidInput, to_py};
+use crate::number::whole;
 use crate::text::Shown;
 
 fn key_from(bytes: &[u8]) -> PyResult<Key> {
@@ -163,7 +164,7 @@ struct SessionMemory(MemoryStore);
 #[pymethods]
 impl SessionMemory {
     #[new]
-    fn new(limit: usize) -> Self {
+    fn new(#[pyo3(from_py_with = whole)] limit: usize) -> Self {
         Self(MemoryStore::new(limit))
     }
 

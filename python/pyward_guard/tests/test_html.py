@@ -354,6 +354,7 @@ def test_jinja_attributes_of_json_and_numbers() -> None:
         page = env.from_string(f"<p hx-vals={quote}{{{{ told|tojson }}}}{quote} hx-trigger='every {{{{ n|int }}}}s'>").render(told=told, n="2s")
         [(_, attributes)] = _Tags.of(page)
         assert json.loads(attributes["hx-vals"]) == told and attributes["hx-trigger"] == "every 0s"
+    assert env.from_string("""<p hx-vals='{"id": "{{ n|int }}"}'>""").render(n=7) == """<p hx-vals='{"id": "7"}'>"""
     for source in (
         "<p hx-vals='{{ x }}'>", """<p hx-vals='{"id": "{{ x }}"}'>""", "<p hx-vals='js:{id: {{ x|tojson }}}'>",
         "<p hx-trigger='{{ x }}'>", "<p data-script='{{ x }}'>",
@@ -575,6 +576,19 @@ def test_jinja_bytecode_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fresh(insecure_allow_safe_filter=True).get_template("child").render(v="<") == "<"
     with pytest.raises(jinja2.TemplateSyntaxError):
         fresh().get_template("child")
+    # Code of other options is other code, and was judged otherwise.
+    texts.update(child="<script>{{ v }}</script>[[ v ]]", other="{% for i in v %}{{ i }}{% endfor %}")
+    brackets = {"variable_start_string": "[[", "variable_end_string": "]]"}
+    assert fresh(**brackets).get_template("child").render(v="<") == "<script>{{ v }}</script>&lt;"
+    with pytest.raises(jinja2.TemplateSyntaxError):
+        fresh().get_template("child")
+    fresh().get_template("other")
+    more: list[dict[str, Any]] = [{"enable_async": True}, {"finalize": str}, {"extensions": ["jinja2.ext.do"]}]
+    for options in more:
+        compiled.clear()
+        for _ in range(2):
+            fresh(**options).get_template("other")
+        assert compiled == ["other"], options
     fresh().bytecode_cache.clear()
     assert not cache.codes
 
@@ -626,10 +640,13 @@ def test_jinja_lazily_translated_strings_are_texts(enable_async: bool, html_clas
     env = jinja_environment(enable_async=enable_async, extensions=["jinja2.ext.i18n"])
     env.install_null_translations(newstyle=True)
     values = {"x": LAZY, "m": html_class("<u>"), "f": html_class("{}{a}"), "p": html_class("%s"), "f_": lambda caller: LAZY}
+    indexed = type("Indexed", (), {"__getitem__": lambda self, i: [LAZY][i]})()
+    values |= {"d": {LAZY: LAZY}, "s": {LAZY}, "i": indexed}
     for source in (
         "{{ x }}", "{{ x|e }}", "{{ x|escape }}", "{{ [x]|map('e')|first }}", "{{ x|default('') }}", "{{ x|string }}", "{{ p % x }}",
         "{{ p % (x,) }}", "{{ p|format(x) }}", "{{ [x]|join(m)|replace(m, '') }}",
         "{{ [x, p]|join(', ') }}", "{{ [{'a': x}, {'a': m}]|join(attribute='a') }}", "{{ m ~ x }}", "{{ m + x }}", "{{ m.join(['', x]) }}",
+        "{{ m.join(d.values()) }}", "{{ m.join(d.values()|reverse) }}", "{{ m.join(s) }}", "{{ m.join(d) }}", "{{ m.join(i) }}",
         "{{ f.format(x, a='') }}", "{{ x|urlize }}", "{{ {'title': x}|xmlattr }}", '<p title="{{ x }}">', "{{ x|trim }}",
         "{% call f_() %}{% endcall %}", "{% set y %}{{ x }}{% endset %}{{ y }}", "{% filter trim %}{{ x }}{% endfilter %}",
         "{% trans x=x %}{{ x }}{% endtrans %}", "{% macro s(a) %}{{ a }}{% endmacro %}{{ s(x) }}", "{% for c in [x] %}{{ c }}{% endfor %}",

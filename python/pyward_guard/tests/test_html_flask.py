@@ -120,6 +120,17 @@ def test_what_the_application_set_for_extensions_stays(tmp_path: Path) -> None:
     assert isinstance(made, type(html.jinja_environment())) and not hasattr(made, "app")
 
 
+def test_nothing_that_was_set_stands_in_for_the_guard() -> None:
+    app = flask.Flask(__name__)
+    before: Any = app.jinja_env
+    before.is_safe_attribute = lambda *_: True
+    before.template_class = jinja2.Template
+    html.harden_flask(app)
+    with app.test_request_context("/"), pytest.raises(jinja2.exceptions.SecurityError):
+        flask.render_template_string("{{ ''.__class__.__mro__ }}")
+    assert not {"is_safe_attribute", "template_class"} & vars(app.jinja_env).keys()
+
+
 class LazyString:
     """As Flask-Babel's."""
 

@@ -474,7 +474,11 @@ def test_messages_that_are_dicts_stay_dicts() -> None:
     for _ in range(2):
         record = filtered(record)
     assert record.msg == {"event": "a\\n", "password": "[redacted]", "n": [1]}
-    for message in ({"number": 4111111111111111}, {"a": "b" * 9000, "c": "d" * 9000}):
+    within = {"event": "login password=hunter2", "user": "ada", "in": [{"a": "GET /?token=hunter2&b=1"}]}
+    shown = filtered(logging.LogRecord("x", logging.INFO, "", 0, within, (), None))
+    assert shown.msg == {"event": "login password=[redacted]", "user": "ada", "in": [{"a": "GET /?token=[redacted]&b=1"}]}
+    long = {f"n{i}": "b" * 200 + " password=hunter2" for i in range(100)}
+    for message in ({"number": 4111111111111111}, {"a": "b" * 9000, "c": "d" * 9000}, long):
         shown = filtered(logging.LogRecord("x", logging.INFO, "", 0, message, (), None))
         assert isinstance(shown.msg, str) and "411111111111" not in shown.msg and len(shown.msg) < 17_000
 
@@ -504,13 +508,30 @@ def test_access_logs_with_named_arguments(logger: str) -> None:
     assert "abcdef12" not in str(shown) and shown["{salt}e"] == "-" and atoms["{cookie}i"] == "sid=abcdef12"
 
 
+def test_no_message_shows_arguments_that_secrets_go_by() -> None:
+    for template, arguments, message in (
+        ("%(name)s: %(pin)06d, %(n)03d%%", {"name": "ada", "pin": 1234, "n": 5}, "ada: [redacted], 005%"),
+        ("%%(password)s %(my(password))-9s|", {"password": "ada", "my(password)": "hunter2"}, "%(password)s [redacted]|"),
+        ("%({Cookie}i)s %({x-api-key}i)s %({HTTP_COOKIE}e)s %({A_PASSWORD}e)s %({PORT}e)s",
+         {"{Cookie}i": "hunter2", "{x-api-key}i": "hunter2", "{HTTP_COOKIE}e": "hunter2", "{A_PASSWORD}e": "hunter2", "{PORT}e": 80},
+         "[redacted] [redacted] [redacted] [redacted] 80"),
+    ):  # fmt: skip
+        for logger in ("x", "gunicorn.access"):
+            shown = filtered(logging.LogRecord(logger, logging.INFO, "", 0, template, (arguments,), None))
+            assert shown.getMessage() == message and "hunter2" not in str(shown.args)
+
+
 def test_named_arguments_stay_where_they_tell_no_more_than_the_message() -> None:
     for template, arguments, kept in (
         ("%(name)s\n%(n)d", {"name": "ada", "n": 5}, ()),
         ("%(name)s %(n)d", {"name": "ada\n", "n": 5}, {"name": "ada\\n", "n": 5}),
         ("%(name)s", {"name": "ada", "number": 4111111111111111}, ()),
         ("token=%(a)s", {"a": "abc123"}, ()),
-        ("%(password)s", {"password": "abc123"}, ()),
+        ("%(name)s %(password)s", {"name": "ada", "password": "hunter2"}, {"name": "ada", "password": "[redacted]"}),
+        ("%(name)s %(password)s", {"name": "ada", "password": None}, {"name": "ada", "password": None}),
+        ("%(password)s took %(n)d ms", {"password": "hunter2", "n": 5}, {"password": "[redacted]", "n": 5}),
+        ("%(x)s %(password)s", {"password": "hunter2"}, ()),
+        ("%s", {"password": "hunter2"}, ()),
     ):
         shown = filtered(logging.LogRecord("x", logging.INFO, "", 0, template, (arguments,), None))
         assert shown.args == kept and "hunter2" not in shown.getMessage(), template

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from pyward_guard import InvalidInput, crypto, mfa, passwords, paths, privacy, tokens, validate
+from pyward_guard import InvalidInput, crypto, limits, mfa, passwords, paths, privacy, sessions, tokens, validate
 
 
 @pytest.mark.parametrize("number", [-1, 1 << 70])
@@ -26,6 +27,10 @@ from pyward_guard import InvalidInput, crypto, mfa, passwords, paths, privacy, t
         crypto.KeySet.generate("mac").promote,
         lambda number: validate.plain_text("x", max_length=number),
         lambda number: mfa.qr_png("x", scale=number),
+        sessions.MemoryStore,
+        lambda number: limits.MemoryLimiter(limits.Bucket(5, timedelta(minutes=1)), max_keys=number),
+        lambda number: limits.MemoryLimiter(limits.Bucket(number, timedelta(minutes=1))),
+        lambda number: limits.MemoryLockout(limits.LockoutRule(account=number)),
     ],
 )
 def test_refused(call: Callable[[int], object], number: int) -> None:

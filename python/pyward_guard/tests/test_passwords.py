@@ -402,6 +402,7 @@ def test_words_of_the_context_count_each_time_and_filling_does_not() -> None:
         assert "context" in codes(policy, word), word
     for word in (
         "mind-globex-otter-quince", "acme otter quince 2026!", "password acme lantern oyster 77",
+        "xK9$acme22!vQpLz",
         "Acme 2026 and its 14 oyster lanterns of 1999",
     ):  # fmt: skip
         assert "context" not in codes(policy, word), word

@@ -399,6 +399,8 @@ def test_postgresql_stays_read_only(postgres_url: str) -> None:
         [SQL("set transaction isolation level serializable, read write")],
         [SQL("set transaction isolation level serializable"), SQL("set transaction read write")],
         [SQL("set transaction_read_only = off")],
+        [SQL("set local transaction_read_only = off")],
+        [SQL("/* set local x */ set transaction read write")],
         [SQL("begin read write")],
         [SQL("commit"), SQL("begin read write")],
         [SQL("commit and chain"), SQL("set transaction read write")],
@@ -408,7 +410,8 @@ def test_postgresql_stays_read_only(postgres_url: str) -> None:
             for statement in ways:
                 db.execute(statement)
     with connect_postgresql(postgres_url, read_only=True) as db:
-        db.execute(SQL("set transaction isolation level repeatable read"))
+        db.execute(SQL("set local timezone = 'UTC'"))
+        db.execute(SQL("/* as of now */ set transaction isolation level repeatable read"))
         assert db.fetch_one(SQL("show transaction_isolation")) == ("repeatable read",)
         # Nothing is lost by an error of what only reads.
         with pytest.raises(psycopg.errors.DivisionByZero):

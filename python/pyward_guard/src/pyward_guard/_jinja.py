@@ -97,6 +97,26 @@ class _Template(jinja2.Template):
         return super()._from_namespace(environment, namespace, globals)
 
 
+# Options that the code of a template depends on.
+_COMPILED = (
+    "block_start_string", "block_end_string", "variable_start_string", "variable_end_string", "comment_start_string",
+    "comment_end_string", "line_statement_prefix", "line_comment_prefix", "trim_blocks", "lstrip_blocks", "newline_sequence",
+    "keep_trailing_newline", "optimized", "is_async", "newstyle_gettext", "guard_allow_safe",
+)  # fmt: skip
+
+
+def _options(environment: Environment) -> list[Any]:
+    """The options of an environment, in a form that is the same in other processes."""
+    finalize: Any = environment.finalize
+    return [
+        [getattr(environment, name, None) for name in _COMPILED],
+        [extension.identifier for extension in environment.iter_extensions()],
+        # Of one without a name, only what this process stored is taken.
+        f"{getattr(finalize, '__module__', '')}.{finalize.__qualname__}" if hasattr(finalize, "__qualname__") else repr(finalize),
+        environment.policies["ext.i18n.trimmed"],
+    ]
+
+
 @lru_cache(maxsize=1)
 def _version() -> str:
     try:
@@ -107,14 +127,14 @@ def _version() -> str:
 
 
 class _Cache(jinja2.BytecodeCache):
-    """A cache that gives only code which this version of the kit judged, with the same templates above it."""
+    """A cache that gives only code which this version of the kit judged, with the same options and templates above it."""
 
     def __init__(self, inner: jinja2.BytecodeCache) -> None:
         self._inner = inner
 
     def get_bucket(self, environment: Any, name: str, filename: str | None, source: str) -> bccache.Bucket:
         judge: Environment = environment
-        kit = hashlib.sha256(f"{_version()} {judge.guard_allow_safe}".encode()).hexdigest()[:16]
+        kit = hashlib.sha256(repr((_version(), _options(judge))).encode()).hexdigest()[:16]
         try:
             sources = _Walk(judge, name, filename).sources(source)
         except jinja2.TemplateSyntaxError:
@@ -189,6 +209,10 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
         """What a call block gives is printed as it is: it may come from something else than a macro."""
         if isinstance(__obj, MethodType) and isinstance(__obj.__self__, (html.Markup, markupsafe.Markup)):
             args, kwargs = _texts(args), _texts(kwargs)
+            if __obj.__name__ == "join":
+                # Of what is no list, too.
+                args = tuple(map(_text, parts) for parts in args)
+                kwargs = {name: map(_text, parts) for name, parts in kwargs.items()}
         result = super().call(__context, __obj, *args, **kwargs)
         if "caller" not in kwargs:
             return result
@@ -449,7 +473,7 @@ def _problem(contexts: set[str], part: nodes.Expr) -> str | None:
     if context == "json-attribute":
         return None if number or name == "tojson" else "a value in an attribute of JSON needs |tojson"
     if context == "json-attribute-string":
-        return "a value within a string of an attribute of JSON: leave the quotes out and use |tojson"
+        return None if number else "a value within a string of an attribute of JSON: leave the quotes out and use |tojson"
     if context in ("number-attribute", "style-attribute"):
         return None if number else f"a value in {html._REFUSALS.get(context, 'a style attribute')} needs |int or |float"
     return f"a value in {html._REFUSALS[context]}"

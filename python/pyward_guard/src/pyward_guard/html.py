@@ -624,7 +624,8 @@ def harden_flask(app: Any, *, insecure_allow_safe_filter: bool = False) -> None:
     old = [before, *before.extensions.values()]
     for name, value in vars(before).items():
         owner = value.__self__ if isinstance(value, MethodType) else value
-        if name not in known and not any(owner is one for one in old):
+        # What the class has is how it guards.
+        if name not in known and not hasattr(type(made), name) and not any(owner is one for one in old):
             setattr(made, name, value)
     for name in ("filters", "tests", "globals"):
         ours: dict[str, Any] = getattr(made, name)

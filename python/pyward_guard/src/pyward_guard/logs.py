@@ -169,6 +169,17 @@ def _text(value: object) -> str:
         return f"[{type(value).__name__}, whose text raised {type(error).__name__}]"
 
 
+def _after_redacted(value: Any) -> Any:
+    """Redacted data, of each text only what is after the last secret in it."""
+    if isinstance(value, str):
+        return REDACTED + value.rpartition(REDACTED)[2] if REDACTED in value else value
+    if isinstance(value, dict):
+        return {name: _after_redacted(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_after_redacted, value))
+    return value
+
+
 class _Lines(str):
     """Lines of a traceback that were redacted already; a second handler's filter leaves them alone."""
 
@@ -178,8 +189,10 @@ class _Lines(str):
 _ATTRIBUTES = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 # Their formatters unpack the arguments, of which none is a secret for what the message says around it.
 _UNPACKED: Final = frozenset(("uvicorn.access", "gunicorn.access", "hypercorn.access"))
-# A header among those arguments.
-_HEADER: Final = re.compile(r"\{(.*)\}[io]", re.DOTALL)
+# A header or a variable among those arguments.
+_HEADER: Final = re.compile(r"\{(?:HTTP_)?(.*)\}[ioe]", re.DOTALL | re.IGNORECASE)
+# What shows a named argument in a message, or a percent sign.
+_CONVERSION: Final = re.compile(r"%%|%\(((?:[^()]|\([^()]*\))*)\)[^a-zA-Z%]*[hlL]?[a-zA-Z]")
 
 
 class _Atoms(dict[str, Any]):
@@ -193,9 +206,10 @@ class RedactingFilter(logging.Filter):
     """Redacts and neutralises every record of a handler: message, arguments, ``extra`` fields and exception text.
 
     Put it on handlers, not on loggers, whose filters do not see records of child loggers. Arguments that are secrets only
-    for what the message says around them (``"token=%s"``) are dropped once they are in the message. A message that is a dict
-    stays one, as structlog's ``ProcessorFormatter`` and JSON formatters want it, and so do the named arguments of the access
-    logs of gunicorn and hypercorn, without variables of the environment (``{...}e``).
+    for what the message says around them (``"token=%s"``) are dropped once they are in the message; those with the name of a
+    secret (``"%(password)s"``) are redacted in it. A message that is a dict stays one, as structlog's ``ProcessorFormatter``
+    and JSON formatters want it, unless it is longer than a line may be, or only the whole shows a secret. So do the named
+    arguments of the access logs of gunicorn and hypercorn, without variables of the environment (``{...}e``).
 
     From Python 3.12 on the handler gets a copy, so that each handler needs a filter; one with a ``handle`` of its own must
     emit what ``filter`` returned. Before, all handlers share the record: those after this one see it redacted, with
@@ -234,7 +248,7 @@ class RedactingFilter(logging.Filter):
         bridged = isinstance(record.msg, dict) and not record.args and "_logger" in record.__dict__
         kept = frozenset(("_logger", "_name", "_record", "_from_structlog")) if bridged else frozenset[str]()
         try:
-            message = record.getMessage()
+            message = self._message(record)
         except Exception as error:  # a wrong format must not lose the record, nor print its arguments to stderr
             message = f"{_text(record.msg)} [its arguments do not fit: {type(error).__name__}]"
         if bridged:
@@ -254,6 +268,27 @@ class RedactingFilter(logging.Filter):
             value = record.__dict__[name]
             record.__dict__[name] = REDACTED if redactor.sensitive(name) else redactor.data(value)
 
+    def _hides(self, name: Any) -> bool:
+        text = _text(name)
+        found = _HEADER.fullmatch(text)
+        return self.redactor.sensitive(text) or bool(found and self.redactor.sensitive(found[1]))
+
+    def _message(self, record: logging.LogRecord) -> str:
+        """The message, without the arguments whose names tell that they are secrets."""
+        given, template = record.args, record.msg
+        if not isinstance(given, Mapping):
+            return record.getMessage()
+
+        def shown(found: re.Match[str]) -> str:
+            name = found[1]
+            return REDACTED if name and self._hides(name) and given[name] is not None else found[0]
+
+        record.msg = _CONVERSION.sub(shown, str(template))
+        try:
+            return record.getMessage()
+        finally:
+            record.msg = template
+
     def _set_message(self, record: logging.LogRecord, message: str) -> None:
         """Keeps the arguments, or the dict that is the message, redacted, where they make up the same message and it shows
         them in full."""
@@ -263,7 +298,9 @@ class RedactingFilter(logging.Filter):
             if isinstance(record.msg, dict) and not record.args:
                 # For formatters that write JSON.
                 template = self.redactor.data(record.msg)
-                same = self.redactor.line(str(template)) == str(template)
+                # What was redacted within a text is over where the text is; in one line it would take the rest along.
+                rest = str(_after_redacted(template))
+                same = len(str(template).encode()) <= self.redactor._max_bytes and self.redactor.line(rest) == rest
             else:
                 template = str(record.msg)
                 if isinstance(arguments, tuple):
@@ -294,9 +331,7 @@ class RedactingFilter(logging.Filter):
             return redactor.data(given)
         # Without variables ("{...}e"): gunicorn has the request's there, hypercorn those of the process.
         kept = redactor.data({name: value for name, value in given.items() if not str(name).endswith("}e")})
-        headers = {name: _HEADER.fullmatch(name) for name in kept}
-        hidden = {name: REDACTED for name, found in headers.items() if found and redactor.sensitive(found[1])}
-        return _Atoms({**kept, **hidden})
+        return _Atoms({name: REDACTED if value is not None and self._hides(name) else value for name, value in kept.items()})
 
     def _lines(self, text: str) -> str:
         return _traceback_lines(self.redactor, text)

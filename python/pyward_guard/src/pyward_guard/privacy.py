@@ -102,7 +102,7 @@ class Personal:
             raise InvalidInput(f"kind is one of {', '.join(get_args(Kind))}")
         regulations: Any = self.regulations
         # One text would be taken for its letters.
-        if isinstance(regulations, str) or not all(each in get_args(Regulation) for each in regulations):
+        if not isinstance(regulations, (tuple, list, set, frozenset)) or not all(each in get_args(Regulation) for each in regulations):
             raise InvalidInput(f"regulations is a tuple of {', '.join(get_args(Regulation))}")
 
 

@@ -582,7 +582,11 @@ def _local(host: str | None) -> bool:
 
 
 # Settings that PostgreSQL takes only before a transaction has read anything, such as its isolation level.
-_SETS_NO_WRITING = re.compile(r"\s*set\s+transaction\s(?!.*write)[^;]*\Z", re.IGNORECASE | re.DOTALL)
+_SETS_NO_WRITING = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+    r"(?:set\s+transaction|set\s+local\s+(?!transaction|default_transaction|session)\w+|begin|start\s+transaction)\b(?!.*write)[^;]*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @contextmanager

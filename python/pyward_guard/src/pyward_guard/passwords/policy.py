@@ -317,9 +317,9 @@ def _built_around(password: str, words: Iterable[str]) -> bool:
             if len(piece) < 4 or piece not in plain:
                 continue
             size = plain.count(piece) * len(piece)
-            # Digits and common words add length, but little to guess; a phrase of many other words may name the site.
+            # Digits and common words add length, but little to guess; with other letters beside them they may name the site.
             others = sum(c.isalpha() for c in _COMMON.sub(" ", plain.replace(piece, " ")))
-            if 3 * size >= len(plain) or (others < 12 and 2 * size >= others):
+            if 3 * size >= len(plain) or (others < 6 and 2 * size >= others):
                 return True
     return False
 

@@ -10,6 +10,7 @@ v5.0.0-10.5.4.
 from __future__ import annotations
 
 import base64
+import codecs
 import hashlib
 import json
 import time
@@ -31,7 +32,10 @@ def _b64url(data: bytes) -> str:
 
 def _parse(text: str | bytes) -> Any:
     # The core's parser bounds the depth, where that of the standard library raises RecursionError.
-    return _core.json_loads(text.encode() if isinstance(text, str) else text)
+    data = text.encode() if isinstance(text, str) else text
+    if not isinstance(data, (bytes, bytearray)):
+        raise InvalidInput("a document of JSON is text or bytes")
+    return _core.json_loads(bytes(data).removeprefix(codecs.BOM_UTF8))
 
 
 def pkce_challenge(verifier: str) -> str:

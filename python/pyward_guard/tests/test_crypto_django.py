@@ -75,7 +75,7 @@ settings.configure(
 django.setup()
 from django.core import serializers
 from django.db import connection, models
-from django.forms import modelform_factory
+from django.forms import modelform_factory, modelformset_factory
 from pyward_guard.crypto.django import BlindIndexField, EncryptedJSONField, EncryptedTextField
 index = BlindIndex(KeySet.generate("mac"), "person.email")
 
@@ -162,6 +162,12 @@ class Doctor(Person):
     class Meta:
         app_label = "contenttypes"
 
+class Dated(models.Model):
+    email, born = EncryptedTextField(), models.DateField()
+    email_index = BlindIndexField("email", index, unique_for_date="born")
+    class Meta:
+        app_label = "contenttypes"
+
 class Proxy(Person):
     class Meta:
         app_label, proxy = "contenttypes", True
@@ -172,6 +178,7 @@ def found(email):
 with connection.schema_editor() as editor:
     editor.create_model(Person)
     editor.create_model(Doctor)
+    editor.create_model(Dated)
 bob = Person.objects.create(name="bob", email="bob@x", tel="1")
 ada = Doctor.objects.create(name="ada", email="ada@x", tel="2")
 # What is saved takes the index along.
@@ -218,6 +225,22 @@ form = modelform_factory(Person, fields=["name", "email"])
 assert list(form({"name": "x", "email": "bob@x"}).errors) == ["email"]
 assert form({"name": "x", "email": "bob@x"}, instance=Person.objects.get(pk=bob.pk)).is_valid()
 assert modelform_factory(Person, fields=["name"])({"name": "x"}, instance=Person.objects.get(pk=bob.pk)).is_valid()
+# Formsets compare their forms with each other, by the sources.
+def formset_errors(model, *rows):
+    data = {f"form-{number}-{name}": value for number, row in enumerate(rows) for name, value in row.items()}
+    counts = {"form-TOTAL_FORMS": len(rows), "form-INITIAL_FORMS": 0}
+    forms = modelformset_factory(model, fields=list(rows[0]))({**counts, **data}, queryset=model.objects.none())
+    assert forms.is_valid() == (not forms.non_form_errors()), forms.errors
+    return list(forms.non_form_errors())
+for model in (Person, Proxy, Doctor):
+    same, other = {"name": "x", "email": "same@x"}, {"name": "x", "email": "other@x"}
+    assert formset_errors(model, same, same) == ["Please correct the duplicate data for email."]
+    assert formset_errors(model, same, other, {}, {}) == formset_errors(model, {"name": "x"}, {"name": "x"}) == []
+    rows = [{**row, "group": group, "tel": "9"} for row, group in ((same, 1), (other, 1), (other, 2))]
+    assert formset_errors(model, *rows[:2]) == ["Please correct the duplicate data for group and tel, which must be unique."]
+    assert formset_errors(model, rows[0], rows[2]) == []
+row = {"email": "x", "born": "2000-01-01"}
+assert formset_errors(Dated, row, row) == ["Please correct the duplicate data for email which must be unique for the date in born."]
 print("fine")
 """
 

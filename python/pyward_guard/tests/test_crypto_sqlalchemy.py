@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,3 +125,15 @@ def test_drivers_get_plain_strings() -> None:
     # The index of a search is a str of a kind of its own, which some drivers do not know.
     bound = (Person.index == "ada@x").right.value[0]
     assert type(bound) is not str and type(Person.__table__.c.index.type.process_bind_param(bound, None)) is str
+
+
+def test_bound_values_are_copied_and_pickled() -> None:
+    params = sa.select(Person.name).where(Person.index == "ada@x").compile().params
+    held = copy.copy(params["index_1"][0])
+    assert held == INDEX.value("ada@x") and held == "Ada@x"
+    assert copy.deepcopy(params["index_1"])[0] == "Ada@x"
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        [read] = pickle.loads(pickle.dumps(params["index_1"], protocol))
+        # Without the keys, and still not hashed again.
+        assert read == held and read != "ada@x" and read != 1 and hash(read) == hash(held)
+        assert Person.__table__.c.index.type.process_bind_param(read, None) == INDEX.value("ada@x")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, NewType, Optional, Union
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -196,7 +199,6 @@ def test_models_are_read_as_they_were_signed_or_refused() -> None:
         limit: Optional[int] = pydantic.Field(None, exclude=True)
         secret: Optional[pydantic.SecretStr] = None
         named: Optional[Named] = None
-        code: str = pydantic.Field("", validation_alias="read", serialization_alias="written")
 
         def __eq__(self, other: object) -> bool:
             return True
@@ -230,7 +232,7 @@ def test_models_are_read_as_they_were_signed_or_refused() -> None:
 
     changed = Timed(at=datetime(2026, 1, 2))
     changed.banned = True
-    hidden = [Hidden(limit=5), Hidden(secret="hunter2"), Hidden(named=More(isBanned=True)), Hidden(read="x")]
+    hidden = [Hidden(limit=5), Hidden(secret="hunter2"), Hidden(named=More(isBanned=True))]
     for value in (*hidden, changed, Named.model_construct(banned="hunter2")):
         with pytest.raises(InvalidInput, match="another value") as caught:
             back(value)
@@ -241,3 +243,99 @@ def test_models_are_read_as_they_were_signed_or_refused() -> None:
             back(holder(value))
     with pytest.raises(InvalidInput, match="of type Named"):
         signer(Named).issue(More(isBanned=True))
+
+
+def test_models_are_written_and_read_by_name() -> None:
+    pydantic = pytest.importorskip("pydantic", minversion="2.11")
+    base: Any = pydantic.BaseModel
+
+    class Seat(base):
+        row: int = pydantic.Field(validation_alias=pydantic.AliasPath("at", 0))
+
+    class Ticket(base):
+        model_config = pydantic.ConfigDict(extra="forbid", serialize_by_alias=True)
+        user_id: int = pydantic.Field(serialization_alias="uid")
+        code: str = pydantic.Field("", validation_alias="read", serialization_alias="written")
+        seats: list[Seat] = []
+
+    signer = SignedTokens[Any](SECRET, purpose="p", lifetime=60, payload=Ticket)
+    ticket = Ticket(user_id=7, read="x", seats=[Seat(at=[3])])
+    token = signer.issue(ticket)
+    assert signer.verify(token) == ticket
+    assert SignedTokens(SECRET, purpose="p", lifetime=60).verify(token) == {"user_id": 7, "code": "x", "seats": [{"row": 3}]}
+
+
+def test_defaults_of_models_are_read_as_the_type_of_their_field() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    base: Any = pydantic.BaseModel
+
+    class Plan(base):
+        model_config = pydantic.ConfigDict(use_enum_values=True, frozen=True)
+        site: pydantic.HttpUrl = "https://example.org"
+        rate: Decimal = 0.1  # type: ignore[assignment]
+        wait: timedelta = 60  # type: ignore[assignment]
+        roles: set[str] = ["a"]  # type: ignore[assignment]
+        path: Path = "/x"  # type: ignore[assignment]
+        ident: UUID = "12345678-1234-5678-1234-567812345678"  # type: ignore[assignment]
+        since: Optional[datetime] = "2020-01-01T00:00:00Z"  # type: ignore[assignment]
+        counts: dict[Role, int] = {Role.reader: 1}
+
+    class Team(base):
+        model_config = pydantic.ConfigDict(strict=True)
+        site: pydantic.HttpUrl = "https://example.org"
+        plans: list[Plan] = []
+
+    @pydantic.dataclasses.dataclass
+    class Job:
+        wait: timedelta = 60  # type: ignore[assignment]
+
+    class Step(base):
+        model_config = pydantic.ConfigDict(revalidate_instances="always")
+
+    class Limited(Step):
+        limit: int = 1
+
+    class Steps(base):
+        steps: list[Step] = []
+
+    class Raw(base):
+        # None of these is only of another type, or read as what was written.
+        secret: pydantic.SecretStr = pydantic.SecretStr("hunter2")
+
+    class Inside(base):
+        raw: dict[str, Any] = {"hunter2": pydantic.SecretStr("hunter2")}
+
+    class Excluded(base):
+        roles: set[str] = pydantic.Field(["a"], exclude=True)
+
+    class Adding(base):
+        roles: set[str] = ["a"]  # type: ignore[assignment]
+
+        @pydantic.field_validator("roles")
+        @classmethod
+        def add(cls, roles: set[str]) -> set[str]:
+            return roles | {"admin"}
+
+    def back(value: Any) -> Any:
+        signer = SignedTokens[Any](SECRET, purpose="p", lifetime=60, payload=type(value))
+        return signer.verify(signer.issue(value))
+
+    plan = back(Team(plans=[Plan()])).plans[0]
+    assert (str(plan.site), plan.rate, plan.wait, plan.roles) == ("https://example.org/", Decimal("0.1"), timedelta(minutes=1), {"a"})
+    assert (plan.path, plan.ident.hex[:4], plan.since.year, plan.counts) == (Path("/x"), "1234", 2020, {"r": 1})
+    longer = Plan()
+    longer.roles.append("b")  # type: ignore[attr-defined]
+    assert back(longer).roles == {"a", "b"}
+    assert back(Job()).wait == timedelta(minutes=1)
+    excluded = Excluded()
+    assert back(excluded).roles == ["a"]
+    excluded.roles.append("b")  # type: ignore[attr-defined]
+    # What was set is no default.
+    assigned = Team()
+    assigned.plans = (Plan.model_construct(wait=60),)  # type: ignore[assignment]
+    limited = Steps()
+    limited.steps.append(Limited())
+    refused = ((Raw(), "secret"), (Inside(), "raw"), (excluded, "roles"), (Adding(), "roles"), (assigned, "plans"), (limited, "steps"))
+    for value, field in refused:
+        with pytest.raises(InvalidInput, match=f"not at all: {field}$"):
+            back(value)

@@ -159,7 +159,9 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
     ``filter(field=...)`` and ``filter(field__in=...)`` search with the indexes of every enabled key, so rows written before
     a key rotation are found; look-ups other than these and ``isnull`` raise ``FieldError``. A unique constraint sees
     values as equal under the same key only: save the rows again after a rotation, before you destroy the old key.
-    Validation, that of model forms and of the admin included, reports a duplicate as an error of the source field.
+    Validation, that of model forms and of the admin included, reports a duplicate as an error of the source field. Formsets
+    compare the texts of their forms as they are: for a ``normalize`` of the index, clean the form field likewise (``clean_email``),
+    or saving two spellings in one formset raises ``IntegrityError``.
 
     ``save()`` writes the index whenever it writes the source, also with ``update_fields``; ``loaddata`` makes it from the source
     anew. What goes past ``save`` leaves a stale index, which finds the row by the old text, unless it is given both:
@@ -191,6 +193,7 @@ class BlindIndexField(models.CharField):  # type: ignore[misc, type-arg, unused-
             cls.save_base = _saves_indexes(cls.save_base)
             cls.validate_unique = _validates_indexes(cls.validate_unique)
             cls.validate_constraints = _validates_indexes(cls.validate_constraints)
+            cls._get_unique_checks = _checks_sources(cls._get_unique_checks)
 
     def blind_index(self) -> BlindIndex:
         """The index behind the field."""
@@ -271,6 +274,23 @@ def _validates_indexes(method: Any) -> Any:
             attributes.update(before)
 
     return validate
+
+
+def _checks_sources(method: Any) -> Any:
+    @functools.wraps(method)
+    def _get_unique_checks(self: Any, exclude: Any = None, include_meta_constraints: bool = False) -> Any:
+        """Formsets compare what their forms show, which is the source in place of the index."""
+        if not include_meta_constraints:
+            return method(self, exclude=exclude)  # validate_unique, which needs the index; formsets ask for the constraints, too.
+        names, exclude = {field.name for field in self._meta.concrete_fields}, set(exclude or ())
+        sources = {field.name: field._source for field in _indexes(self) if field._source in names - exclude}
+        unique, dates = method(self, exclude=exclude - set(sources), include_meta_constraints=True)
+        return (
+            [(model, tuple(sources.get(name, name) for name in check)) for model, check in unique],
+            [(model, kind, sources.get(name, name), date) for model, kind, name, date in dates],
+        )
+
+    return _get_unique_checks
 
 
 def _make_loaded_indexes(sender: Any, instance: Any, raw: bool, using: Any, **_: Any) -> None:

@@ -173,21 +173,33 @@ class _Index(str):
     """An index that is already one, so that binding does not make an index of it again."""
 
     __slots__ = ("_maker",)
-    _maker: BlindIndex
+    _maker: BlindIndex | None
 
-    def __new__(cls, value: str, maker: BlindIndex) -> _Index:
+    def __new__(cls, value: str, maker: BlindIndex | None = None) -> _Index:
         self = super().__new__(cls, value)
         self._maker = maker
         return self
 
     def __eq__(self, other: object) -> bool:
         # ORM update() and delete() look for their rows among loaded objects, which hold the plain text until they are refreshed.
-        return str.__eq__(self, other) is True or isinstance(other, str) and str.__eq__(self, self._maker.value(other)) is True
+        if str.__eq__(self, other) is True:
+            return True
+        return self._maker is not None and isinstance(other, str) and str.__eq__(self, self._maker.value(other)) is True
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     __hash__ = str.__hash__
+
+    def __copy__(self) -> _Index:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> _Index:
+        return self
+
+    def __reduce__(self) -> Any:
+        # Keys are not pickled: what is read again compares like any str.
+        return _Index, (str(self),)
 
 
 class _BlindComparator(TypeDecorator.Comparator):  # type: ignore[type-arg]

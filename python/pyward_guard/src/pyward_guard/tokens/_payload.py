@@ -6,10 +6,12 @@ What cannot be checked is refused when the type is named, so that nothing is hal
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
+from inspect import signature
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
@@ -179,9 +181,8 @@ def _parts(value: Any) -> dict[str, Any] | None:
 
 def _same(value: Any, read: Any) -> bool:
     """Whether reading gave what was written. A model may have an == of its own, and attributes that are no fields."""
-    parts = _parts(value)
-    if parts is not None:
-        return type(read) is type(value) and _same(parts, _parts(read))
+    if _parts(value) is not None:
+        return type(read) is type(value) and next(_differing(value, read), None) is None
     if isinstance(value, dict):
         return isinstance(read, dict) and value.keys() == read.keys() and all(_same(item, read[key]) for key, item in value.items())
     if isinstance(value, (list, tuple)):
@@ -193,14 +194,61 @@ def _same(value: Any, read: Any) -> bool:
     return bool(value == read) or isinstance(value, datetime) and isinstance(read, datetime) and value.isoformat() == read.isoformat()
 
 
-def _check_same(value: Any, load: Callable[[Any], Any], written: Any, where: str) -> None:
+def _differing(value: Any, read: Any) -> Iterator[str]:
+    """The fields of a model or dataclass that were read as something else."""
+    there = _parts(read) or {}
+    for name, held in (_parts(value) or {}).items():
+        if not _same(held, there.get(name)) and not _same_default(value, name, held, there.get(name)):
+            yield name
+
+
+@lru_cache(maxsize=512)
+def _alone(kind: Any, name: str) -> Any:
+    """A model with the type of one field and nothing of what else the class makes of it."""
+    from pydantic import create_model
+
+    model = hasattr(kind, "model_fields")
+    info = (kind.model_fields if model else kind.__pydantic_fields__)[name]
+    config = (kind.model_config if model else kind.__pydantic_config__) or {}
+    # JSON is strict about less than Python values are.
+    config = {**config, "strict": False, "alias_generator": None}
+    return cast(Any, create_model)("Kept", __config__=config, kept=(info.annotation, ...))
+
+
+def _has_records(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_records, value.values()))
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return any(map(_has_records, value))
+    return _parts(value) is not None
+
+
+def _same_default(value: Any, name: str, held: Any, read: Any) -> bool:
+    """Whether a default was kept, which pydantic does not validate, and reading gave it as the type that the field names."""
+    kind: Any = type(value)
     try:
-        if _same(value, load(written)):
+        if hasattr(kind, "model_fields"):
+            kept = name not in value.model_fields_set
+        else:
+            kept = held is kind.__pydantic_fields__[name].default
+        # What validators of the class change is not only of another type. Models that are validated anew may lose fields.
+        return kept and not _has_records(held) and _same(_alone(kind, name)(kept=held).kept, read)
+    except Exception:  # of the types of others; what cannot be compared is refused
+        return False
+
+
+def _check_same(value: Any, load: Callable[[Any], Any], written: Any, where: str) -> None:
+    field = ""
+    try:
+        read = load(written)
+        if _same(value, read):
             return
+        # The name only, and none that came with the data.
+        field = next((f": {name}" for name in _differing(value, read) if name), "")
     except (TypeError, ValueError, VerificationFailed):
         pass
     # Not from the error, which may show the value.
-    raise InvalidInput(f"{where} would be read as another value, or not at all") from None
+    raise InvalidInput(f"{where} would be read as another value, or not at all{field}") from None
 
 
 def _model(kind: Any, where: str) -> Form:
@@ -214,6 +262,8 @@ def _model(kind: Any, where: str) -> Form:
 
         adapter: Any = TypeAdapter(kind)
         write, read, shapes = adapter.dump_json, adapter.validate_json, (_DICT,)
+    # Aliases for writing and for reading may differ, names do not. Before 2.11 pydantic cannot be told to read them.
+    names = {"by_alias": False, "by_name": True} if "by_name" in signature(read).parameters else {}
 
     def dump(value: Any) -> Any:
         # The fields of a subclass would be lost.
@@ -221,16 +271,16 @@ def _model(kind: Any, where: str) -> Form:
             raise _wrong_value(where, kind.__name__)
         try:
             # Warnings show values.
-            written = json.loads(write(value, by_alias=True, round_trip=True, warnings=False))
+            written = json.loads(write(value, by_alias=not names, round_trip=True, warnings=False))
         except (TypeError, ValueError):
             raise InvalidInput(f"{where} cannot be written as JSON") from None
-        # Aliases, excluded fields, hidden secrets: much of a model may be written otherwise than it is read.
+        # Serializers, excluded fields, hidden secrets: much of a model may be written otherwise than it is read.
         _check_same(value, load, written, where)
         return written
 
     def load(value: Any) -> Any:
         try:
-            return read(json.dumps(value))
+            return read(json.dumps(value), **names)
         except (TypeError, ValueError):
             raise _wrong_content() from None
 

@@ -66,7 +66,7 @@ class SignedTokens(Generic[T]):
     ``dict``, ..., a dataclass or a pydantic model; without it any JSON value goes. The content is signed, not encrypted.
     The fields of a dataclass are checked in all their parts: JSON types, dataclasses, models, enumerations, ``list[...]``,
     ``tuple[...]``, ``dict[str, ...]``, ``Literal``, and unions that can be told apart once they are written. Models, and the
-    dataclasses of pydantic, are written and read by pydantic, with their aliases.
+    dataclasses of pydantic, are written and read by pydantic, by the names of their fields (by aliases before pydantic 2.11).
 
     Raises :class:`~pyward_guard.InvalidInput` for short keys, an empty purpose, lifetimes out of range, and payload types
     that cannot be checked.
@@ -112,6 +112,7 @@ class SignedTokens(Generic[T]):
 
         Raises :class:`~pyward_guard.InvalidInput` when the payload is of another type, no JSON or over 32 KiB, and when it
         would be read as another value: a model with excluded or hidden fields, a dataclass whose ``field(init=False)`` was set.
+        The error names the field of a model. Defaults that pydantic did not validate are read as the type of their field.
         """
         duration = self._lifetime if lifetime is None else seconds(lifetime, "lifetime")
         return self._core.issue_json(self._dump(payload), duration)

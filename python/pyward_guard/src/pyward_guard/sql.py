@@ -583,9 +583,8 @@ def _local(host: str | None) -> bool:
 
 # Settings that PostgreSQL takes only before a transaction has read anything, such as its isolation level.
 _SETS_NO_WRITING = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
-    r"(?:set\s+transaction|set\s+local\s+(?!transaction|default_transaction|session)\w+|begin|start\s+transaction)\b(?!.*write)[^;]*\Z",
-    re.IGNORECASE | re.DOTALL,
+    r"(?is)(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*"
+    r"(?:set\s+transaction|set\s+local\s+(?!transaction|default_transaction|session)\w+|begin|start\s+transaction)\b(?!.*write)[^;]*\Z"
 )
 
 

@@ -641,7 +641,7 @@ def verify_audit_log(
     verifier: Callable[[bytes, bytes], bool] | None = None,
 ) -> Verified:
     """Checks every link of an audit log, with ``verifier(head, signature)`` every signature, and that the log reaches
-    ``expected_head`` (kept elsewhere).
+    ``expected_head`` (kept elsewhere; with a signer, ``head`` after ``close()``, since a signature is a record, too).
 
     ``start`` is the head of the log before, when logs are chained over files.
 

@@ -517,15 +517,6 @@ mod tests {
         let mut command = Command::new(["/bin/cat"], Duration::from_secs(1));
         command.environment.push(("TOKEN".into(), "s3cret".into()));
         command.input = b"s3cret".to_vec();
-        let shown = format!("{command:?}");
-        assert!(
-            !shown.contains("s3cret") && !shown.contains("115, 51"),
-            "{shown}"
-        );
-        assert!(
-            shown.contains("TOKEN") && shown.contains("6 bytes"),
-            "{shown}"
-        );
         let outcome = Outcome {
             exit: Exit::Code(0),
             ended: Ended::Itself,
@@ -534,15 +525,19 @@ mod tests {
             duration: Duration::ZERO,
             enforced: Vec::new(),
         };
-        let shown = format!("{outcome:#?}");
-        assert!(
-            !shown.contains("s3cret") && !shown.contains("115"),
-            "{shown}"
-        );
-        assert!(
-            shown.contains("6 bytes") && shown.contains("7 bytes"),
-            "{shown}"
-        );
+        // 115 is the first byte of the secret, where bytes are shown as numbers.
+        for (shown, told) in [
+            (format!("{command:?}"), ["TOKEN", "6 bytes"]),
+            (format!("{outcome:?}"), ["6 bytes", "7 bytes"]),
+        ] {
+            assert!(
+                !["s3cret", "115"]
+                    .iter()
+                    .any(|secret| shown.contains(secret)),
+                "{shown}"
+            );
+            assert!(told.iter().all(|part| shown.contains(part)), "{shown}");
+        }
     }
 
     #[test]

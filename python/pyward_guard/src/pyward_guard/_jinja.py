@@ -475,7 +475,7 @@ def _problem(contexts: set[str], part: nodes.Expr) -> str | None:
     if context == "json-attribute-string":
         return None if number else "a value within a string of an attribute of JSON: leave the quotes out and use |tojson"
     if context in ("number-attribute", "style-attribute"):
-        return None if number else f"a value in {html._REFUSALS.get(context, 'a style attribute')} needs |int or |float"
+        return None if number else f"a value in {html._REFUSALS[context]} needs |int or |float"
     return f"a value in {html._REFUSALS[context]}"
 
 

@@ -443,6 +443,7 @@ _REFUSALS = {
     "url-unsettled": "a URL attribute whose scheme and host the template leaves open: give the whole URL as one value",
     "other-attribute": "an attribute that takes code, a list of URLs or an open CSS value",
     "number-attribute": "an attribute in which words may be code",
+    "style-attribute": "a style attribute",
     "unquoted": "an attribute value without quotes",
     "script-unsure": "a script, within a comment or a template literal, or behind a slash: put it on a line of its own",
     "style": "a style element",

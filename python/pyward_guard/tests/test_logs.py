@@ -177,6 +177,27 @@ def test_every_change_of_the_audit_log_is_noticed(tmp_path: Path, keyed: bool) -
         logs.verify_audit_log(path, key=bytes(32))
 
 
+def test_the_signature_of_a_closed_log_is_no_surprise(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    with logs.AuditLog(path, signer=lambda head: b"signed" + head, sign_every=3) as log:
+        heads = [log.append("order_changed", order=index) for index in range(5)]
+    for head in (heads[-1], log.head):
+        assert logs.verify_audit_log(path, expected_head=head, verifier=lambda head, signature: signature == b"signed" + head).records == 7
+    for head in heads[:-1]:
+        with pytest.raises(Refused):
+            logs.verify_audit_log(path, expected_head=head)
+    # Without a key anybody can make links, over a record that names the head as well.
+    path.unlink()
+    with logs.AuditLog(path, signer=lambda _: b"") as forged:
+        forged.append("order_changed", order=9)
+        forged._head, link = heads[-1], forged._head
+        signed = forged._signature()
+        forged._head = link
+        forged._write_signature(signed)
+    with pytest.raises(Refused):
+        logs.verify_audit_log(path, expected_head=heads[-1])
+
+
 @given(st.integers(0, 10**6), st.integers(1, 255))
 def test_any_flipped_byte_is_noticed(tmp_path_factory: pytest.TempPathFactory, at: int, by: int) -> None:
     path = tmp_path_factory.mktemp("audit") / "audit.log"
